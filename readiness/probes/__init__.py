@@ -1,0 +1,78 @@
+"""The probes: one file, one probe, one name users type. The folder is the registry."""
+
+import importlib
+import pkgutil
+import ssl
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol, cast
+
+from pydantic import BaseModel, ConfigDict
+
+from readiness.inventory import Service, Tier
+from readiness.measurement import Values
+
+Address = tuple[int, str, int]
+"""(socket family, numeric IP, port)"""
+
+
+class ProbeSettings(BaseModel):
+    """What a user may write under `probes: <name>:` of a service. Each probe subclasses it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+@dataclass(frozen=True)
+class Context:
+    """What the collector lends a probe for one measurement."""
+
+    deadline: float
+    """The loop time (`asyncio.get_running_loop().time()`) by which the probe must be done."""
+    timeout: float
+    """Seconds allowed for one exchange, within the deadline."""
+    samples: int
+    """Samples to take of each quantity that is sampled."""
+    limits: Mapping[str, tuple[float, float]]
+    """Metric -> (target, limit), for a probe that stops when its samples decide."""
+    allowed: frozenset[Tier]
+    """Tiers of traffic that this run permits on this system."""
+    run_id: str
+    """Sent along as `Readiness-Run`, so that operators can find our requests in their logs."""
+    tls: Callable[[], ssl.SSLContext]
+    """The run's one client context, built on first use."""
+    resolve: Callable[[str, int], Awaitable[Sequence[Address]]]
+    """Name resolution that a hanging resolver cannot hold past the deadline."""
+    conceal: Callable[[str], None]
+    """Registers a secret learned at run time (a token), to be masked in whatever is written."""
+
+
+class Probe(Protocol):
+    """What a module in this folder offers (its docstring's first line says what it measures)."""
+
+    TIER: Tier
+    """The safety tier of its traffic."""
+    KINDS: frozenset[str]
+    """Kinds of service it can be pointed at."""
+    EXCLUSIVE: bool
+    """Whether it must run with nothing else running, because it measures time under load."""
+    METRICS: Mapping[str, str]
+    """Metric -> one line: unit and meaning. `*` stands for a number in a name."""
+    Settings: type[ProbeSettings]
+
+    async def measure(
+        self, service: Service, settings: ProbeSettings, context: Context
+    ) -> Values:
+        """Measure `service` once; raise freely, the collector turns it into a Failure."""
+        ...
+
+
+def names() -> tuple[str, ...]:
+    """Return the names of all probes, sorted, without importing any."""
+    return tuple(
+        sorted(m.name for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_"))
+    )
+
+
+def load(name: str) -> Probe:
+    """Import the probe called `name`, one of `names()`."""
+    return cast(Probe, importlib.import_module(f"{__name__}.{name}"))
