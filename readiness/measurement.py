@@ -19,13 +19,14 @@ Values = dict[str, Value]
 class Measurement(BaseModel):
     """The values one probe returned, or the failure that kept it from returning any.
 
-    Several measurements of one probe on one service are attempts, in order.
+    A probe that met the target's fault is tried once more: both attempts are kept, numbered.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
 
     probe: str
     service: str
+    attempt: int = 1
     started_at: datetime
     seconds: float
     values: Mapping[str, Value]

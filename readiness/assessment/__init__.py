@@ -1,0 +1,149 @@
+"""Evidence and criteria -> Assessment: every judgement in one value, and its JSON contract."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from readiness.assessment.blame import RootCause, explained, root_causes
+from readiness.assessment.capabilities import CapabilityRow, capabilities
+from readiness.assessment.model import Key, Model, evaluate
+from readiness.assessment.objectives import ObjectiveRow, objectives
+from readiness.assessment.plan import (
+    Condition,
+    PlanItem,
+    Work,
+    conditions,
+    plan,
+    projections,
+    works,
+)
+from readiness.assessment.risks import NotTested, Risks, not_tested, risks
+from readiness.assessment.services import ServiceRow, rows
+from readiness.checks import Criteria
+from readiness.estimate import Estimate
+from readiness.evidence import Evidence
+from readiness.finding import Finding
+
+SCHEMA = "readiness/assessment/v1"
+
+SIGNAL_EXIT_CODES: Mapping[str, int] = {"SIGINT": 130, "SIGTERM": 143}
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """What the evidence says of the system, ready to be written down in any form."""
+
+    model: Model
+    services: tuple[ServiceRow, ...]
+    capabilities: tuple[CapabilityRow, ...]
+    objectives: tuple[ObjectiveRow, ...]
+    root_causes: tuple[RootCause, ...]
+    not_tested: tuple[NotTested, ...]
+    risks: Risks
+    work: tuple[Work, ...]
+    conditions: tuple[Condition, ...]
+    projections: Mapping[Key, int]
+
+    @property
+    def evidence(self) -> Evidence:
+        """What was measured."""
+        return self.model.evidence
+
+    @property
+    def plan(self) -> tuple[PlanItem, ...]:
+        """The work to do, in order."""
+        return plan(self.work)
+
+    @property
+    def exit_code(self) -> int:
+        """The gate's exit code; an interrupted run has its signal's."""
+        signal = self.evidence.interrupted
+        return SIGNAL_EXIT_CODES[signal] if signal else self.model.decision.exit_code
+
+    def to_json(self) -> str:
+        """Return the text of assessment.json, schema readiness/assessment/v1."""
+        return json.dumps(_contract(self), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def assess(evidence: Evidence, criteria: Criteria) -> Assessment:
+    """Judge `evidence` by `criteria`: pure, so that equal evidence is judged equally."""
+    model = evaluate(evidence, criteria)
+    services = rows(evidence.inventory, evidence.measurements, model.findings)
+    causes = root_causes(evidence.inventory, model.findings)
+    work = works(model, explained(causes))
+    return Assessment(
+        model=model,
+        services=services,
+        capabilities=capabilities(model),
+        objectives=objectives(model, services),
+        root_causes=causes,
+        not_tested=not_tested(model),
+        risks=risks(model.findings, services),
+        work=work,
+        conditions=conditions(model, work),
+        projections=projections(model, work),
+    )
+
+
+def _contract(a: Assessment) -> dict[str, Any]:
+    evidence, decision, card = a.evidence, a.model.decision, a.model.card
+    system, previous = evidence.inventory.system, evidence.previous
+    return {
+        "schema": SCHEMA,
+        "tool": evidence.tool.model_dump(mode="json"),
+        "system": {
+            "name": system.name,
+            "version": system.version,
+            "environment": evidence.environment,
+        },
+        "started_at": evidence.started_at.isoformat(),
+        "finished_at": evidence.finished_at.isoformat(),
+        "exit_code": a.exit_code,
+        "verdict": decision.verdict,
+        "conditions": [c.model_dump(mode="json") for c in a.conditions],
+        "score": {
+            "value": decision.value,
+            "upper": decision.upper,
+            "raw": card.raw,
+            "grade": decision.grade,
+            "coverage": card.coverage,
+            "caps": [c.model_dump(mode="json") for c in decision.caps],
+            "previous": previous.model_dump(mode="json") if previous else None,
+        },
+        "areas": [area.model_dump(mode="json") for area in card.areas],
+        "capabilities": [c.model_dump(mode="json") for c in a.capabilities],
+        "services": [s.model_dump(mode="json") for s in a.services],
+        "objectives": [o.model_dump(mode="json") for o in a.objectives],
+        "findings": [_finding(f, a) for f in a.model.findings],
+        "root_causes": [c.model_dump(mode="json") for c in a.root_causes],
+        "not_tested": [n.model_dump(mode="json") for n in a.not_tested],
+        "risks": a.risks.model_dump(mode="json"),
+        "plan": [item.model_dump(mode="json") for item in a.plan],
+    }
+
+
+def _finding(f: Finding, a: Assessment) -> dict[str, Any]:
+    e = f.measured if isinstance(f.measured, Estimate) else None
+    return {
+        "check": f.check,
+        "service": f.service,
+        "area": f.area,
+        "severity": f.severity,
+        "blocker": f.blocker,
+        "outcome": f.outcome,
+        "undecided": f.undecided,
+        "flaky": f.flaky,
+        "score": f.score,
+        "value": e.value if e else f.measured,
+        "low": e.low if e else None,
+        "high": e.high if e else None,
+        "n": e.n if e else None,
+        "unit": f.unit,
+        "target": f.target,
+        "limit": f.limit,
+        "because": f.because,
+        "fix": f.fix.model_dump(mode="json"),
+        "projected_score": a.projections.get((f.check, f.service)),
+        "waiver": f.waiver.model_dump(mode="json") if f.waiver else None,
+    }

@@ -1,0 +1,62 @@
+"""Findings on the services behind each capability -> how ready that capability is."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from readiness.assessment.model import Model
+from readiness.finding import Finding
+from readiness.gate import CAP_BLOCKED, blockers
+from readiness.inventory import Capability
+from readiness.score import partial
+
+Label = Literal["ready", "ready with fixes", "partial", "not ready"]
+
+
+class CapabilityRow(BaseModel):
+    """A capability's score (0..100), its label, and the issues that keep it from 100."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str
+    title: str
+    score: int
+    label: Label
+    issues: tuple[str, ...]
+
+
+def capabilities(model: Model) -> tuple[CapabilityRow, ...]:
+    """Return one row for each capability of the inventory."""
+    declared = model.evidence.inventory.capabilities
+    return tuple(_row(name, capability, model) for name, capability in declared.items())
+
+
+def label(score: int) -> Label:
+    """Return the label of a capability's score (0..100)."""
+    steps: tuple[tuple[int, Label], ...] = (
+        (90, "ready"),
+        (70, "ready with fixes"),
+        (50, "partial"),
+    )
+    return next((name for least, name in steps if score >= least), "not ready")
+
+
+def _row(name: str, capability: Capability, model: Model) -> CapabilityRow:
+    findings = [f for f in model.findings if f.service in capability.services]
+    points = partial(findings, model.evidence.inventory, model.criteria.areas)
+    if any(not f.waived for f in blockers(findings)):
+        points = min(points, CAP_BLOCKED)
+    return CapabilityRow(
+        id=name, title=capability.title, score=points, label=label(points), issues=_issues(findings)
+    )
+
+
+def _issues(findings: Sequence[Finding]) -> tuple[str, ...]:
+    issues: dict[str, None] = {}
+    for f in sorted(findings, key=lambda f: (f.outcome != "fail", not f.blocker)):
+        if f.failure and f.outcome == "fail":
+            issues[f"{f.service} is down: {f.because}"] = None
+        elif f.outcome in ("fail", "unknown") or f.undecided or f.flaky:
+            issues[f"{f.title}, {f.service}: {f.because}"] = None
+    return tuple(issues)

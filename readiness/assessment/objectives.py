@@ -1,0 +1,123 @@
+"""Measurements and findings -> the critical success metrics, current against target."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from pydantic import BaseModel, ConfigDict
+
+from readiness.assessment.model import Model
+from readiness.assessment.services import ServiceRow
+from readiness.estimate import Estimate
+from readiness.finding import Finding
+
+
+class ObjectiveRow(BaseModel):
+    """One metric against its target; `met` and `current` are null where nothing measured it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str
+    title: str
+    current: float | None
+    target: float
+    unit: str
+    met: bool | None
+    because: str
+
+
+Reading = tuple[float | None, str]
+"""(current value, what it rests on)"""
+
+
+def objectives(model: Model, rows: Sequence[ServiceRow]) -> tuple[ObjectiveRow, ...]:
+    """Return every objective, with the inventory's targets where it sets them."""
+    targets = model.evidence.inventory.objectives
+    found = []
+    for name, (title, unit, default, higher, read) in _OBJECTIVES.items():
+        current, because = read(model.findings, rows)
+        target = targets[name].target if name in targets else default
+        met = None if current is None else (current >= target if higher else current <= target)
+        found.append(
+            ObjectiveRow(
+                id=name,
+                title=title,
+                current=current,
+                target=target,
+                unit=unit,
+                met=met,
+                because=because,
+            )
+        )
+    return tuple(found)
+
+
+def _availability(_: Sequence[Finding], rows: Sequence[ServiceRow]) -> Reading:
+    up = sum(row.available for row in rows)
+    unknown = sum(row.status == "unknown" for row in rows)
+    note = f", {unknown} not measured" if unknown else ""
+    return (up / len(rows) if rows else None), f"{up} of {len(rows)} services{note}"
+
+
+def _success_rate(_: Sequence[Finding], rows: Sequence[ServiceRow]) -> Reading:
+    rates = [row.success_rate for row in rows]
+    rates += [level.success_rate for row in rows for level in row.concurrency]
+    good, n = _pooled(rates)
+    return _share(good, n, f"{n} requests at every load" + _silent(rows))
+
+
+def _error_rate(_: Sequence[Finding], rows: Sequence[ServiceRow]) -> Reading:
+    good, n = _pooled([row.success_rate for row in rows])
+    return _share(n - good, n, f"{n} requests at light load" + _silent(rows))
+
+
+def _authentication(findings: Sequence[Finding], _: Sequence[ServiceRow]) -> Reading:
+    return _passed(
+        [f for f in findings if f.check in ("login-accepted", "credential-accepted")],
+        "logins and credentials tried",
+    )
+
+
+def _response_time(_: Sequence[Finding], rows: Sequence[ServiceRow]) -> Reading:
+    timed = [(r.p95_ms.value, r.name) for r in rows if r.p95_ms and r.p95_ms.value is not None]
+    if not timed:
+        return None, "no response time was measured"
+    slowest, name = max(timed)
+    return slowest, f"p95 of the slowest of {len(timed)} services, {name}"
+
+
+def _checks(findings: Sequence[Finding], _: Sequence[ServiceRow]) -> Reading:
+    return _passed([f for f in findings if f.outcome != "not_applicable"], "checks")
+
+
+def _pooled(rates: Sequence[Estimate | None]) -> tuple[int, int]:
+    kept = [r for r in rates if r and r.value is not None]
+    return sum(round((r.value or 0) * r.n) for r in kept), sum(r.n for r in kept)
+
+
+def _share(part: int, n: int, because: str) -> Reading:
+    return (part / n, because) if n else (None, "no request was answered")
+
+
+def _silent(rows: Sequence[ServiceRow]) -> str:
+    down = sum(row.status == "down" for row in rows)
+    return f"; the {down} services that are down answered none" if down else ""
+
+
+def _passed(findings: Sequence[Finding], what: str) -> Reading:
+    applied = [f for f in findings if f.outcome != "not_applicable"]
+    passed = sum(f.outcome == "pass" for f in applied)
+    if not applied:
+        return None, f"no {what}: the inventory declares none"
+    return passed / len(applied), f"{passed} of {len(applied)} {what}"
+
+
+_Read = Callable[[Sequence[Finding], Sequence[ServiceRow]], Reading]
+
+_OBJECTIVES: Mapping[str, tuple[str, str, float, bool, _Read]] = {
+    "checks_passed": ("Checks passed", "ratio", 0.80, True, _checks),
+    "availability": ("Service availability", "ratio", 0.95, True, _availability),
+    "authentication_success": ("Authentication success", "ratio", 0.95, True, _authentication),
+    "success_rate": ("Request success rate", "ratio", 0.80, True, _success_rate),
+    "error_rate": ("Error rate", "ratio", 0.01, False, _error_rate),
+    "response_time": ("Response time (p95)", "ms", 100.0, False, _response_time),
+}
+"""Id -> title, unit, target by default, whether higher is better, and its source."""

@@ -1,0 +1,190 @@
+"""Findings -> the work to do: what to fix first, at what effort, for which score."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from pydantic import BaseModel, ConfigDict
+
+from readiness.assessment.model import Key, Model
+from readiness.finding import Finding
+from readiness.gate import READY_AREA, READY_COVERAGE, READY_SCORE, blockers, weak_areas
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class PlanItem(_Frozen):
+    """One piece of work and the score when it alone is done."""
+
+    check: str
+    service: str
+    effort_hours: float
+    projected_score: int
+
+
+class Condition(_Frozen):
+    """Something READY still needs; effort and owner are null where nobody can say."""
+
+    text: str
+    owner: str | None
+    effort_hours: float | None
+    projected_score: int
+
+
+@dataclass(frozen=True)
+class Work:
+    """Findings that one fix mends together, the telling one first."""
+
+    findings: tuple[Finding, ...]
+    projected_score: int
+    raw_gain: int
+    together_score: int = 0
+    """The score once this and all work before it in the plan is done."""
+
+    @property
+    def head(self) -> Finding:
+        """The finding that names this work."""
+        return self.findings[0]
+
+    @property
+    def keys(self) -> frozenset[Key]:
+        """The findings this work makes pass."""
+        return frozenset((f.check, f.service) for f in self.findings)
+
+
+def works(model: Model, hidden: Collection[str] = ()) -> tuple[Work, ...]:
+    """Return all work worth doing, blockers first, then by gain per hour.
+
+    Everything that one unreachable service fails is one piece of work. Outages of the services
+    in `hidden` are left out: another service's outage explains them.
+    """
+    groups: dict[tuple[str, str], list[Finding]] = {}
+    for f in model.findings:
+        if f.outcome in ("fail", "warn") and not f.waived:
+            down = f.failure is not None and f.failure.blames_target
+            if not (down and f.service in hidden):
+                groups.setdefault((f.service, "" if down else f.check), []).append(f)
+    found = [_work(model, group) for group in groups.values()]
+    found.sort(
+        key=lambda w: (
+            not any(f.blocker for f in w.findings),
+            -w.raw_gain / w.head.fix.effort_hours,
+            w.head.service,
+            w.head.check,
+        )
+    )
+    return _together(model, found)
+
+
+def plan(work: Sequence[Work]) -> tuple[PlanItem, ...]:
+    """Return `work` as the plan's rows."""
+    return tuple(
+        PlanItem(
+            check=w.head.check,
+            service=w.head.service,
+            effort_hours=w.head.fix.effort_hours,
+            projected_score=w.projected_score,
+        )
+        for w in work
+    )
+
+
+def projections(model: Model, work: Sequence[Work]) -> Mapping[Key, int]:
+    """Finding -> the score with it (and what its fix mends along with it) passing."""
+    found: dict[Key, int] = {key: w.projected_score for w in work for key in w.keys}
+    for f in model.findings:
+        key = (f.check, f.service)
+        if f.outcome in ("fail", "warn", "unknown") and key not in found:
+            found[key] = model.passing([key]).decision.value
+    return found
+
+
+def conditions(model: Model, work: Sequence[Work]) -> tuple[Condition, ...]:
+    """Return everything between this system and READY, blockers first; empty when READY."""
+    if model.decision.verdict == "ready":
+        return ()
+    owners = {s.name: s.owner for s in model.evidence.inventory.services}
+    grouped = {key: w.findings for w in work for key in w.keys}
+    found: list[Condition] = []
+    seen: set[Key] = set()
+    for f in blockers(model.findings):
+        if (f.check, f.service) not in seen:
+            group = grouped.get((f.check, f.service), (f,))
+            seen |= {(g.check, g.service) for g in group}
+            found.append(_blocker(model, f, group, owners[f.service]))
+    return (*found, *_areas(model), *_coverage(model), *_score(model))
+
+
+def _work(model: Model, group: Sequence[Finding]) -> Work:
+    order = {"critical": 0, "high": 1, "medium": 2, "low": 3}
+    ordered = sorted(
+        group, key=lambda f: (not f.blocker, order[f.severity], f.area != "availability")
+    )
+    after = model.passing([(f.check, f.service) for f in ordered])
+    return Work(tuple(ordered), after.decision.value, after.card.raw - model.card.raw)
+
+
+def _together(model: Model, work: Sequence[Work]) -> tuple[Work, ...]:
+    done: set[Key] = set()
+    found = []
+    for w in work:
+        done |= w.keys
+        score = model.passing(done).decision.value
+        found.append(Work(w.findings, w.projected_score, w.raw_gain, score))
+    return tuple(found)
+
+
+def _blocker(
+    model: Model, finding: Finding, group: Sequence[Finding], owner: str | None
+) -> Condition:
+    after = model.passing([(f.check, f.service) for f in group])
+    measured = finding.outcome != "unknown"
+    what = finding.fix.text if measured else "Make it measurable, then run again."
+    waived = f" (waived by {finding.waiver.owner})" if finding.waiver else ""
+    return Condition(
+        text=f"{finding.title}, {finding.service}{waived}: {finding.because}. {what}",
+        owner=owner,
+        effort_hours=finding.fix.effort_hours if measured else None,
+        projected_score=after.decision.value,
+    )
+
+
+def _areas(model: Model) -> list[Condition]:
+    weak = weak_areas(model.card)
+    return [
+        _lift(model, f"{a.title} is at {a.score}, READY needs {READY_AREA}", [a.id])
+        for a in model.card.areas
+        if a.id in weak
+    ]
+
+
+def _score(model: Model) -> list[Condition]:
+    if model.card.raw >= READY_SCORE:
+        return []
+    text = f"The score before caps is {model.card.raw}, READY needs {READY_SCORE}"
+    return [_lift(model, text, [a.id for a in model.card.areas])]
+
+
+def _coverage(model: Model) -> list[Condition]:
+    if model.card.coverage >= READY_COVERAGE:
+        return []
+    unknown = [(f.check, f.service) for f in model.findings if f.outcome == "unknown"]
+    text = f"{model.card.coverage:.0%} of the score rests on evidence, READY needs 95 %"
+    return [
+        Condition(
+            text=f"{text}. Declare and measure what is listed as not tested.",
+            owner=None,
+            effort_hours=None,
+            projected_score=model.passing(unknown).decision.value,
+        )
+    ]
+
+
+def _lift(model: Model, text: str, areas: Sequence[str]) -> Condition:
+    open_ = [f for f in model.findings if f.area in areas and f.outcome in ("fail", "warn")]
+    after = model.passing([(f.check, f.service) for f in open_])
+    hours = sum(f.fix.effort_hours for f in open_)
+    return Condition(
+        text=text, owner=None, effort_hours=hours or None, projected_score=after.decision.value
+    )

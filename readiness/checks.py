@@ -1,0 +1,161 @@
+"""Check and Area: what is expected of each metric, why, how to mend it, and its weight."""
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from readiness.curve import Better, Curve, fault
+from readiness.inventory import Kind, Service
+
+Severity = Literal["critical", "high", "medium", "low"]
+Unit = Literal["ms", "ratio", "bytes", "days", "count", ""]
+
+_FACTORS: Mapping[Unit, Mapping[str, float]] = {
+    "ms": {"us": 0.001, "ms": 1, "s": 1000, "m": 60_000},
+    "ratio": {"%": 0.01},
+    "bytes": {"B": 1, "kB": 1e3, "MB": 1e6, "KiB": 1024, "MiB": 1024**2},
+    "days": {"d": 1},
+}
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def quantity(written: Any, unit: Unit) -> float:
+    """Read a target or limit as people write it (`200ms`, `99%`, `1MiB`) in the metric's unit."""
+    if isinstance(written, bool) or not isinstance(written, int | float | str):
+        raise ValueError(f"must be a number{_example(unit)}")
+    if not isinstance(written, str):
+        return float(written)
+    match = re.fullmatch(r"\s*(-?\d+(?:\.\d+)?)\s*([a-zA-Z%]*)\s*", written)
+    factors = {"": 1.0, **_FACTORS.get(unit, {})}
+    if not match or match[2] not in factors:
+        raise ValueError(f"must be a number{_example(unit)}")
+    return float(match[1]) * factors[match[2]]
+
+
+def _example(unit: Unit) -> str:
+    examples = {
+        "ms": " such as 200ms or 1.5s",
+        "ratio": " such as 0.99 or 99%",
+        "bytes": " such as 500kB or 1MiB",
+        "days": " of days such as 30d",
+    }
+    return examples.get(unit, "")
+
+
+class Fix(_Frozen):
+    """What to do about a finding, in one sentence, and the hours it usually takes."""
+
+    text: Annotated[str, Field(pattern=r"^[A-Z`].*\.$")]
+    effort_hours: Annotated[float, Field(gt=0)]
+
+
+class When(_Frozen):
+    """A measured fact without which a check is not applicable."""
+
+    metric: str
+    equals: bool | int | str
+    otherwise: str
+
+
+class Check(_Frozen):
+    """One criterion on one metric of one probe.
+
+    Its criterion is either `target` and `limit` on a curve, or `must_be`, or `one_of`.
+    """
+
+    id: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")]
+    title: str
+    probe: str
+    metric: str
+    kinds: tuple[Kind, ...] = ()
+    area: str
+    severity: Severity
+    blocker: bool = False
+    unit: Unit = ""
+    target: float | None = None
+    limit: float | None = None
+    curve: Curve = "linear"
+    better: Better = "lower"
+    must_be: bool | None = None
+    one_of: tuple[str | int, ...] | None = None
+    declared: tuple[str, ...] = ()
+    when: When | None = None
+    why: str
+    fix: Fix
+
+    @model_validator(mode="before")
+    @classmethod
+    def _units(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        unit = data.get("unit", "")
+        read = {k: quantity(data[k], unit) for k in ("target", "limit") if data.get(k) is not None}
+        default = "log" if unit in ("ms", "bytes") else "linear"
+        return {"curve": default, **data, **read}
+
+    @model_validator(mode="after")
+    def _one_criterion(self) -> Self:
+        bounds = [self.target is not None, self.limit is not None]
+        others = [self.must_be is not None, self.one_of is not None]
+        if sum([all(bounds), *others]) != 1 or any(bounds) != all(bounds):
+            raise ValueError("needs exactly one of: target and limit, must_be, one_of")
+        if self.target is not None and self.limit is not None:
+            wrong = fault(self.target, self.limit, self.curve, self.better)
+            if wrong:
+                raise ValueError(wrong)
+        return self
+
+    def concerns(self, service: Service) -> bool:
+        """Whether this check is made of `service` at all, by its kind and expected probes."""
+        return self.probe in service.expected_probes and (
+            not self.kinds or service.kind in self.kinds
+        )
+
+    def undeclared(self, service: Service) -> str | None:
+        """Return why the inventory leaves nothing to check here, or None where it does."""
+        if not self.declared or any(_declares(service, path) for path in self.declared):
+            return None
+        return (
+            f"{service.name} declares no {' or '.join(p.rpartition('.')[2] for p in self.declared)}"
+        )
+
+    def for_service(self, service: Service) -> "Check":
+        """Return this check with the service's own target and limit put in."""
+        written = service.checks.get(self.id)
+        if written is None:
+            return self
+        data = self.model_dump(exclude_unset=True) | dict(written)
+        return Check.model_validate(data)
+
+
+class Area(_Frozen):
+    """A part of the score: its weight, its subjects, and how many conclusive checks it needs."""
+
+    id: str
+    title: str
+    weight: Annotated[float, Field(gt=0)]
+    min_checks: Annotated[int, Field(ge=1)] = 1
+    kinds: tuple[Kind, ...] = ()
+
+
+class Criteria(_Frozen):
+    """All checks by id and all areas by id, in the order of their files."""
+
+    checks: Mapping[str, Check]
+    areas: Mapping[str, Area]
+    added: frozenset[str] = frozenset()
+
+
+def _declares(service: Service, path: str) -> bool:
+    if path == "https":
+        return service.address.startswith("https:")
+    part, *rest = path.split(".")
+    found: Any = getattr(service, part)
+    for key in rest:
+        found = found.get(key) if isinstance(found, Mapping) else getattr(found, key, None)
+    return found is not None

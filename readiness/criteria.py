@@ -1,0 +1,137 @@
+"""checks/*.yaml, added packs and a service's own overrides -> Criteria."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from readiness import bundled
+from readiness.checks import Area, Check, Criteria
+from readiness.document import ConfigurationError, Document, Place, bind, parse, read, suggest
+from readiness.inventory import Inventory, Service
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class _Pack(_Frozen):
+    checks: Mapping[str, Mapping[str, Any]]
+
+
+class _Areas(_Frozen):
+    areas: Mapping[str, Mapping[str, Any]]
+
+
+def bundled_criteria() -> Criteria:
+    """Return the criteria this tool ships."""
+    packs = [read(p) for p in sorted(bundled.CHECKS.glob("*.yaml")) if p.name != "areas.yaml"]
+    return Criteria(checks=_checks(packs), areas=_areas(read(bundled.CHECKS / "areas.yaml")))
+
+
+def with_packs(criteria: Criteria, packs: Mapping[str, str]) -> Criteria:
+    """Return `criteria` and the checks of `packs` (name -> YAML text).
+
+    A pack can add checks, never redefine one: ConfigurationError names the line.
+    """
+    documents = [parse(text, name) for name, text in packs.items()]
+    added = _checks(documents, taken=criteria.checks, areas=criteria.areas)
+    return Criteria(
+        checks={**criteria.checks, **added}, areas=criteria.areas, added=frozenset(added)
+    )
+
+
+def read_packs(paths: Iterable[Path]) -> dict[str, str]:
+    """Read the pack files, or the *.yaml of the folders, at `paths`: name -> text."""
+    files = [f for p in paths for f in (sorted(p.glob("*.yaml")) if p.is_dir() else [p])]
+    try:
+        return {str(f): f.read_text("utf-8") for f in files}
+    except (OSError, UnicodeDecodeError) as error:
+        name = getattr(error, "filename", None) or "a pack"
+        raise ConfigurationError(
+            "this checks pack cannot be read.", file=str(name), fix="Name a YAML file or folder."
+        ) from None
+
+
+def _checks(
+    documents: Sequence[Document],
+    taken: Mapping[str, Check] | None = None,
+    areas: Mapping[str, Area] | None = None,
+) -> dict[str, Check]:
+    found: dict[str, Check] = {}
+    for document in documents:
+        pack = bind(_Pack, document.data, document)
+        for name, body in pack.checks.items():
+            place = ("checks", name)
+            if name in found or name in (taken or {}):
+                raise ConfigurationError(
+                    f"check '{name}' exists already.",
+                    file=document.name,
+                    line=document.line(place),
+                    fix="Give it another id, or override its target under the service's checks.",
+                )
+            check = bind(Check, {"id": name, **body}, document, place)
+            if areas is not None and check.area not in areas:
+                raise ConfigurationError(
+                    f"check '{name}' names the unknown area '{check.area}'.",
+                    file=document.name,
+                    line=document.line((*place, "area")),
+                    fix=f"Use one of {', '.join(areas)}.",
+                )
+            found[name] = check
+    return found
+
+
+def _areas(document: Document) -> dict[str, Area]:
+    bodies = bind(_Areas, document.data, document).areas
+    return {
+        name: bind(Area, {"id": name, **body}, document, ("areas", name))
+        for name, body in bodies.items()
+    }
+
+
+def check_overrides(inventory: Inventory, criteria: Criteria, document: Document) -> None:
+    """Raise ConfigurationError for an override or waiver that fits no check."""
+    for service in inventory.services:
+        for name in service.checks:
+            place = ("services", service.name, "checks", name)
+            if name not in criteria.checks or not criteria.checks[name].concerns(service):
+                raise _unknown(
+                    name,
+                    f"of service '{service.name}'",
+                    document,
+                    place,
+                    [c.id for c in criteria.checks.values() if c.concerns(service)],
+                )
+            _bind_override(criteria.checks[name], service, document, place)
+    for index, waiver in enumerate(inventory.waivers):
+        if waiver.check not in criteria.checks:
+            raise _unknown(
+                waiver.check, "in a waiver", document, ("waivers", index), list(criteria.checks)
+            )
+
+
+def _bind_override(check: Check, service: Service, document: Document, place: Place) -> Check:
+    """Return `check` as `service` overrides it; ConfigurationError names the line."""
+    written = service.checks[check.id]
+    if check.target is None or not set(written) <= {"target", "limit"}:
+        raise ConfigurationError(
+            f"check '{check.id}' takes "
+            + ("target and limit only." if check.target is not None else "no override."),
+            file=document.name,
+            line=document.line(place),
+            fix="Waive it under waivers: if it must be excused.",
+        )
+    return bind(Check, check.model_dump(exclude_unset=True) | dict(written), document, place)
+
+
+def _unknown(
+    name: str, where: str, document: Document, place: Place, known: Sequence[str]
+) -> ConfigurationError:
+    return ConfigurationError(
+        f"unknown check '{name}' {where}.",
+        file=document.name,
+        line=document.line(place),
+        fix=suggest(name, known),
+    )

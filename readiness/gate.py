@@ -1,0 +1,140 @@
+"""Scorecard + findings + policy -> the verdict, the caps on the score and the exit code."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from readiness.finding import Finding
+from readiness.score import Grade, Scorecard, grade
+
+Verdict = Literal["ready", "conditional", "not_ready", "inconclusive"]
+FailOn = Literal["not-ready", "conditional"]
+
+READY_SCORE = 85
+READY_AREA = 70
+READY_COVERAGE = 0.95
+ENOUGH_COVERAGE = 0.80
+CONDITIONAL_SCORE = 70
+
+CAP_BLOCKED = 59
+CAP_UNCOVERED = 69
+CAP_NOT_READY = 84
+
+
+class Cap(BaseModel):
+    """The most the score can be, and the reason."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    to: int
+    because: str
+
+
+class Policy(BaseModel):
+    """What the caller lets pass."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    fail_on: FailOn = "not-ready"
+    gate: bool = True
+
+
+class Decision(BaseModel):
+    """The verdict with the capped score and everything that capped it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    verdict: Verdict
+    value: int
+    upper: int
+    grade: Grade
+    caps: tuple[Cap, ...]
+    exit_code: int
+
+
+def decide(card: Scorecard, findings: Sequence[Finding], policy: Policy) -> Decision:
+    """Decide on `card`, whose findings are `findings`.
+
+    The headline value takes every unknown or undecided blocker as failed and the upper value
+    as passed, so that losing evidence can lower a score but never raise it.
+    """
+    caps = _caps(card, findings)
+    value = min([card.raw, *(c.to for c in caps)])
+    upper = min([card.upper, *_upper_caps(card, findings)])
+    verdict = _verdict(card, findings, value, upper)
+    return Decision(
+        verdict=verdict,
+        value=value,
+        upper=upper,
+        grade=grade(value),
+        caps=caps,
+        exit_code=_exit_code(verdict, policy),
+    )
+
+
+def blockers(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    """Return the blocker findings that are not surely passed: failed, unknown or undecided."""
+    return tuple(
+        f for f in findings if f.blocker and (f.outcome in ("fail", "unknown") or f.undecided)
+    )
+
+
+def weak_areas(card: Scorecard) -> tuple[str, ...]:
+    """Return the ids of applicable areas below what READY needs."""
+    return tuple(a.id for a in card.areas if a.score is not None and a.score < READY_AREA)
+
+
+def _caps(card: Scorecard, findings: Sequence[Finding]) -> tuple[Cap, ...]:
+    caps = []
+    for f in blockers(findings):
+        state = "undecided" if f.undecided else {"fail": "failed"}.get(f.outcome, f.outcome)
+        state, to = (f"{state}, waived", CAP_NOT_READY) if f.waived else (state, CAP_BLOCKED)
+        caps.append(Cap(to=to, because=f"blocker {state}: {f.title} on {f.service}"))
+    if not card.applicable:
+        return (*caps, Cap(to=0, because="nothing in the inventory was applicable"))
+    if card.coverage < ENOUGH_COVERAGE:
+        caps.append(Cap(to=CAP_UNCOVERED, because=f"coverage of {card.coverage:.0%} is below 80 %"))
+    elif card.coverage < READY_COVERAGE:
+        caps.append(Cap(to=CAP_NOT_READY, because=f"coverage of {card.coverage:.0%} is below 95 %"))
+    titles = {a.id: a.title for a in card.areas}
+    caps += [
+        Cap(to=CAP_NOT_READY, because=f"area below {READY_AREA}: {titles[area]}")
+        for area in weak_areas(card)
+    ]
+    return tuple(sorted(caps, key=lambda c: (c.to, c.because)))
+
+
+def _upper_caps(card: Scorecard, findings: Sequence[Finding]) -> list[int]:
+    """Caps that hold even if every unknown passes and every interval ends well."""
+    surely = [f for f in findings if f.blocker and f.outcome == "fail"]
+    caps = [CAP_NOT_READY if f.waived else CAP_BLOCKED for f in surely]
+    if any(a.upper is not None and a.upper < READY_AREA for a in card.areas):
+        caps.append(CAP_NOT_READY)
+    return caps
+
+
+def _verdict(card: Scorecard, findings: Sequence[Finding], value: int, upper: int) -> Verdict:
+    open_blockers = [f for f in blockers(findings) if not f.waived]
+    if not card.applicable:
+        return "inconclusive"
+    if any(f.outcome == "fail" for f in open_blockers) or upper < CONDITIONAL_SCORE:
+        return "not_ready"
+    if open_blockers or value < CONDITIONAL_SCORE or card.coverage < ENOUGH_COVERAGE:
+        return "inconclusive"
+    ready = (
+        value >= READY_SCORE
+        and card.coverage >= READY_COVERAGE
+        and not weak_areas(card)
+        and not blockers(findings)
+    )
+    return "ready" if ready else "conditional"
+
+
+def _exit_code(verdict: Verdict, policy: Policy) -> int:
+    failed = verdict == "not_ready" or (
+        verdict == "conditional" and policy.fail_on == "conditional"
+    )
+    if failed:
+        return 1 if policy.gate else 0
+    return 4 if verdict == "inconclusive" else 0
