@@ -150,6 +150,15 @@ class Criteria(_Frozen):
     areas: Mapping[str, Area]
     added: frozenset[str] = frozenset()
 
+    def limits(self, service: Service, probe: str) -> dict[str, tuple[float, float]]:
+        """Return metric -> (target, limit) of what `probe` on `service` will be judged by."""
+        mine = [c.for_service(service) for c in self.checks.values() if c.probe == probe]
+        return {
+            c.metric: (c.target, c.limit)
+            for c in mine
+            if c.target is not None and c.limit is not None and c.concerns(service)
+        }
+
 
 def _declares(service: Service, path: str) -> bool:
     if path == "https":

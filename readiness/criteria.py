@@ -8,7 +8,8 @@ from pydantic import BaseModel, ConfigDict
 
 from readiness import bundled
 from readiness.checks import Area, Check, Criteria
-from readiness.document import ConfigurationError, Document, Place, bind, parse, read, suggest
+from readiness.complaint import suggest
+from readiness.document import ConfigurationError, Document, Place, bind, parse, read
 from readiness.inventory import Inventory, Service
 
 

@@ -1,0 +1,43 @@
+# `make demo` and `make test` set up what they need; uv is used where it exists.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+ifeq ($(shell command -v uv 2>/dev/null),)
+  CREATE = $(PYTHON) -m venv $(VENV) && $(BIN)/python -m pip install --quiet --upgrade pip
+  INSTALL = $(BIN)/python -m pip install --quiet
+else
+  CREATE = uv venv --quiet --allow-existing --python $(PYTHON) $(VENV)
+  INSTALL = uv pip install --quiet --python $(BIN)/python
+endif
+PACKAGED := $(wildcard pyproject.toml)
+
+.PHONY: demo demo-fixed test lint types golden docs clean
+
+demo: $(VENV)/.all
+	$(BIN)/readiness demo
+
+demo-fixed: $(VENV)/.all
+	$(BIN)/readiness demo --fixed
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest -n auto
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.dev
+	$(BIN)/mypy
+
+clean:
+	rm -rf $(VENV) build dist readiness-report
+
+$(VENV)/.all: $(PACKAGED)
+	$(CREATE)
+	$(INSTALL) --editable '.[all]'
+	touch $@
+
+$(VENV)/.dev: $(PACKAGED)
+	$(CREATE)
+	$(INSTALL) --editable '.[dev]'
+	touch $@ $(VENV)/.all

@@ -1,0 +1,178 @@
+"""`run` and `report`: inventory or evidence -> assessment -> files, words and an exit code."""
+
+import os
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, get_args
+
+import typer
+
+from readiness import __version__, collect, criteria, document, evidence, inventory, loop, safety
+from readiness.assessment import Assessment, assess
+from readiness.checks import Criteria
+from readiness.cli import output, progress, words
+from readiness.complaint import suggest
+from readiness.document import ConfigurationError, Document
+from readiness.duration import seconds
+from readiness.evidence import Evidence, Previous, Tool
+from readiness.gate import FailOn, Policy
+from readiness.inventory import Environment, Inventory, Tier
+
+NOT_SAVED = 6
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the command line asks of a run, checked word by word."""
+
+    inventory: Path
+    out: Path
+    allow: tuple[Tier, ...]
+    environment: Environment | None
+    only: tuple[str, ...]
+    packs: Mapping[str, str]
+    previous: Path | None
+    policy: Policy
+    deadline: float
+    formats: tuple[str, ...]
+
+
+def request(
+    inventory: Path,
+    out: Path,
+    allow: Sequence[str],
+    environment: str | None,
+    only: Sequence[str],
+    checks: Sequence[Path],
+    previous: Path | None,
+    fail_on: str | None,
+    deadline: str,
+    formats: Sequence[str],
+    no_gate: bool,
+) -> Request:
+    """Check every word of the command line; ConfigurationError says which one is wrong."""
+    return Request(
+        inventory=inventory,
+        out=out,
+        allow=tuple(_member(tier, Tier, "--allow") for word in allow for tier in word.split(",")),
+        environment=_member(environment, Environment, "--environment") if environment else None,
+        only=tuple(only),
+        packs=criteria.read_packs(checks),
+        previous=previous,
+        policy=_policy(fail_on, no_gate),
+        deadline=_deadline(deadline),
+        formats=output.known(formats),
+    )
+
+
+def run(asked: Request, environ: Mapping[str, str] | None = None) -> int:
+    """Probe, judge, write, print; return the exit code."""
+    source = document.read(asked.inventory)
+    wanted = inventory.from_document(source, os.environ if environ is None else environ)
+    rules = criteria.with_packs(criteria.bundled_criteria(), asked.packs)
+    criteria.check_overrides(wanted, rules, source)
+    plan = _plan(asked, wanted, source, rules)
+    output.prepare(asked.out)
+    before = _previous(asked)
+    found = _collect(asked, plan, before)
+    return _conclude(assess(found, rules), asked.out, asked.formats)
+
+
+def replay(
+    path: Path,
+    out: Path,
+    checks: Sequence[Path] | None,
+    fail_on: str | None,
+    formats: Sequence[str],
+    no_gate: bool,
+) -> int:
+    """Judge the evidence at `path` again, write and print; return the exit code."""
+    wanted = output.known(formats)
+    found = evidence.from_json(output.text(path), str(path))
+    packs = criteria.read_packs(checks) if checks else found.packs
+    policy = _policy(fail_on, no_gate) if fail_on or no_gate else found.policy
+    rules = criteria.with_packs(criteria.bundled_criteria(), packs)
+    output.prepare(out)
+    found = found.model_copy(update={"packs": packs, "policy": policy})
+    return _conclude(assess(found, rules), out, wanted)
+
+
+def _plan(asked: Request, wanted: Inventory, source: Document, rules: Criteria) -> collect.Plan:
+    allowed = safety.allowed_tiers(wanted.system, asked.allow, asked.environment)
+    return collect.plan(wanted, source, allowed, asked.only, rules.limits)
+
+
+def _collect(asked: Request, plan: collect.Plan, before: Previous | None) -> Evidence:
+    run_id, started_at = secrets.token_hex(8), datetime.now(UTC)
+    with progress.shown(plan) as show:
+        collector = collect.Collector(plan, run_id, asked.deadline, show)
+        end = loop.run(collector.run(), asked.deadline + loop.GRACE_SECONDS)
+    interrupted = end if end in ("SIGINT", "SIGTERM") else None
+    left = f"interrupted by {interrupted}" if interrupted else "the run's deadline came first"
+    found = Evidence(
+        tool=Tool(version=__version__),
+        run_id=run_id,
+        inventory=plan.inventory,
+        environment=asked.environment or plan.inventory.system.environment,
+        allowed=tuple(tier for tier in get_args(Tier) if tier in plan.allowed),
+        only=asked.only,
+        started_at=started_at,
+        finished_at=datetime.now(UTC),
+        interrupted=interrupted,
+        measurements=collector.measurements(left),
+        packs=asked.packs,
+        policy=asked.policy,
+        previous=before,
+    )
+    return evidence.from_json(found.to_json(), "evidence.json")
+
+
+def _conclude(found: Assessment, out: Path, formats: Sequence[str]) -> int:
+    """Write the files, say the verdict; what cannot be saved is said and changes the code."""
+    typer.echo(words.conclusion(found, out))
+    try:
+        written = output.write(found, out, formats)
+    except OSError as error:
+        typer.echo(f"readiness: not saved in {out}: {error.strerror}.", err=True)
+        return found.exit_code or NOT_SAVED
+    typer.echo(words.files(written))
+    return found.exit_code
+
+
+def _previous(asked: Request) -> Previous | None:
+    if asked.previous:
+        return evidence.previous(asked.previous)
+    last = asked.out / output.ASSESSMENT
+    if not last.exists():
+        return None
+    try:
+        return evidence.previous(last)
+    except ConfigurationError as error:
+        typer.echo(f"readiness: {error} Going on without a comparison.", err=True)
+        return None
+
+
+def _policy(fail_on: str | None, no_gate: bool) -> Policy:
+    level: FailOn = _member(fail_on, FailOn, "--fail-on") if fail_on else "not-ready"
+    return Policy(fail_on=level, gate=not no_gate)
+
+
+def _deadline(written: str) -> float:
+    try:
+        value = seconds(written)
+    except ValueError:
+        value = 0.0
+    if value <= 0:
+        raise ConfigurationError("--deadline must be a time above 0.", fix="Write 90s or 5m.")
+    return value
+
+
+def _member(written: Any, of: Any, option: str) -> Any:
+    if written not in get_args(of):
+        raise ConfigurationError(
+            f"{option} does not know '{written}'.", fix=suggest(written, get_args(of))
+        )
+    return written

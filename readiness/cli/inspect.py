@@ -1,0 +1,106 @@
+"""`validate`, `schema` and `explain`: what can be said without any traffic."""
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import typer
+
+from readiness import collect, criteria, document, inventory, probes, safety
+from readiness.checks import Check, Criteria
+from readiness.complaint import suggest
+from readiness.document import ConfigurationError
+from readiness.finding import amount
+
+
+def validate(path: Path, checks: Sequence[Path], no_env: bool) -> None:
+    """Check inventory, criteria and probe settings, and name targets that cannot be proven."""
+    source = document.read(path)
+    environ: Mapping[str, str] = os.environ
+    if no_env:
+        missing = inventory.missing_variables(source, environ)
+        for name, line in missing:
+            typer.echo(f"{path}:{line}: variable {name} is not set.")
+        if missing:
+            return
+    wanted = inventory.from_document(source, environ)
+    rules = criteria.with_packs(criteria.bundled_criteria(), criteria.read_packs(checks))
+    criteria.check_overrides(wanted, rules, source)
+    plan = collect.plan(wanted, source, safety.allowed_tiers(wanted.system), (), rules.limits)
+    for warning in _unprovable(plan, rules):
+        typer.echo(f"{path}: {warning}")
+    count = sum(c.concerns(s) for c in rules.checks.values() for s in wanted.services)
+    typer.echo(
+        f"{path}: valid. {len(wanted.services)} services, {len(plan.steps)} probes, {count} checks."
+    )
+
+
+def schema() -> None:
+    """Print the JSON Schema of services.yaml."""
+    settings = {}
+    for name in probes.names():
+        probe = probes.load(name)
+        settings[name] = (probe.KINDS, probe.Settings)
+    typer.echo(json.dumps(inventory.schema(settings), indent=2))
+
+
+def explain(name: str | None, checks: Sequence[Path]) -> None:
+    """Print what one check measures, why, and how to fix it; or list all checks."""
+    rules = criteria.with_packs(criteria.bundled_criteria(), criteria.read_packs(checks))
+    if name is None:
+        for check in rules.checks.values():
+            typer.echo(f"{check.id:24} {check.title}")
+        return
+    if name not in rules.checks:
+        raise ConfigurationError(f"unknown check '{name}'.", fix=suggest(name, rules.checks))
+    typer.echo("\n".join(_explained(rules.checks[name], rules)))
+
+
+def _explained(check: Check, rules: Criteria) -> Iterator[str]:
+    area = rules.areas[check.area]
+    yield f"{check.id}: {check.title}"
+    yield ""
+    meaning = probes.load(check.probe).METRICS.get(check.metric, "")
+    yield f"Measures  {check.metric} of the probe {check.probe}: {meaning}"
+    yield f"Passes    {_criterion(check)}"
+    yield f"Counts    {check.severity} in {area.title}" + (
+        ", and blocks a release on critical and high services" if check.blocker else ""
+    )
+    yield f"Why       {check.why}"
+    yield f"Fix       {check.fix.text} ({check.fix.effort_hours:g} h)"
+
+
+def _criterion(check: Check) -> str:
+    if check.must_be is not None:
+        return f"when it is {str(check.must_be).lower()}"
+    if check.one_of is not None:
+        return f"when it is one of: {', '.join(map(str, check.one_of))}"
+    assert check.target is not None and check.limit is not None
+    side = "at most" if check.better == "lower" else "at least"
+    return (
+        f"at {side} {amount(check.target, check.unit)}, fails beyond "
+        f"{amount(check.limit, check.unit)} ({check.curve} between)"
+    )
+
+
+def _unprovable(plan: collect.Plan, rules: Criteria) -> Iterator[str]:
+    """Name the rate targets that perfect results of the configured samples would not prove.
+
+    Wilson's lower bound of n successes in n is n / (n + 3.84), so a target T needs
+    n >= 3.84 * T / (1 - T).
+    """
+    for step in plan.steps:
+        n = step.settings.model_dump().get("samples") or (
+            step.service.samples or plan.inventory.defaults.samples
+        )
+        for check in rules.checks.values():
+            if step.name != "http_latency" or check.probe != step.name or check.curve != "nines":
+                continue
+            target = check.for_service(step.service).target or 0.0
+            needed = 3.8416 * target / (1 - target)
+            if n < needed:
+                yield (
+                    f"{step.service.name}: {check.id} wants {amount(target, check.unit)}, which "
+                    f"{n} samples cannot prove. Raise samples to {int(needed) + 1}."
+                )
