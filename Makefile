@@ -29,6 +29,12 @@ lint: $(VENV)/.dev
 types: $(VENV)/.dev
 	$(BIN)/mypy
 
+golden: $(VENV)/.dev
+	$(BIN)/python -m tests.golden.remake
+
+docs: $(VENV)/.dev
+	$(BIN)/python docs/generate.py
+
 clean:
 	rm -rf $(VENV) build dist readiness-report
 

@@ -1,0 +1,74 @@
+"""Write docs/probes.md and docs/checks.md from the probes and the criteria themselves."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from readiness import probes
+from readiness.checks import Check, Criteria
+from readiness.criteria import bundled_criteria
+from readiness.finding import amount
+
+HERE = Path(__file__).resolve().parent
+
+
+def pages() -> dict[Path, str]:
+    """Return each generated page's path and text."""
+    return {
+        HERE / "probes.md": "\n".join(_probes()) + "\n",
+        HERE / "checks.md": "\n".join(_checks(bundled_criteria())) + "\n",
+    }
+
+
+def _probes() -> Iterator[str]:
+    yield "# Probes"
+    yield ""
+    yield "Each is one file in `readiness/probes/`. Made by `make docs`."
+    for name in probes.names():
+        probe = probes.load(name)
+        summary = (probe.__doc__ or "").strip().splitlines()[0]
+        yield from ("", f"## {name}", "", summary, "")
+        yield f"Tier `{probe.TIER}`; for services of kind {', '.join(sorted(probe.KINDS))}."
+        yield from ("", "| metric | meaning |", "|---|---|")
+        yield from (f"| `{metric}` | {_cell(text)} |" for metric, text in probe.METRICS.items())
+        fields = probe.Settings.model_fields
+        if fields:
+            yield from ("", "| setting | meaning |", "|---|---|")
+            for field, info in fields.items():
+                yield f"| `{info.alias or field}` | {_cell(info.description or '')} |"
+
+
+def _checks(criteria: Criteria) -> Iterator[str]:
+    yield "# Checks"
+    yield ""
+    yield "The criteria that ship, from `checks/*.yaml`. Made by `make docs`."
+    for area in criteria.areas.values():
+        yield from ("", f"## {area.title} (weight {area.weight:g})", "")
+        yield "| check | passes | severity | why | fix |"
+        yield "|---|---|---|---|---|"
+        for check in criteria.checks.values():
+            if check.area == area.id:
+                severity = check.severity + (", blocker" if check.blocker else "")
+                yield (
+                    f"| `{check.id}`<br>{_cell(check.title)} | {_passes(check)} | {severity} "
+                    f"| {_cell(check.why)} | {_cell(check.fix.text)} ({check.fix.effort_hours:g} h) |"
+                )
+
+
+def _passes(check: Check) -> str:
+    if check.must_be is not None:
+        return f"`{check.metric}` is {str(check.must_be).lower()}"
+    if check.one_of is not None:
+        return f"`{check.metric}` is {' or '.join(map(str, check.one_of))}"
+    assert check.target is not None and check.limit is not None
+    sign = "≤" if check.better == "lower" else "≥"
+    target, limit = amount(check.target, check.unit), amount(check.limit, check.unit)
+    return f"`{check.metric}` {sign} {target}, limit {limit}"
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+if __name__ == "__main__":
+    for path, text in pages().items():
+        path.write_text(text, encoding="utf-8")

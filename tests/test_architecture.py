@@ -1,0 +1,168 @@
+"""Who imports whom: data flows down the pipeline once, and judging never touches the network."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "readiness"
+
+LAYERS: dict[str, set[str]] = {
+    "estimate": set(),
+    "failure": set(),
+    "curve": set(),
+    "bundled": set(),
+    "escape": set(),
+    "document": set(),
+    "inventory": {"document"},
+    "measurement": {"estimate", "failure"},
+    "load": {"estimate", "failure"},
+    "probes": {"measurement", "inventory", "load", "estimate", "failure"},
+    "resolve": {"probes"},
+    "safety": {"inventory"},
+    "loop": set(),
+    "collect": {"probes", "resolve", "document", "inventory", "measurement", "failure"},
+    "checks": {"curve", "document", "inventory", "measurement"},
+    "criteria": {"checks", "bundled", "document", "inventory"},
+    "finding": {"checks", "curve", "estimate", "failure", "inventory", "measurement"},
+    "score": {"finding", "checks", "inventory"},
+    "gate": {"score", "finding"},
+    "evidence": {"document", "gate", "inventory", "measurement"},
+    "assessment": {
+        "evidence",
+        "gate",
+        "score",
+        "finding",
+        "checks",
+        "inventory",
+        "measurement",
+        "estimate",
+    },
+    "report": {
+        "assessment",
+        "escape",
+        "bundled",
+        "evidence",
+        "gate",
+        "score",
+        "finding",
+        "checks",
+        "inventory",
+        "estimate",
+        "measurement",
+    },
+    "demo": set(),
+}
+"""Top-level module -> the top-level modules of ours it may import. `cli` may import all."""
+
+JUDGING = (
+    "curve",
+    "checks",
+    "criteria",
+    "finding",
+    "score",
+    "gate",
+    "evidence",
+    "assessment",
+    "report",
+)
+NETWORK = {"httpx2", "httpcore2", "asyncpg", "redis", "mcp", "uvicorn", "starlette", "valkey"}
+SCREEN = {"rich", "typer"}
+
+
+def modules() -> dict[str, Path]:
+    """Dotted name (without `readiness.`) -> file, for every module of the package."""
+    found = {}
+    for path in PACKAGE.rglob("*.py"):
+        parts = path.relative_to(PACKAGE).with_suffix("").parts
+        found[".".join(p for p in parts if p != "__init__") or "__init__"] = path
+    return found
+
+
+MODULES = modules()
+
+
+def imports(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            module = node.module or ""
+            yield from (
+                f"{module}.{alias.name}" if module == "readiness" else module
+                for alias in node.names
+            )
+
+
+def ours(path: Path) -> set[str]:
+    """Return the top-level modules of ours that the file imports."""
+    return {
+        name.split(".")[1]
+        for name in imports(path)
+        if name.startswith("readiness.") and name.split(".")[1] != "__version__"
+    }
+
+
+def outside(top: str) -> set[str]:
+    """Return every third-party or stdlib package that `top` reaches, transitively."""
+    seen: set[str] = set()
+    found: set[str] = set()
+    waiting = [top]
+    while waiting:
+        current = waiting.pop()
+        if current in seen:
+            continue
+        seen.add(current)
+        for name, path in MODULES.items():
+            if name.split(".")[0] == current:
+                waiting += ours(path)
+                found |= {i.split(".")[0] for i in imports(path)}
+    return found
+
+
+@pytest.mark.parametrize("name", [n for n in MODULES if n.split(".")[0] in LAYERS])
+def test_modules_import_downwards_only(name: str) -> None:
+    top = name.split(".")[0]
+    assert ours(MODULES[name]) - {top} <= LAYERS[top], name
+
+
+def test_every_module_has_its_place() -> None:
+    places = {*LAYERS, "cli", "__main__", "__init__"}
+    assert {name.split(".")[0] for name in MODULES} == places
+
+
+@pytest.mark.parametrize("top", JUDGING)
+def test_judging_reaches_neither_network_nor_screen(top: str) -> None:
+    assert not outside(top) & (NETWORK | SCREEN)
+
+
+def test_probes_reach_neither_checks_nor_screen() -> None:
+    assert not outside("probes") & SCREEN
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_broad_excepts_stand_in_collect_and_main_alone(name: str) -> None:
+    broad = [
+        node
+        for node in ast.walk(ast.parse(MODULES[name].read_text("utf-8")))
+        if isinstance(node, ast.ExceptHandler)
+        and (
+            node.type is None
+            or (isinstance(node.type, ast.Name) and node.type.id in ("Exception", "BaseException"))
+        )
+    ]
+    assert not broad or name in ("collect", "__main__")
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_every_module_says_what_it_is(name: str) -> None:
+    assert ast.get_docstring(ast.parse(MODULES[name].read_text("utf-8")))
+
+
+def test_every_probe_has_its_test() -> None:
+    names = {p.stem for p in (PACKAGE / "probes").glob("*.py") if not p.stem.startswith("_")}
+    tests = {p.stem.removeprefix("test_") for p in (ROOT / "tests" / "probes").glob("test_*.py")}
+    assert names <= tests

@@ -1,0 +1,59 @@
+"""README and docs say what is so: every command and option in them exists, tables are fresh."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from tests.program import readiness
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def commands(text: str) -> list[str]:
+    blocks = re.findall(r"```(?:sh|console|bash|yaml)\n(.*?)```", text, re.DOTALL)
+    lines = [
+        line.strip().removeprefix("$ ").removeprefix("- run: ")
+        for b in blocks
+        for line in b.splitlines()
+    ]
+    return [line.partition("  #")[0] for line in lines if re.match(r"(readiness|make) ", line)]
+
+
+ALL = sorted({c for page in PAGES for c in commands(page.read_text("utf-8"))})
+
+
+def test_the_readme_shows_commands() -> None:
+    assert "make demo" in ALL
+    assert "make test" in ALL
+    assert any(c.startswith("readiness run") for c in ALL)
+
+
+@pytest.mark.parametrize("line", [c for c in ALL if c.startswith("readiness ")])
+def test_every_command_and_option_exists(line: str, tmp_path: Path) -> None:
+    words = [w for w in shlex.split(line)[1:] if not w.startswith("-")]
+    options = re.findall(r"(?<!\S)--[a-z-]+", line)
+    shown = readiness(words[0], "--help", cwd=tmp_path)
+    assert shown.returncode == 0, line
+    for option in options:
+        assert option in shown.stdout, f"{line}: {option}"
+
+
+@pytest.mark.parametrize("line", [c for c in ALL if c.startswith("make ")])
+def test_every_make_target_exists(line: str) -> None:
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert line.split()[1] in targets
+
+
+def test_the_exit_codes_are_documented() -> None:
+    text = (ROOT / "README.md").read_text("utf-8")
+    for code in ("0", "1", "2", "3", "4", "5", "6", "130"):
+        assert re.search(rf"^\| `?{code}", text, re.MULTILINE), code
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_links_between_pages_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text("utf-8")):
+        assert (page.parent / target).exists(), target
