@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
+from fractions import Fraction
+from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from readiness.curve import Better, Curve, fault
 from readiness.inventory import Kind, Service
@@ -12,11 +13,17 @@ from readiness.inventory import Kind, Service
 Severity = Literal["critical", "high", "medium", "low"]
 Unit = Literal["ms", "ratio", "bytes", "days", "count", ""]
 
-_FACTORS: Mapping[Unit, Mapping[str, float]] = {
-    "ms": {"us": 0.001, "ms": 1, "s": 1000, "m": 60_000},
-    "ratio": {"%": 0.01},
-    "bytes": {"B": 1, "kB": 1e3, "MB": 1e6, "KiB": 1024, "MiB": 1024**2},
-    "days": {"d": 1},
+_FACTORS: Mapping[Unit, Mapping[str, Fraction]] = {
+    "ms": {"us": Fraction(1, 1000), "ms": Fraction(1), "s": Fraction(1000), "m": Fraction(60_000)},
+    "ratio": {"%": Fraction(1, 100)},
+    "bytes": {
+        "B": Fraction(1),
+        "kB": Fraction(10**3),
+        "MB": Fraction(10**6),
+        "KiB": Fraction(2**10),
+        "MiB": Fraction(2**20),
+    },
+    "days": {"d": Fraction(1)},
 }
 
 
@@ -25,16 +32,24 @@ class _Frozen(BaseModel):
 
 
 def quantity(written: Any, unit: Unit) -> float:
-    """Read a target or limit as people write it (`200ms`, `99%`, `1MiB`) in the metric's unit."""
+    """Read a target or limit as people write it (`200ms`, `99%`, `1MiB`) in the metric's unit.
+
+    ValueError if it is neither a number nor a number with a unit that fits.
+    """
     if isinstance(written, bool) or not isinstance(written, int | float | str):
         raise ValueError(f"must be a number{_example(unit)}")
-    if not isinstance(written, str):
-        return float(written)
-    match = re.fullmatch(r"\s*(-?\d+(?:\.\d+)?)\s*([a-zA-Z%]*)\s*", written)
-    factors = {"": 1.0, **_FACTORS.get(unit, {})}
+    try:
+        return float(_scaled(written, unit)) if isinstance(written, str) else float(written)
+    except OverflowError:
+        raise ValueError("is too large a number") from None
+
+
+def _scaled(written: str, unit: Unit) -> Fraction:
+    match = re.fullmatch(r"\s*(-?\d{1,400}(?:\.\d{1,400})?)\s*([a-zA-Z%]*)\s*", written, re.ASCII)
+    factors = {"": Fraction(1), **_FACTORS.get(unit, {})}
     if not match or match[2] not in factors:
         raise ValueError(f"must be a number{_example(unit)}")
-    return float(match[1]) * factors[match[2]]
+    return Fraction(match[1]) * factors[match[2]]
 
 
 def _example(unit: Unit) -> str:
@@ -51,21 +66,22 @@ class Fix(_Frozen):
     """What to do about a finding, in one sentence, and the hours it usually takes."""
 
     text: Annotated[str, Field(pattern=r"^[A-Z`].*\.$")]
-    effort_hours: Annotated[float, Field(gt=0)]
+    effort_hours: Annotated[float, Field(gt=0, le=10_000)]
 
 
 class When(_Frozen):
-    """A measured fact without which a check is not applicable."""
+    """A measured fact without which a check is not applicable; unmeasured, the check is unknown."""
 
     metric: str
-    equals: bool | int | str
+    equals: bool
     otherwise: str
 
 
 class Check(_Frozen):
     """One criterion on one metric of one probe.
 
-    Its criterion is either `target` and `limit` on a curve, or `must_be`, or `one_of`.
+    Its criterion is either `target` and `limit` on a curve, or `must_be`, or `one_of`. What is
+    `sampled` is judged as an Estimate only: without its interval a sample proves nothing.
     """
 
     id: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")]
@@ -82,7 +98,8 @@ class Check(_Frozen):
     curve: Curve = "linear"
     better: Better = "lower"
     must_be: bool | None = None
-    one_of: tuple[str | int, ...] | None = None
+    one_of: Annotated[tuple[str | int, ...], Field(min_length=1)] | None = None
+    sampled: bool = False
     declared: tuple[str, ...] = ()
     when: When | None = None
     why: str
@@ -94,6 +111,8 @@ class Check(_Frozen):
         if not isinstance(data, dict):
             return data
         unit = data.get("unit", "")
+        if unit not in get_args(Unit):
+            return data
         read = {k: quantity(data[k], unit) for k in ("target", "limit") if data.get(k) is not None}
         default = "log" if unit in ("ms", "bytes") else "linear"
         return {"curve": default, **data, **read}
@@ -104,6 +123,8 @@ class Check(_Frozen):
         others = [self.must_be is not None, self.one_of is not None]
         if sum([all(bounds), *others]) != 1 or any(bounds) != all(bounds):
             raise ValueError("needs exactly one of: target and limit, must_be, one_of")
+        if self.sampled and self.target is None:
+            raise ValueError("is sampled, so it needs a target and a limit")
         if self.target is not None and self.limit is not None:
             wrong = fault(self.target, self.limit, self.curve, self.better)
             if wrong:
@@ -125,12 +146,21 @@ class Check(_Frozen):
         )
 
     def for_service(self, service: Service) -> "Check":
-        """Return this check with the service's own target and limit put in."""
+        """Return this check with the service's own target and limit put in.
+
+        ValueError if they make no curve, or if this check has neither.
+        """
         written = service.checks.get(self.id)
         if written is None:
             return self
+        if self.target is None:
+            raise ValueError("it has no target and no limit")
         data = self.model_dump(exclude_unset=True) | dict(written)
-        return Check.model_validate(data)
+        try:
+            return Check.model_validate(data)
+        except ValidationError as error:
+            first = error.errors(include_input=False, include_url=False)[0]["msg"]
+            raise ValueError(first.removeprefix("Value error, ")) from None
 
 
 class Area(_Frozen):

@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from readiness import probes
-from readiness.complaint import suggest
 from readiness.document import ConfigurationError, Document, bind
+from readiness.document.complaint import suggest
 from readiness.failure import Failure, classify
 from readiness.inventory import Inventory, Service, Tier
 from readiness.measurement import Measurement, Values
@@ -174,7 +174,9 @@ class Collector:
         left = self._deadline - asyncio.get_running_loop().time()
         if left > RETRY_PAUSE_SECONDS:
             await asyncio.sleep(RETRY_PAUSE_SECONDS)
-            self._record(step, await self._attempt(step, 2))
+            second = await self._attempt(step, 2)
+            if not second.failure or second.failure.blames_target:
+                self._record(step, second)  # a retry that we failed to make takes nothing back
 
     def _record(self, step: Step, measurement: Measurement) -> None:
         self._done.append(measurement)

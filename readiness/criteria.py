@@ -2,15 +2,17 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
 from readiness import bundled
 from readiness.checks import Area, Check, Criteria
-from readiness.complaint import suggest
 from readiness.document import ConfigurationError, Document, Place, bind, parse, read
+from readiness.document.complaint import suggest
 from readiness.inventory import Inventory, Service
+
+Model = TypeVar("Model", bound=BaseModel)
 
 
 class _Frozen(BaseModel):
@@ -72,7 +74,7 @@ def _checks(
                     line=document.line(place),
                     fix="Give it another id, or override its target under the service's checks.",
                 )
-            check = bind(Check, {"id": name, **body}, document, place)
+            check = _bind(Check, name, body, document, place)
             if areas is not None and check.area not in areas:
                 raise ConfigurationError(
                     f"check '{name}' names the unknown area '{check.area}'.",
@@ -87,9 +89,22 @@ def _checks(
 def _areas(document: Document) -> dict[str, Area]:
     bodies = bind(_Areas, document.data, document).areas
     return {
-        name: bind(Area, {"id": name, **body}, document, ("areas", name))
-        for name, body in bodies.items()
+        name: _bind(Area, name, body, document, ("areas", name)) for name, body in bodies.items()
     }
+
+
+def _bind(
+    model: type[Model], name: str, body: Mapping[str, Any], document: Document, place: Place
+) -> Model:
+    """Bind `body` under the id that is its key; one written inside would redefine another."""
+    if "id" in body:
+        raise ConfigurationError(
+            f"'id' is not a known key of '{name}'.",
+            file=document.name,
+            line=document.line((*place, "id")),
+            fix=f"'{name}' is its id.",
+        )
+    return bind(model, {"id": name, **body}, document, place)
 
 
 def check_overrides(inventory: Inventory, criteria: Criteria, document: Document) -> None:

@@ -1,7 +1,7 @@
 """One value against its target and limit -> a score from 0 to 1, and the side it falls on."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Literal
 
 Curve = Literal["log", "linear", "nines"]
@@ -11,11 +11,18 @@ Better = Literal["lower", "higher"]
 def score(value: float, target: float, limit: float, curve: Curve, better: Better) -> float:
     """Return 1 at the target and beyond it, 0.5 at the limit, 0 where the curve reaches it.
 
-    `log` falls by equal parts per equal ratio, as durations and sizes are felt; `linear` by
-    equal parts per equal difference; `nines` is linear on -log10(1 - value), the number of
-    nines of a success rate. All three take finite values and arguments that passed `fault`.
+    The score falls by equal parts per equal step on the curve's scale: `log` per equal ratio,
+    as durations and sizes are felt; `linear` per equal difference; `nines` per nine of a
+    success rate, -log10(1 - value). Takes finite values and arguments that passed `fault`;
+    ValueError if the value is NaN.
     """
-    return _clamp(_CURVES[curve](value, target, limit, better))
+    if math.isnan(value):
+        raise ValueError("a score is never NaN: values are checked before they are scored")
+    if meets(value, target, better):
+        return 1.0
+    scale = _SCALES[curve]
+    start = scale(target)
+    return max(0.0, min(1.0, 1 - 0.5 * ((scale(value) - start) / (scale(limit) - start))))
 
 
 def meets(value: float, bound: float, better: Better) -> bool:
@@ -35,33 +42,26 @@ def fault(target: float, limit: float, curve: Curve, better: Better) -> str | No
         return "target and limit must be above 0 on a log curve"
     if curve == "nines" and max(target, limit) >= 1:
         return "target and limit must be below 1 on a nines curve"
+    span = _SCALES[curve](limit) - _SCALES[curve](target)
+    if span == 0 or math.isinf(span):
+        return "target and limit must differ by an amount that can be computed with"
     return None
 
 
-def _log(value: float, target: float, limit: float, better: Better) -> float:
-    if value <= 0:
-        return 1.0 if better == "lower" else 0.0
-    return 1 - 0.5 * math.log(value / target) / math.log(limit / target)
+def _log(value: float) -> float:
+    return math.log(value) if value > 0 else -math.inf
 
 
-def _linear(value: float, target: float, limit: float, better: Better) -> float:
-    return 1 - 0.5 * (value - target) / (limit - target)
+def _linear(value: float) -> float:
+    return value
 
 
-def _nines(value: float, target: float, limit: float, better: Better) -> float:
-    if value >= 1:
-        return 1.0 if better == "higher" else 0.0
-    nines = [-math.log10(1 - v) for v in (value, target, limit)]
-    return _linear(nines[0], nines[1], nines[2], better)
+def _nines(value: float) -> float:
+    """Return the number of nines times ln 10, a factor that cancels; log1p keeps small rates."""
+    return -math.log1p(-value) if value < 1 else math.inf
 
 
-def _clamp(x: float) -> float:
-    if math.isnan(x):
-        raise ValueError("a score is never NaN: values are checked before they are scored")
-    return max(0.0, min(1.0, x))
-
-
-_CURVES: dict[Curve, Callable[[float, float, float, Better], float]] = {
+_SCALES: Mapping[Curve, Callable[[float], float]] = {
     "log": _log,
     "linear": _linear,
     "nines": _nines,

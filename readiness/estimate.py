@@ -1,10 +1,11 @@
 """A number with its interval and sample size: what every sampled metric is reported as."""
 
+import functools
 import math
 from collections.abc import Sequence
-from typing import Self
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 CONFIDENCE = 0.95
 """Two-sided coverage of every interval in this tool."""
@@ -25,7 +26,7 @@ class Estimate(BaseModel):
     value: float | None
     low: float | None
     high: float | None
-    n: int
+    n: Annotated[int, Field(ge=0, le=2**53)]
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -48,25 +49,42 @@ def quantile(samples: Sequence[float], q: float) -> Estimate:
         return Estimate(value=None, low=None, high=None, n=n)
     ordered = sorted(samples)
     low, high = ranks
-    value = ordered[min(n, max(1, math.ceil(n * q))) - 1]
+    value = ordered[min(n, max(1, math.ceil(n * q - 1e-9))) - 1]  # 0.07 * 100 exceeds 7
     return Estimate(value=value, low=ordered[low - 1], high=ordered[high - 1], n=n)
 
 
+def needed(q: float) -> int:
+    """Return the fewest samples that bound the `q` quantile: 6 for p50, 72 for p95, 368 for p99."""
+    return math.ceil(math.log(_TAIL) / math.log(max(q, 1 - q)))
+
+
+@functools.lru_cache(maxsize=256)
 def _ranks(n: int, q: float) -> tuple[int, int] | None:
-    """Return 1-based ranks (l, u) with P(X(l) <= quantile <= X(u)) >= 95 %, or None."""
+    """Return 1-based ranks (l, u) with P(X(l) <= quantile <= X(u)) >= 95 %, or None.
+
+    Sums the binomial's mass from 12 standard deviations below its mean, where what is left out
+    is under 1e-9 for every n that passes the guard, and the mass has not underflowed.
+    """
     if n < 1 or not 0 < q < 1 or q**n > _TAIL or (1 - q) ** n > _TAIL:
         return None
-    low, high, below = 0, n, 0.0  # below = P(Binomial(n, q) < k)
-    log_odds, log_p = math.log(q) - math.log1p(-q), n * math.log1p(-q)
-    for k in range(n + 1):
+    start = max(0, math.floor(n * q - 12 * math.sqrt(n * q * (1 - q))))
+    log_mass, log_odds = _log_mass(start, n, q), math.log(q) - math.log1p(-q)
+    low, high, below = start, n, 0.0  # below = P(Binomial(n, q) < k)
+    for k in range(start, n):
         if below <= _TAIL:
             low = k
         if below >= 1 - _TAIL:
             high = k
             break
-        below += math.exp(log_p)
-        log_p += log_odds + math.log((n - k) / (k + 1)) if k < n else 0.0
-    return max(1, low), min(n, high)
+        below += math.exp(log_mass)
+        log_mass += log_odds + math.log((n - k) / (k + 1))
+    return max(1, low), high
+
+
+def _log_mass(k: int, n: int, q: float) -> float:
+    """Return log P(Binomial(n, q) = k)."""
+    ways = math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
+    return ways + k * math.log(q) + (n - k) * math.log1p(-q)
 
 
 def rate(successes: int, n: int) -> Estimate:

@@ -1,11 +1,21 @@
 """Everything a judgement rests on, in one value that can be saved, read back and judged again."""
 
-from collections.abc import Mapping
-from datetime import datetime
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 from readiness.document import ConfigurationError
 from readiness.gate import Policy
@@ -13,6 +23,17 @@ from readiness.inventory import Environment, Inventory, Tier
 from readiness.measurement import Measurement
 
 SCHEMA = "readiness/evidence/v1"
+
+
+def _utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("is out of the calendar's range") from None
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_utc)]
+"""A time in UTC, by which waivers expire."""
 
 
 class _Frozen(BaseModel):
@@ -31,8 +52,8 @@ class Tool(_Frozen):
 class Previous(_Frozen):
     """The score of the assessment before this one."""
 
-    value: int
-    started_at: datetime
+    value: Annotated[int, Field(ge=0, le=100)]
+    started_at: Moment
 
 
 class Evidence(_Frozen):
@@ -41,24 +62,46 @@ class Evidence(_Frozen):
     Its inventory carries no secret: URLs without user and query, no probe settings.
     """
 
-    schema_: Literal["readiness/evidence/v1"] = Field(default="readiness/evidence/v1", alias="schema")
+    schema_: Literal["readiness/evidence/v1"] = Field(
+        default="readiness/evidence/v1", alias="schema"
+    )
     tool: Tool
     run_id: str
     inventory: Inventory
     environment: Environment
     allowed: tuple[Tier, ...]
     only: tuple[str, ...] = ()
-    started_at: datetime
-    finished_at: datetime
+    started_at: Moment
+    finished_at: Moment
     interrupted: Literal["SIGINT", "SIGTERM"] | None = None
     measurements: tuple[Measurement, ...]
     packs: Mapping[str, str] = Field(default_factory=dict)
     policy: Policy = Policy()
     previous: Previous | None = None
 
+    @model_validator(mode="after")
+    def _unambiguous(self) -> Self:
+        """Refuse what could be judged in two ways, by the order of its parts."""
+        twice = _first_twice(service.name for service in self.inventory.services)
+        if twice:
+            raise ValueError(f"service '{twice}' is in the inventory twice")
+        attempts = sorted(self.measurements, key=lambda m: (m.service, m.probe, m.attempt))
+        for one, after in pairwise(attempts):
+            if (one.service, one.probe) != (after.service, after.probe):
+                continue
+            if one.attempt == after.attempt:
+                raise ValueError(f"{one.probe} of '{one.service}' has two attempts of one number")
+            if one.failure is None:
+                raise ValueError(f"{one.probe} of '{one.service}' was tried again without failing")
+        return self
+
     def to_json(self) -> str:
         """Return the text of evidence.json."""
         return self.model_dump_json(indent=1, by_alias=True) + "\n"
+
+
+def _first_twice(names: Iterable[str]) -> str | None:
+    return next((name for name, n in Counter(names).items() if n > 1), None)
 
 
 def from_json(text: str, name: str) -> Evidence:
@@ -76,12 +119,12 @@ def from_json(text: str, name: str) -> Evidence:
 
 
 class _PreviousScore(BaseModel):
-    value: int
+    value: Annotated[int, Field(ge=0, le=100)]
 
 
 class _PreviousAssessment(BaseModel):
     schema_: Literal["readiness/assessment/v1"] = Field(alias="schema")
-    started_at: datetime
+    started_at: Moment
     score: _PreviousScore
 
 

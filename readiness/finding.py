@@ -12,7 +12,7 @@ from readiness.checks import Check, Criteria, Fix, Severity, Unit
 from readiness.estimate import Estimate
 from readiness.failure import Failure
 from readiness.inventory import Inventory, Service, Waiver
-from readiness.measurement import Measurement, Value
+from readiness.measurement import NOT_FINITE, Measurement, Value, number
 
 Outcome = Literal["pass", "warn", "fail", "unknown", "not_applicable"]
 
@@ -57,8 +57,12 @@ class Finding(BaseModel):
 
     @property
     def conclusive(self) -> bool:
-        """Whether the evidence says anything at all."""
-        return self.outcome in ("pass", "warn", "fail")
+        """Whether a value was measured and judged.
+
+        An outage fails a check without measuring it. Were it conclusive, breaking a service
+        would raise the coverage and with it the score.
+        """
+        return self.outcome in ("pass", "warn", "fail") and self.failure is None
 
     def passing(self) -> "Finding":
         """Return this finding as it would be after its fix, for projections."""
@@ -114,11 +118,15 @@ def judge(
     on: date,
 ) -> Finding:
     """Judge `check` on `service` by the last of `attempts`; none at all is unknown."""
-    check = check.for_service(service)
-    judged = _flaky(attempts, _judge(check, service, attempts))
+    try:
+        check = check.for_service(service)
+    except ValueError as error:
+        judged = _unknown(f"the service's own target or limit cannot be used: {error}")
+    else:
+        judged = _flaky(attempts, _judge(check, service, attempts))
     waiver, expired = _waiver(check, service, waivers, on)
     because = judged.because
-    if expired and judged.outcome in ("fail", "unknown"):
+    if expired and (judged.outcome in ("fail", "unknown") or judged.undecided):
         because += f" (the waiver of {expired.owner} expired on {expired.until})"
     return Finding(
         check=check.id,
@@ -158,12 +166,14 @@ def _judge(check: Check, service: Service, attempts: Sequence[Measurement]) -> _
         return _failed(last.failure)
     if check.when:
         fact = last.values.get(check.when.metric)
-        if fact is not None and fact != check.when.equals:
+        if not isinstance(fact, bool):
+            return _unknown(f"{check.when.metric} was not measured")
+        if fact is not check.when.equals:
             return _Judged("not_applicable", 0.0, 1.0, check.when.otherwise)
     explained = last.values.get(f"{check.metric}_because")
     value = last.values.get(check.metric)
     if value is None:
-        return _unknown(str(explained) if explained else f"{check.metric} was not measured")
+        return _unknown(str(explained or f"{check.metric} was not measured"))
     judged = _value(check, value)
     if explained and judged.outcome != "pass":
         return judged._replace(because=f"{judged.because}: {explained}")
@@ -209,14 +219,15 @@ def _value(check: Check, value: Value) -> _Judged:
             return _bug(check)
         return _plain(value is check.must_be, value, "yes" if value else "no")
     if check.one_of is not None:
-        if not isinstance(value, str | int) or isinstance(value, bool):
+        if type(value) not in map(type, check.one_of) or value in NOT_FINITE:
             return _bug(check)
         return _plain(value in check.one_of, value, str(value))
     if isinstance(value, Estimate):
         return _estimate(check, value)
-    if isinstance(value, bool | str):
+    plain = number(value)
+    if check.sampled or plain is None:
         return _bug(check)
-    judged = _number(check, float(value))
+    judged = _number(check, plain)
     return judged if judged.outcome == "unknown" else judged._replace(measured=value)
 
 
@@ -279,13 +290,13 @@ def _estimate(check: Check, e: Estimate) -> _Judged:
         outcome,
         bad.score,
         good.score,
-        shown + _verdict_words(check, outcome, straddles),
+        shown + _verdict_words(check, outcome, good.outcome, straddles),
         undecided=straddles,
         measured=e,
     )
 
 
-def _verdict_words(check: Check, outcome: Outcome, undecided: bool) -> str:
+def _verdict_words(check: Check, outcome: Outcome, at_best: Outcome, undecided: bool) -> str:
     target, limit = amount(check.target or 0, check.unit), amount(check.limit or 0, check.unit)
     if undecided:
         return f" is too close to the limit of {limit} to call"
@@ -293,13 +304,14 @@ def _verdict_words(check: Check, outcome: Outcome, undecided: bool) -> str:
         return f" is within {target}"
     if outcome == "fail":
         return f" is beyond the limit of {limit}"
-    return f" is not surely within the target of {target}, within the limit of {limit}"
+    miss = "is not surely within" if at_best == "pass" else "misses"
+    return f" {miss} the target of {target}, within the limit of {limit}"
 
 
 def amount(value: float, unit: Unit) -> str:
     """Write `value` with its unit, to the digits that matter: `53.2 ms`, `99.1 %`, `1.4 MB`."""
     if unit == "ratio":
-        return f"{_rounded(value * 100)} %"
+        return f"{_nearly_whole(value) or _rounded(value * 100)} %"
     if unit == "bytes":
         scale, name = next((s, n) for s, n in _BYTES if value >= s or s == 1)
         return f"{_rounded(value / scale)} {name}"
@@ -308,10 +320,17 @@ def amount(value: float, unit: Unit) -> str:
     return f"{_rounded(value)} {unit}".replace(" count", "").strip()
 
 
+def _nearly_whole(ratio: float) -> str:
+    """Write with all its nines what rounding would show as the whole: 99.98 % is not 100 %."""
+    return f"{min(round(ratio * 100, 4), 99.9999)}" if 0.999 < ratio < 1 else ""
+
+
 _BYTES = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1.0, "B"))
 
 
 def _rounded(value: float) -> str:
+    if abs(value) >= 1e15:
+        return f"{value:.3g}"
     digits = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2
     text = f"{value:.{digits}f}"
     return text.rstrip("0").rstrip(".") if "." in text else text

@@ -1,6 +1,6 @@
 """Scorecard + findings + policy -> the verdict, the caps on the score and the exit code."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -60,7 +60,7 @@ def decide(card: Scorecard, findings: Sequence[Finding], policy: Policy) -> Deci
     as passed, so that losing evidence can lower a score but never raise it.
     """
     caps = _caps(card, findings)
-    value = min([card.raw, *(c.to for c in caps)])
+    value = headline(card, blockers(findings))
     upper = min([card.upper, *_upper_caps(card, findings)])
     verdict = _verdict(card, findings, value, upper)
     return Decision(
@@ -80,35 +80,50 @@ def blockers(findings: Sequence[Finding]) -> tuple[Finding, ...]:
     )
 
 
+def headline(card: Scorecard, open_blockers: Iterable[Finding]) -> int:
+    """Return the raw score under all caps; `open_blockers` are those that `blockers` returns."""
+    caps = [to for to, _ in _card_caps(card)]
+    return min([card.raw, *caps, *map(_blocker_cap, open_blockers)])
+
+
 def weak_areas(card: Scorecard) -> tuple[str, ...]:
     """Return the ids of applicable areas below what READY needs."""
     return tuple(a.id for a in card.areas if a.score is not None and a.score < READY_AREA)
 
 
 def _caps(card: Scorecard, findings: Sequence[Finding]) -> tuple[Cap, ...]:
-    caps = []
-    for f in blockers(findings):
-        state = "undecided" if f.undecided else {"fail": "failed"}.get(f.outcome, f.outcome)
-        state, to = (f"{state}, waived", CAP_NOT_READY) if f.waived else (state, CAP_BLOCKED)
-        caps.append(Cap(to=to, because=f"blocker {state}: {f.title} on {f.service}"))
-    if not card.applicable:
-        return (*caps, Cap(to=0, because="nothing in the inventory was applicable"))
-    if card.coverage < ENOUGH_COVERAGE:
-        caps.append(Cap(to=CAP_UNCOVERED, because=f"coverage of {card.coverage:.0%} is below 80 %"))
-    elif card.coverage < READY_COVERAGE:
-        caps.append(Cap(to=CAP_NOT_READY, because=f"coverage of {card.coverage:.0%} is below 95 %"))
-    titles = {a.id: a.title for a in card.areas}
-    caps += [
-        Cap(to=CAP_NOT_READY, because=f"area below {READY_AREA}: {titles[area]}")
-        for area in weak_areas(card)
+    caps = [
+        (_blocker_cap(f), f"blocker {_state(f)}: {f.title} on {f.service}")
+        for f in blockers(findings)
     ]
-    return tuple(sorted(caps, key=lambda c: (c.to, c.because)))
+    return tuple(Cap(to=to, because=why) for to, why in sorted([*caps, *_card_caps(card)]))
+
+
+def _blocker_cap(finding: Finding) -> int:
+    return CAP_NOT_READY if finding.waived else CAP_BLOCKED
+
+
+def _state(finding: Finding) -> str:
+    state = "undecided" if finding.undecided else {"fail": "failed"}.get(finding.outcome, "unknown")
+    return f"{state}, waived" if finding.waived else state
+
+
+def _card_caps(card: Scorecard) -> list[tuple[int, str]]:
+    """(cap, because) of everything but blockers."""
+    if not card.applicable:
+        return [(0, "nothing in the inventory was applicable")]
+    titles = {a.id: a.title for a in card.areas}
+    caps = [(CAP_NOT_READY, f"area below {READY_AREA}: {titles[a]}") for a in weak_areas(card)]
+    if card.coverage < ENOUGH_COVERAGE:
+        caps.append((CAP_UNCOVERED, f"coverage of {card.coverage:.0%} is below 80 %"))
+    elif card.coverage < READY_COVERAGE:
+        caps.append((CAP_NOT_READY, f"coverage of {card.coverage:.0%} is below 95 %"))
+    return caps
 
 
 def _upper_caps(card: Scorecard, findings: Sequence[Finding]) -> list[int]:
     """Caps that hold even if every unknown passes and every interval ends well."""
-    surely = [f for f in findings if f.blocker and f.outcome == "fail"]
-    caps = [CAP_NOT_READY if f.waived else CAP_BLOCKED for f in surely]
+    caps = [_blocker_cap(f) for f in findings if f.blocker and f.outcome == "fail"]
     if any(a.upper is not None and a.upper < READY_AREA for a in card.areas):
         caps.append(CAP_NOT_READY)
     return caps

@@ -1,9 +1,11 @@
 """What one probe read from one service at one moment."""
 
+import math
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from readiness.estimate import Estimate
 from readiness.failure import Failure
@@ -14,6 +16,9 @@ Values = dict[str, Value]
 
 `<metric>_because` is text that explains `<metric>`, or says why it is absent.
 """
+
+NOT_FINITE = ("nan", "inf", "-inf")
+"""How a number that JSON cannot hold is kept: as text, which no check takes for a number."""
 
 
 class Measurement(BaseModel):
@@ -26,8 +31,27 @@ class Measurement(BaseModel):
 
     probe: str
     service: str
-    attempt: int = 1
+    attempt: Annotated[int, Field(ge=1)] = 1
     started_at: datetime
     seconds: float
     values: Mapping[str, Value]
     failure: Failure | None = None
+
+    @field_validator("values")
+    @classmethod
+    def _as_saved(cls, values: Mapping[str, Value]) -> Mapping[str, Value]:
+        """Keep numbers that are not finite as they are read back, so that both are judged alike."""
+        return {
+            name: str(value) if isinstance(value, float) and not math.isfinite(value) else value
+            for name, value in values.items()
+        }
+
+
+def number(value: Value | None) -> float | None:
+    """Return a plain number as a finite float; None for anything else, or if it is too large."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        return float(value)
+    except OverflowError:
+        return None

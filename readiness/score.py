@@ -2,14 +2,15 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
 from readiness.checks import Area, Severity
 from readiness.finding import Finding
-from readiness.inventory import Criticality, Inventory
+from readiness.inventory import Criticality, Inventory, Kind
 
 SEVERITY_WEIGHTS: Mapping[Severity, Fraction] = {
     "critical": Fraction(10),
@@ -44,8 +45,8 @@ class AreaScore(BaseModel):
 class Scorecard(BaseModel):
     """The system's raw score and its upper bound (0..100, rounded down once), by area.
 
-    `coverage` (0..1) is what the score would be, were every conclusive check perfect and
-    every unknown one failed.
+    `coverage` (0..1) is what the score would be, were every check whose value was measured
+    perfect and every other one failed.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -61,49 +62,149 @@ class Scorecard(BaseModel):
         return any(a.applicable for a in self.areas)
 
 
-class _Bounds(BaseModel):
-    """Exact (headline, upper, coverage), each 0..1."""
-
-    model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
+class Bounds(NamedTuple):
+    """Exact headline, upper end and coverage, each 0..1."""
 
     low: Fraction
     high: Fraction
     covered: Fraction
 
 
+_NOTHING_KNOWN = Bounds(Fraction(0), Fraction(1), Fraction(0))
+
+
+class _Sums(NamedTuple):
+    """What one area adds up to: weighted bounds of its services, and its conclusive checks."""
+
+    weight: Fraction = Fraction(0)
+    low: Fraction = Fraction(0)
+    high: Fraction = Fraction(0)
+    covered: Fraction = Fraction(0)
+    conclusive: int = 0
+
+    def plus(self, weight: Fraction, cell: Sequence[Finding], sign: int = 1) -> "_Sums":
+        """Return these sums with a service's `cell` counted in, or out again with sign -1."""
+        if not cell:
+            return self
+        bounds, weight = _cell(cell), sign * weight
+        return _Sums(
+            self.weight + weight,
+            self.low + weight * bounds.low,
+            self.high + weight * bounds.high,
+            self.covered + weight * bounds.covered,
+            self.conclusive + sign * sum(f.conclusive for f in cell),
+        )
+
+    @property
+    def bounds(self) -> Bounds:
+        """The weighted mean."""
+        if not self.weight:
+            return _NOTHING_KNOWN
+        return Bounds(*(part / self.weight for part in (self.low, self.high, self.covered)))
+
+
+_Cells = Mapping[tuple[str, str], tuple[Finding, ...]]
+"""(area id, service name) -> the findings that apply."""
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """Findings added up exactly, so that a change costs what changed and not the whole model."""
+
+    areas: Mapping[str, Area]
+    kinds: frozenset[Kind]
+    weights: Mapping[str, Fraction]
+    cells: _Cells
+    sums: Mapping[str, _Sums]
+
+    @classmethod
+    def of(
+        cls, findings: Iterable[Finding], inventory: Inventory, areas: Mapping[str, Area]
+    ) -> "Ledger":
+        """Add up `findings` on the services of `inventory`; their order does not matter."""
+        weights = {s.name: CRITICALITY_WEIGHTS[s.criticality] for s in inventory.services}
+        cells: dict[tuple[str, str], tuple[Finding, ...]] = {}
+        for f in findings:
+            if f.outcome != "not_applicable":
+                cells[f.area, f.service] = (*cells.get((f.area, f.service), ()), f)
+        sums = dict.fromkeys(areas, _Sums())
+        for (area, service), cell in cells.items():
+            sums[area] = sums[area].plus(weights[service], cell)
+        kinds = frozenset(s.kind for s in inventory.services)
+        return cls(areas, kinds, weights, cells, sums)
+
+    def passing(self, findings: Iterable[Finding]) -> "Ledger":
+        """Return this ledger as it would be with `findings`, which are in it, passing."""
+        cells, sums = dict(self.cells), dict(self.sums)
+        fixed: dict[tuple[str, str], set[str]] = {}
+        for f in findings:
+            fixed.setdefault((f.area, f.service), set()).add(f.check)
+        for key, checks in fixed.items():
+            area, service = key
+            old = cells.get(key, ())
+            new = tuple(f.passing() if f.check in checks else f for f in old)
+            weight = self.weights[service]
+            sums[area] = sums[area].plus(weight, old, -1).plus(weight, new)
+            cells[key] = new
+        return replace(self, cells=cells, sums=sums)
+
+    @property
+    def total(self) -> Bounds:
+        """The bounds of the whole system."""
+        areas = filter(self._applies, self.areas.values())
+        return _mean((Fraction(a.weight), self._bounds(a)) for a in areas)
+
+    def card(self) -> Scorecard:
+        """Round down once, to what is printed and compared."""
+        total = self.total
+        return Scorecard(
+            raw=percent(total.low),
+            upper=percent(total.high),
+            coverage=percent(total.covered) / 100,
+            areas=tuple(
+                self._row(a) if self._applies(a) else _not_applicable(a)
+                for a in self.areas.values()
+            ),
+        )
+
+    def _applies(self, area: Area) -> bool:
+        """Whether the inventory holds its kind of service, or a check of a pack falls in it."""
+        return not self.kinds.isdisjoint(area.kinds) or self.sums[area.id].weight > 0
+
+    def _bounds(self, area: Area) -> Bounds:
+        """Mean over the services; with too few conclusive checks nothing is earned."""
+        sums = self.sums[area.id]
+        if sums.conclusive >= area.min_checks:
+            return sums.bounds
+        return sums.bounds._replace(low=Fraction(0), covered=Fraction(0))
+
+    def _row(self, area: Area) -> AreaScore:
+        bounds, conclusive = self._bounds(area), self.sums[area.id].conclusive
+        few = f"{conclusive} of at least {area.min_checks} checks gave a result"
+        return AreaScore(
+            id=area.id,
+            title=area.title,
+            weight=area.weight,
+            score=percent(bounds.low),
+            upper=percent(bounds.high),
+            coverage=percent(bounds.covered) / 100,
+            applicable=True,
+            because=few if conclusive < area.min_checks else "",
+        )
+
+
 def score(
-    findings: Sequence[Finding], inventory: Inventory, areas: Mapping[str, Area]
+    findings: Iterable[Finding], inventory: Inventory, areas: Mapping[str, Area]
 ) -> Scorecard:
     """Score `findings` on the services of `inventory`; their order does not matter."""
-    weights = {s.name: CRITICALITY_WEIGHTS[s.criticality] for s in inventory.services}
-    kinds = {s.kind for s in inventory.services}
-    rows, bounds = [], []
-    for area in areas.values():
-        if not kinds & set(area.kinds):
-            rows.append(_not_applicable(area, "nothing of this kind is in the inventory"))
-            continue
-        judged = [f for f in findings if f.area == area.id and f.outcome != "not_applicable"]
-        bound, because = _area(area, judged, weights)
-        bounds.append((Fraction(area.weight), bound))
-        rows.append(_row(area, bound, because))
-    total = _mean(bounds)
-    return Scorecard(
-        raw=percent(total.low),
-        upper=percent(total.high),
-        coverage=percent(total.covered) / 100,
-        areas=tuple(rows),
-    )
+    return Ledger.of(findings, inventory, areas).card()
 
 
-def partial(findings: Sequence[Finding], inventory: Inventory, areas: Mapping[str, Area]) -> int:
+def partial(findings: Iterable[Finding], inventory: Inventory, areas: Mapping[str, Area]) -> int:
     """Score (0..100) a part of the system by the areas its `findings` fall in."""
-    weights = {s.name: CRITICALITY_WEIGHTS[s.criticality] for s in inventory.services}
-    parts = []
-    for area in areas.values():
-        judged = [f for f in findings if f.area == area.id and f.outcome != "not_applicable"]
-        if judged:
-            parts.append((Fraction(area.weight), _cells(judged, weights)))
-    return percent(_mean(parts).low)
+    ledger = Ledger.of(findings, inventory, areas)
+    parts = [(Fraction(areas[name].weight), sums) for name, sums in ledger.sums.items()]
+    return percent(_mean((weight, sums.bounds) for weight, sums in parts if sums.weight).low)
 
 
 def grade(value: int) -> Grade:
@@ -117,74 +218,35 @@ def percent(part: Fraction) -> int:
     return math.floor(100 * part)
 
 
-def _area(
-    area: Area, findings: Sequence[Finding], weights: Mapping[str, Fraction]
-) -> tuple[_Bounds, str]:
-    bound = _cells(findings, weights)
-    conclusive = sum(f.conclusive for f in findings)
-    if conclusive >= area.min_checks:
-        return bound, ""
-    return (
-        bound.model_copy(update={"low": Fraction(0), "covered": Fraction(0)}),
-        f"{conclusive} of at least {area.min_checks} checks gave a result",
-    )
-
-
-def _cells(findings: Sequence[Finding], weights: Mapping[str, Fraction]) -> _Bounds:
-    """Mean over the services present, weighted by criticality."""
-    by_service: dict[str, list[Finding]] = {}
-    for f in findings:
-        by_service.setdefault(f.service, []).append(f)
-    return _mean((weights[name], _cell(mine)) for name, mine in by_service.items())
-
-
-def _cell(findings: Sequence[Finding]) -> _Bounds:
+def _cell(findings: Sequence[Finding]) -> Bounds:
     """Mean over the severities present of the mean within each severity."""
-    return _mean(
-        (
-            weight,
-            _mean((Fraction(1), _bounds(f)) for f in findings if f.severity == severity),
-        )
-        for severity, weight in SEVERITY_WEIGHTS.items()
-        if any(f.severity == severity for f in findings)
-    )
+    by_severity: dict[Severity, list[Bounds]] = {}
+    for f in findings:
+        bounds = Bounds(_exact(f.score), _exact(f.upper), Fraction(int(f.conclusive)))
+        by_severity.setdefault(f.severity, []).append(bounds)
+    return _mean((SEVERITY_WEIGHTS[s], _average(mine)) for s, mine in by_severity.items())
 
 
-def _bounds(finding: Finding) -> _Bounds:
-    return _Bounds(
-        low=Fraction(finding.score),
-        high=Fraction(finding.upper),
-        covered=Fraction(int(finding.conclusive)),
-    )
+def _average(bounds: Sequence[Bounds]) -> Bounds:
+    ends = zip(*bounds, strict=True)
+    return Bounds(*(sum(end, Fraction(0)) / len(bounds) for end in ends))
 
 
-def _mean(parts: Iterable[tuple[Fraction, _Bounds]]) -> _Bounds:
+def _exact(part: float) -> Fraction:
+    """Return `part` to nine decimals: 0.85 is 85 of 100, though its float is a little less."""
+    return Fraction(round(part * 10**9), 10**9)
+
+
+def _mean(parts: Iterable[tuple[Fraction, Bounds]]) -> Bounds:
     """Weighted mean; of nothing, the bounds of not knowing anything."""
     kept = list(parts)
     total = sum((w for w, _ in kept), Fraction(0))
     if not total:
-        return _Bounds(low=Fraction(0), high=Fraction(1), covered=Fraction(0))
-    return _Bounds(
-        low=sum((w * b.low for w, b in kept), Fraction(0)) / total,
-        high=sum((w * b.high for w, b in kept), Fraction(0)) / total,
-        covered=sum((w * b.covered for w, b in kept), Fraction(0)) / total,
-    )
+        return _NOTHING_KNOWN
+    return Bounds(*(sum((w * b[i] for w, b in kept), Fraction(0)) / total for i in range(3)))
 
 
-def _row(area: Area, bound: _Bounds, because: str) -> AreaScore:
-    return AreaScore(
-        id=area.id,
-        title=area.title,
-        weight=area.weight,
-        score=percent(bound.low),
-        upper=percent(bound.high),
-        coverage=percent(bound.covered) / 100,
-        applicable=True,
-        because=because,
-    )
-
-
-def _not_applicable(area: Area, because: str) -> AreaScore:
+def _not_applicable(area: Area) -> AreaScore:
     return AreaScore(
         id=area.id,
         title=area.title,
@@ -193,5 +255,5 @@ def _not_applicable(area: Area, because: str) -> AreaScore:
         upper=None,
         coverage=None,
         applicable=False,
-        because=because,
+        because="nothing of this kind is in the inventory",
     )

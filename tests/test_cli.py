@@ -242,39 +242,39 @@ def test_a_wrong_word_is_explained(case: str, tmp_path: Path) -> None:
 
 
 BAD_INVENTORIES = {
-    "unknown key": ("    knid: http\n", "services.yaml:22: ", "Did you mean 'kind'?"),
+    "unknown key": ("    knid: http\n", "services.yaml:20: ", "Did you mean 'kind'?"),
     "unknown probe": (
         "    kind: http\n    url: http://h:1\n    probes: {http_helth: {}}\n",
-        "services.yaml:24: ",
+        "services.yaml:22: ",
         "Did you mean 'http_health'?",
     ),
     "unknown setting": (
         "    kind: http\n    url: http://h:1\n    probes: {http_latency: {sampels: 5}}\n",
-        "services.yaml:24: ",
+        "services.yaml:22: ",
         "Did you mean 'samples'?",
     ),
     "misplaced probe": (
         "    kind: redis\n    url: redis://h:1\n    probes: {http_health: {}}\n",
-        "services.yaml:24: ",
+        "services.yaml:22: ",
         "http",
     ),
     "unknown override": (
         "    kind: http\n    url: http://h:1\n    checks: {latency-p59: {target: 1ms}}\n",
-        "services.yaml:24: ",
+        "services.yaml:22: ",
         "Did you mean",
     ),
     "impossible override": (
         "    kind: http\n    url: http://h:1\n    checks: {latency-p95: {target: 9s}}\n",
-        "services.yaml:24: ",
+        "services.yaml:22: ",
         "target",
     ),
     "missing variable": (
         '    kind: http\n    url: "${NOWHERE_URL}"\n',
-        "services.yaml:23: ",
+        "services.yaml:21: ",
         "NOWHERE_URL",
     ),
-    "bad address": ("    kind: http\n    url: h:1\n", "services.yaml:23: ", "http://"),
-    "too deep": ("    tags: " + "[" * 50_000 + "\n", "services.yaml:22: ", ""),
+    "bad address": ("    kind: http\n    url: h:1\n", "services.yaml:21: ", "http://"),
+    "too deep": ("    tags: " + "[" * 50_000 + "\n", "services.yaml:20: ", ""),
 }
 
 

@@ -1,16 +1,43 @@
-"""One evidence under one set of criteria: the model that every projection evaluates again."""
+"""One evidence under one set of criteria: the model that every projection starts from."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 from readiness.checks import Criteria
 from readiness.evidence import Evidence
 from readiness.finding import Finding, judge_all
-from readiness.gate import Decision, decide
-from readiness.score import Scorecard, score
+from readiness.gate import Decision, blockers, decide, headline
+from readiness.score import Ledger, Scorecard
 
 Key = tuple[str, str]
 """(check id, service name)"""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """The score as it is, or as it would be once some findings are fixed."""
+
+    ledger: Ledger
+    open_blockers: tuple[Finding, ...]
+
+    def passing(self, findings: Collection[Finding]) -> "Standing":
+        """Return this standing with `findings` passing: the whole model, evaluated again."""
+        fixed = {(f.check, f.service) for f in findings}
+        return Standing(
+            self.ledger.passing(findings),
+            tuple(f for f in self.open_blockers if (f.check, f.service) not in fixed),
+        )
+
+    @property
+    def value(self) -> int:
+        """The headline score (0..100)."""
+        return headline(self.ledger.card(), self.open_blockers)
+
+    @property
+    def exact(self) -> Fraction:
+        """The score (0..1) before caps and rounding."""
+        return self.ledger.total.low
 
 
 @dataclass(frozen=True)
@@ -20,17 +47,9 @@ class Model:
     evidence: Evidence
     criteria: Criteria
     findings: tuple[Finding, ...]
+    standing: Standing
     card: Scorecard
     decision: Decision
-
-    def passing(self, keys: Collection[Key]) -> "Model":
-        """Return this model with the findings named by `keys` passing."""
-        wanted = frozenset(keys)
-        return judged(
-            self.evidence,
-            self.criteria,
-            [f.passing() if (f.check, f.service) in wanted else f for f in self.findings],
-        )
 
 
 def evaluate(evidence: Evidence, criteria: Criteria) -> Model:
@@ -45,6 +64,8 @@ def evaluate(evidence: Evidence, criteria: Criteria) -> Model:
 
 def judged(evidence: Evidence, criteria: Criteria, findings: Sequence[Finding]) -> Model:
     """Score and decide on `findings`."""
-    card = score(findings, evidence.inventory, criteria.areas)
+    ledger = Ledger.of(findings, evidence.inventory, criteria.areas)
+    card = ledger.card()
     decision = decide(card, findings, evidence.policy)
-    return Model(evidence, criteria, tuple(findings), card, decision)
+    standing = Standing(ledger, blockers(findings))
+    return Model(evidence, criteria, tuple(findings), standing, card, decision)

@@ -1,11 +1,13 @@
 """Measurements and findings -> the critical success metrics, current against target."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
 from pydantic import BaseModel, ConfigDict
 
 from readiness.assessment.model import Model
 from readiness.assessment.services import ServiceRow
+from readiness.checks import Unit
 from readiness.estimate import Estimate
 from readiness.finding import Finding
 
@@ -19,7 +21,7 @@ class ObjectiveRow(BaseModel):
     title: str
     current: float | None
     target: float
-    unit: str
+    unit: Unit
     met: bool | None
     because: str
 
@@ -50,11 +52,18 @@ def objectives(model: Model, rows: Sequence[ServiceRow]) -> tuple[ObjectiveRow, 
     return tuple(found)
 
 
+def higher_is_better(name: str) -> bool:
+    """Whether the objective called `name` is met from its target upwards."""
+    return _OBJECTIVES[name][3]
+
+
 def _availability(_: Sequence[Finding], rows: Sequence[ServiceRow]) -> Reading:
     up = sum(row.available for row in rows)
     unknown = sum(row.status == "unknown" for row in rows)
+    if unknown == len(rows):
+        return None, "no service's health was measured"
     note = f", {unknown} not measured" if unknown else ""
-    return (up / len(rows) if rows else None), f"{up} of {len(rows)} services{note}"
+    return up / len(rows), f"{up} of {len(rows)} services{note}"
 
 
 def _success_rate(_: Sequence[Finding], rows: Sequence[ServiceRow]) -> Reading:
@@ -72,7 +81,7 @@ def _error_rate(_: Sequence[Finding], rows: Sequence[ServiceRow]) -> Reading:
 def _authentication(findings: Sequence[Finding], _: Sequence[ServiceRow]) -> Reading:
     return _passed(
         [f for f in findings if f.check in ("login-accepted", "credential-accepted")],
-        "logins and credentials tried",
+        "logins and credentials",
     )
 
 
@@ -104,15 +113,19 @@ def _silent(rows: Sequence[ServiceRow]) -> str:
 
 def _passed(findings: Sequence[Finding], what: str) -> Reading:
     applied = [f for f in findings if f.outcome != "not_applicable"]
-    passed = sum(f.outcome == "pass" for f in applied)
+    outcomes = Counter(f.outcome for f in applied)
+    passed, unknown = outcomes["pass"], outcomes["unknown"]
     if not applied:
         return None, f"no {what}: the inventory declares none"
-    return passed / len(applied), f"{passed} of {len(applied)} {what}"
+    if unknown == len(applied):
+        return None, f"none of {unknown} {what} measured: {applied[0].because}"
+    note = f", {unknown} not measured" if unknown else ""
+    return passed / len(applied), f"{passed} of {len(applied)} {what} passed{note}"
 
 
 _Read = Callable[[Sequence[Finding], Sequence[ServiceRow]], Reading]
 
-_OBJECTIVES: Mapping[str, tuple[str, str, float, bool, _Read]] = {
+_OBJECTIVES: Mapping[str, tuple[str, Unit, float, bool, _Read]] = {
     "checks_passed": ("Checks passed", "ratio", 0.80, True, _checks),
     "availability": ("Service availability", "ratio", 0.95, True, _availability),
     "authentication_success": ("Authentication success", "ratio", 0.95, True, _authentication),

@@ -1,7 +1,8 @@
 """Findings -> the work to do: what to fix first, at what effort, for which score."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from fractions import Fraction
 
 from pydantic import BaseModel, ConfigDict
 
@@ -34,11 +35,14 @@ class Condition(_Frozen):
 
 @dataclass(frozen=True)
 class Work:
-    """Findings that one fix mends together, the telling one first."""
+    """Findings that one fix mends together, the telling one first.
+
+    `gain` (0..1) is what it adds to the score before caps.
+    """
 
     findings: tuple[Finding, ...]
     projected_score: int
-    raw_gain: int
+    gain: Fraction
     together_score: int = 0
     """The score once this and all work before it in the plan is done."""
 
@@ -69,7 +73,7 @@ def works(model: Model, hidden: Collection[str] = ()) -> tuple[Work, ...]:
     found.sort(
         key=lambda w: (
             not any(f.blocker for f in w.findings),
-            -w.raw_gain / w.head.fix.effort_hours,
+            -w.gain / Fraction(w.head.fix.effort_hours),
             w.head.service,
             w.head.check,
         )
@@ -96,7 +100,7 @@ def projections(model: Model, work: Sequence[Work]) -> Mapping[Key, int]:
     for f in model.findings:
         key = (f.check, f.service)
         if f.outcome in ("fail", "warn", "unknown") and key not in found:
-            found[key] = model.passing([key]).decision.value
+            found[key] = model.standing.passing([f]).value
     return found
 
 
@@ -121,24 +125,22 @@ def _work(model: Model, group: Sequence[Finding]) -> Work:
     ordered = sorted(
         group, key=lambda f: (not f.blocker, order[f.severity], f.area != "availability")
     )
-    after = model.passing([(f.check, f.service) for f in ordered])
-    return Work(tuple(ordered), after.decision.value, after.card.raw - model.card.raw)
+    after = model.standing.passing(ordered)
+    return Work(tuple(ordered), after.value, after.exact - model.standing.exact)
 
 
 def _together(model: Model, work: Sequence[Work]) -> tuple[Work, ...]:
-    done: set[Key] = set()
-    found = []
+    done, found = model.standing, []
     for w in work:
-        done |= w.keys
-        score = model.passing(done).decision.value
-        found.append(Work(w.findings, w.projected_score, w.raw_gain, score))
+        done = done.passing(w.findings)
+        found.append(replace(w, together_score=done.value))
     return tuple(found)
 
 
 def _blocker(
     model: Model, finding: Finding, group: Sequence[Finding], owner: str | None
 ) -> Condition:
-    after = model.passing([(f.check, f.service) for f in group])
+    after = model.standing.passing(group)
     measured = finding.outcome != "unknown"
     what = finding.fix.text if measured else "Make it measurable, then run again."
     waived = f" (waived by {finding.waiver.owner})" if finding.waiver else ""
@@ -146,7 +148,7 @@ def _blocker(
         text=f"{finding.title}, {finding.service}{waived}: {finding.because}. {what}",
         owner=owner,
         effort_hours=finding.fix.effort_hours if measured else None,
-        projected_score=after.decision.value,
+        projected_score=after.value,
     )
 
 
@@ -169,22 +171,20 @@ def _score(model: Model) -> list[Condition]:
 def _coverage(model: Model) -> list[Condition]:
     if model.card.coverage >= READY_COVERAGE:
         return []
-    unknown = [(f.check, f.service) for f in model.findings if f.outcome == "unknown"]
-    text = f"{model.card.coverage:.0%} of the score rests on evidence, READY needs 95 %"
+    unmeasured = [f for f in model.findings if not f.conclusive and f.outcome != "not_applicable"]
+    text = f"{model.card.coverage:.0%} of the score rests on measured values, READY needs 95 %"
     return [
         Condition(
-            text=f"{text}. Declare and measure what is listed as not tested.",
+            text=f"{text}. Bring up what is down and measure what is listed as not tested.",
             owner=None,
             effort_hours=None,
-            projected_score=model.passing(unknown).decision.value,
+            projected_score=model.standing.passing(unmeasured).value,
         )
     ]
 
 
 def _lift(model: Model, text: str, areas: Sequence[str]) -> Condition:
     open_ = [f for f in model.findings if f.area in areas and f.outcome in ("fail", "warn")]
-    after = model.passing([(f.check, f.service) for f in open_])
+    after = model.standing.passing(open_)
     hours = sum(f.fix.effort_hours for f in open_)
-    return Condition(
-        text=text, owner=None, effort_hours=hours or None, projected_score=after.decision.value
-    )
+    return Condition(text=text, owner=None, effort_hours=hours or None, projected_score=after.value)

@@ -1,5 +1,6 @@
 """Measurements and findings of one service -> its row in the availability matrix."""
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Literal
@@ -9,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from readiness.estimate import Estimate
 from readiness.finding import Finding
 from readiness.inventory import Criticality, Inventory, Kind, Service
-from readiness.measurement import Measurement, Value
+from readiness.measurement import Measurement, Value, number
 
 Status = Literal["up", "down", "unknown"]
 Health = Literal["pass", "warn", "fail", "unknown"]
@@ -84,7 +85,7 @@ def _row(
         p50_ms=p50,
         p95_ms=_estimate(latency.get("p95_ms")),
         p99_ms=_estimate(latency.get("p99_ms")),
-        success_rate=_estimate(latency.get("success_rate")),
+        success_rate=_estimate(latency.get("success_rate"), most=1),
         concurrency=_levels(_values(last.get(("http_concurrency", service.name)))),
     )
 
@@ -93,8 +94,14 @@ def _values(measurement: Measurement | None) -> Mapping[str, Value]:
     return measurement.values if measurement and not measurement.failure else {}
 
 
-def _estimate(value: Value | None) -> Estimate | None:
-    return value if isinstance(value, Estimate) else None
+def _estimate(value: Value | None, most: float = math.inf) -> Estimate | None:
+    """Return `value` if it is an Estimate that can be: its ends in order, within 0..`most`."""
+    if not isinstance(value, Estimate):
+        return None
+    if value.value is None or value.low is None or value.high is None:
+        return value
+    possible = 0 <= value.low <= value.value <= value.high <= most and value.high < math.inf
+    return value if possible else None
 
 
 def _status(vital: Measurement | None) -> Status:
@@ -126,16 +133,17 @@ def _readiness(status: Status, health: Health, findings: Sequence[Finding]) -> R
 
 
 def _levels(values: Mapping[str, Value]) -> tuple[Level, ...]:
-    users = sorted({int(m[1]) for key in values if (m := re.match(r"users\.(\d+)\.", key))})
+    users = sorted(
+        {int(m[1]) for key in values if (m := re.match(r"users\.([1-9]\d{0,8})\.", key, re.ASCII))}
+    )
     return tuple(_level(n, values) for n in users)
 
 
 def _level(users: int, values: Mapping[str, Value]) -> Level:
-    pace = values.get(f"users.{users}.requests_per_second")
     return Level(
         users=users,
-        requests_per_second=float(pace) if isinstance(pace, int | float) else None,
-        success_rate=_estimate(values.get(f"users.{users}.success_rate")),
+        requests_per_second=number(values.get(f"users.{users}.requests_per_second")),
+        success_rate=_estimate(values.get(f"users.{users}.success_rate"), most=1),
         p95_ms=_estimate(values.get(f"users.{users}.p95_ms")),
         errors=str(values.get(f"users.{users}.errors", "")),
     )

@@ -14,12 +14,12 @@ from readiness import __version__, collect, criteria, document, evidence, invent
 from readiness.assessment import Assessment, assess
 from readiness.checks import Criteria
 from readiness.cli import output, progress, words
-from readiness.complaint import suggest
 from readiness.document import ConfigurationError, Document
-from readiness.duration import seconds
+from readiness.document.complaint import suggest
 from readiness.evidence import Evidence, Previous, Tool
 from readiness.gate import FailOn, Policy
 from readiness.inventory import Environment, Inventory, Tier
+from readiness.inventory.duration import seconds
 
 NOT_SAVED = 6
 

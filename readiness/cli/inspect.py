@@ -9,8 +9,8 @@ import typer
 
 from readiness import collect, criteria, document, inventory, probes, safety
 from readiness.checks import Check, Criteria
-from readiness.complaint import suggest
 from readiness.document import ConfigurationError
+from readiness.document.complaint import suggest
 from readiness.finding import amount
 
 

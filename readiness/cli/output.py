@@ -7,8 +7,8 @@ from pathlib import Path
 
 from readiness import report
 from readiness.assessment import Assessment
-from readiness.complaint import suggest
 from readiness.document import ConfigurationError
+from readiness.document.complaint import suggest
 
 EVIDENCE, ASSESSMENT = "evidence.json", "assessment.json"
 

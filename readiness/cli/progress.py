@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import typer
 
 from readiness.collect import Plan, Progress, Step
-from readiness.escape import log, terminal
+from readiness.escape import ci_log, terminal
 from readiness.measurement import Measurement
 
 
@@ -22,7 +22,7 @@ def shown(plan: Plan) -> Iterator[Progress]:
 
 
 def _plain(step: Step, measurement: Measurement) -> None:
-    typer.echo(f"{log(step.service.name)}  {step.name}  {log(_state(measurement))}", err=True)
+    typer.echo(f"{ci_log(step.service.name)}  {step.name}  {ci_log(_state(measurement))}", err=True)
 
 
 @contextlib.contextmanager

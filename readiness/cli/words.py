@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from readiness.assessment import Assessment
-from readiness.escape import log
+from readiness.escape import ci_log
 
 FIRST = 3
 """How many things to fix are named at the end of a run."""
@@ -46,7 +46,7 @@ def conclusion(found: Assessment, out: Path) -> str:
     ]
     if not found.work and found.conditions:
         lines += ["Needed first:", *(f"  - {c.text}" for c in found.conditions[:FIRST])]
-    return "\n".join(log(line) for line in lines)
+    return "\n".join(ci_log(line) for line in lines)
 
 
 def files(written: Sequence[Path]) -> str:

@@ -59,9 +59,7 @@ class Probe(Protocol):
     """Metric -> one line: unit and meaning. `*` stands for a number in a name."""
     Settings: type[ProbeSettings]
 
-    async def measure(
-        self, service: Service, settings: ProbeSettings, context: Context
-    ) -> Values:
+    async def measure(self, service: Service, settings: ProbeSettings, context: Context) -> Values:
         """Measure `service` once; raise freely, the collector turns it into a Failure."""
         ...
 

@@ -1,0 +1,62 @@
+"""Measurements of databases and caches -> the facts a reviewer asks for about each."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from pydantic import BaseModel, ConfigDict
+
+from readiness.assessment.services import ServiceRow
+from readiness.finding import amount
+from readiness.inventory import Kind
+from readiness.measurement import Measurement, Value, number
+
+Values = Mapping[str, Value]
+
+
+class StoreRow(BaseModel):
+    """A data store; `version` and `facts` are empty where it was not measured."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    service: ServiceRow
+    version: str
+    facts: tuple[str, ...]
+
+
+def stores(rows: Sequence[ServiceRow], measurements: Sequence[Measurement]) -> tuple[StoreRow, ...]:
+    """Return one row for each data store among `rows`, in their order."""
+    values = {(m.service, m.probe): m.values for m in sorted(measurements, key=lambda m: m.attempt)}
+    return tuple(
+        _row(row, values.get((row.name, f"{row.kind}_health"), {}))
+        for row in rows
+        if row.kind in _FACTS
+    )
+
+
+def _row(row: ServiceRow, values: Values) -> StoreRow:
+    version = f"{values.get('server', row.kind)} {values['version']}" if "version" in values else ""
+    return StoreRow(service=row, version=version, facts=tuple(_FACTS[row.kind](values)))
+
+
+def _postgres(values: Values) -> list[str]:
+    found = []
+    if {"connections_used", "connections_max"} <= values.keys():
+        used, most = values["connections_used"], values["connections_max"]
+        found.append(f"{used} of {most} connections used")
+    if "end_of_life" in values:
+        found.append(f"supported until {values['end_of_life']}")
+    return found
+
+
+def _redis(values: Values) -> list[str]:
+    found = []
+    ratio = number(values.get("memory_ratio"))
+    if ratio is not None:
+        found.append(f"{amount(ratio, 'ratio')} of its memory limit used")
+    if "eviction_policy" in values:
+        found.append(f"eviction {values['eviction_policy']}")
+    if "persistence" in values:
+        found.append(f"persistence {'on' if values['persistence'] is True else 'off'}")
+    return found
+
+
+_FACTS: Mapping[Kind, Callable[[Values], list[str]]] = {"postgres": _postgres, "redis": _redis}

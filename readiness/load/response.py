@@ -1,0 +1,219 @@
+"""The bytes of one HTTP/1.x answer, in whatever pieces they come -> its status and its end."""
+
+import functools
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from readiness.failure import ProbeError
+
+HEAD_LIMIT = 64 << 10
+"""Bytes of headers, interim answers and trailers together; more is a protocol error."""
+BODY_LIMIT = 1 << 20
+"""Bytes of body after which an answer counts as received and its connection is given up."""
+
+_CHUNK_LINE_LIMIT = 1 << 10
+_HEAD_END = re.compile(rb"\r?\n\r?\n")
+_LINE_END = re.compile(rb"\r?\n")
+_FOLD = re.compile(rb"\r?\n[ \t]+")
+_STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9]{2})(?: [^\r\n]*)?")
+_FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):([^\r\n\0]*)")
+_LENGTH = re.compile(rb"[0-9]{1,15}")
+_CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n]*)?")
+_PREFIX = b"HTTP/1."
+
+Framing = Literal["length", "chunked", "close"]
+Fields = Mapping[bytes, Sequence[bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What a status line and its headers say about the answer's end and what comes after."""
+
+    status: int
+    framing: Framing
+    length: int
+    persistent: bool
+    """Whether the connection may be used again, once the answer's end is known."""
+
+
+@functools.lru_cache(maxsize=16)
+def parse_head(raw: bytes) -> Head:
+    """Return what `raw`, a head without its final empty line, says; ProbeError if malformed.
+
+    Cached, because a server under load repeats its head word for word for a second.
+    """
+    first, *lines = _LINE_END.split(_FOLD.sub(b" ", raw))
+    status_line = _STATUS_LINE.fullmatch(first)
+    if not status_line:
+        raise ProbeError("protocol", "the answer is not HTTP/1.1")
+    status, modern, fields = int(status_line[2]), status_line[1] == b"1", _fields(lines)
+    framing, length = _framing(status, modern, fields)
+    options = _tokens(fields, b"connection")
+    persistent = b"close" not in options and (modern or b"keep-alive" in options)
+    # who sends both is confused: the chunks are believed, the connection no more (RFC 9112, 6.3)
+    confused = b"transfer-encoding" in fields and b"content-length" in fields
+    return Head(status, framing, length, persistent and not confused)
+
+
+def _fields(lines: Sequence[bytes]) -> Fields:
+    fields: dict[bytes, list[bytes]] = {}
+    for line in lines:
+        found = _FIELD.fullmatch(line)
+        if not found:
+            raise ProbeError("protocol", "the answer has a malformed header")
+        fields.setdefault(found[1].lower(), []).append(found[2])
+    return fields
+
+
+def _tokens(fields: Fields, name: bytes) -> list[bytes]:
+    joined = b",".join(fields.get(name, ())).lower()
+    return [token for part in joined.split(b",") if (token := part.strip(b" \t"))]
+
+
+def _framing(status: int, modern: bool, fields: Fields) -> tuple[Framing, int]:
+    """Say how the body ends, by the rules of RFC 9112, section 6.3, and how long it is if known."""
+    if status < 200 or status in (204, 304):
+        return "length", 0
+    if b"transfer-encoding" in fields:
+        if not modern:
+            raise ProbeError("protocol", "an HTTP/1.0 answer has a Transfer-Encoding")
+        codings = _tokens(fields, b"transfer-encoding")
+        return ("chunked" if codings and codings[-1] == b"chunked" else "close"), 0
+    if b"content-length" not in fields:
+        return "close", 0
+    lengths = set(_tokens(fields, b"content-length"))
+    if len(lengths) != 1 or not _LENGTH.fullmatch(length := lengths.pop()):
+        raise ProbeError("protocol", "the answer has a malformed Content-Length")
+    return "length", int(length)
+
+
+class Parser:
+    """Reads one final answer, skipping interim ones; make a new one for each request.
+
+    `feed` and `end` raise ProbeError for what is not HTTP/1.x, for too large a head, and for
+    bytes after the answer's end: whoever sends those is out of step with its requests.
+    """
+
+    def __init__(self, *, head: bool = False) -> None:
+        self.status = 0
+        self.keep_alive = False
+        self.started = False
+        """Whether a single byte has come."""
+        self._bodiless = head
+        self._buffer = bytearray()
+        self._scanned = 0
+        self._head_bytes = 0
+        self._body_bytes = 0
+        self._head: Head | None = None
+        self._left = 0  # bytes to come: of the body, or of the current chunk and its line end
+        self._in_trailers = False
+
+    def feed(self, data: bytes) -> bool:
+        """Take what came; return whether the answer is complete."""
+        self.started = True
+        self._buffer += data
+        if self._head is None and not self._take_head():
+            return False
+        complete = self._take_body()
+        if self._body_bytes >= BODY_LIMIT and not (complete and not self._buffer):
+            self.keep_alive = False
+            return True
+        if complete and self._buffer:
+            raise ProbeError("protocol", "bytes after the end of the answer")
+        return complete
+
+    def end(self) -> None:
+        """Take the end of the connection; ProbeError unless that is how the answer ends."""
+        if not self.started:
+            raise ProbeError("reset", "connection closed without an answer")
+        if self._head is None or self._head.framing != "close":
+            raise ProbeError("reset", "connection closed in the middle of an answer")
+
+    def _take_head(self) -> bool:
+        while True:
+            if self._buffer[: len(_PREFIX)] != _PREFIX[: len(self._buffer)]:
+                raise ProbeError("protocol", "the answer is not HTTP/1.1")
+            found = _HEAD_END.search(self._buffer, self._scanned)
+            size = found.end() if found else len(self._buffer)
+            self._count_head(size)
+            if not found:
+                self._scanned, self._head_bytes = max(0, size - 3), self._head_bytes - size
+                return False
+            head = parse_head(bytes(self._buffer[: found.start()]))
+            del self._buffer[:size]
+            self._scanned = 0
+            if head.status >= 200:
+                self._begin(head)
+                return True
+            if head.status == 101:
+                raise ProbeError("protocol", "the answer switches protocols, unasked")
+
+    def _count_head(self, size: int) -> None:
+        self._head_bytes += size
+        if self._head_bytes > HEAD_LIMIT:
+            raise ProbeError("protocol", "more than 64 KiB of headers")
+
+    def _begin(self, head: Head) -> None:
+        self._head = Head(head.status, "length", 0, head.persistent) if self._bodiless else head
+        self.status, self._left = head.status, self._head.length
+        self.keep_alive = head.persistent and self._head.framing != "close"
+
+    def _take_body(self) -> bool:
+        assert self._head is not None
+        if self._head.framing == "chunked":
+            return self._take_chunks()
+        if self._head.framing == "close":
+            self._body_bytes += len(self._buffer)
+            self._buffer.clear()
+            return False
+        taken = min(self._left, len(self._buffer))
+        self._body_bytes += taken
+        self._left -= taken
+        del self._buffer[:taken]
+        return self._left == 0
+
+    def _take_chunks(self) -> bool:
+        while not self._in_trailers:
+            if self._left > 0 and not self._take_chunk():
+                return False
+            if (line := self._take_line(_CHUNK_LINE_LIMIT)) is None:
+                return False
+            found = _CHUNK_LINE.fullmatch(line)
+            if not found:
+                raise ProbeError("protocol", "the answer has a malformed chunk")
+            size = int(found[1], 16)
+            self._left, self._in_trailers = size + 2 if size else 0, size == 0
+        return self._take_trailers()
+
+    def _take_chunk(self) -> bool:
+        """Take the chunk's data and the line end behind it."""
+        data = min(max(self._left - 2, 0), len(self._buffer))
+        self._body_bytes += data
+        self._left -= data
+        del self._buffer[:data]
+        if self._left > 2 or len(self._buffer) < 2:
+            return False
+        if self._buffer[:2] != b"\r\n":
+            raise ProbeError("protocol", "the answer has a malformed chunk")
+        del self._buffer[:2]
+        self._left = 0
+        return True
+
+    def _take_trailers(self) -> bool:
+        while (line := self._take_line(HEAD_LIMIT)) is not None:
+            if not line:
+                return True
+            self._count_head(len(line) + 2)
+        return False
+
+    def _take_line(self, limit: int) -> bytes | None:
+        end = self._buffer.find(b"\r\n", 0, limit)
+        if end < 0:
+            if len(self._buffer) >= limit:
+                raise ProbeError("protocol", "the answer has a malformed chunk")
+            return None
+        line = bytes(self._buffer[:end])
+        del self._buffer[: end + 2]
+        return line

@@ -1,0 +1,40 @@
+"""One exchange repeated, one after the other -> its median and p95 with their intervals."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+
+from readiness.estimate import quantile
+from readiness.measurement import Values
+from readiness.probes import Context
+from readiness.probes._connection import within
+
+_SHARE = 0.5
+"""Of the time left to the deadline, the part that sampling may take."""
+
+
+async def sample(exchange: Callable[[], Awaitable[object]], n: int, context: Context) -> Values:
+    """Time `exchange` up to `n` times after one to warm up; return `p50_ms` and `p95_ms`.
+
+    Each exchange is bounded by `within`. When half of the time to the deadline is used up,
+    sampling ends early; `p95_ms_because` then explains an estimate left empty.
+    """
+    clock = asyncio.get_running_loop().time
+    began = clock()
+    give_up = began + _SHARE * (context.deadline - began)
+    await _timed(exchange, context)
+    samples: list[float] = []
+    while len(samples) < n and clock() < give_up:
+        samples.append(await _timed(exchange, context))
+    values: Values = {"p50_ms": quantile(samples, 0.5), "p95_ms": (p95 := quantile(samples, 0.95))}
+    if p95.value is None:
+        cut = f" taken in {clock() - began:.1f} s" if len(samples) < n else ""
+        values["p95_ms_because"] = f"{len(samples)} samples{cut}, a p95 needs 72"
+    return values
+
+
+async def _timed(exchange: Callable[[], Awaitable[object]], context: Context) -> float:
+    async with within(context):
+        began = time.perf_counter()
+        await exchange()
+        return (time.perf_counter() - began) * 1000

@@ -1,0 +1,187 @@
+"""Whether protected paths refuse strangers and accept the credential, and public ones answer."""
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
+
+from readiness.failure import Failure, ProbeError
+from readiness.inventory import Service, Tier
+from readiness.measurement import Values
+from readiness.probes import Context, ProbeSettings
+from readiness.probes._answer import Answer
+from readiness.probes._http import attempt, public_path, target
+from readiness.probes._login import HeaderName, Login, log_in
+
+TIER: Tier = "observe"
+KINDS = frozenset({"http", "web"})
+EXCLUSIVE = False
+METRICS: Mapping[str, str] = {
+    "protected_paths": "count of protected paths asked without a credential",
+    "anonymous_refused": "true or false: every protected path refuses an anonymous request",
+    "public_paths": "count of public paths asked without a credential",
+    "public_answered": "true or false: every public path answers 2xx without a credential",
+    "credential_accepted": "true or false: every protected path answers 2xx to the credential",
+    "login_accepted": "true or false: the login request yields a token (write tier)",
+}
+_SHOWN = 5
+
+
+def _refusal_status(status: int) -> int:
+    if status in (401, 403) or 300 <= status < 400:
+        return status
+    raise ValueError("a refusal is 401 or 403, or a redirect where that is the policy")
+
+
+Request = Annotated[str, Field(pattern=r"^((GET|HEAD) )?/\S*$")]
+RefusalStatus = Annotated[int, AfterValidator(_refusal_status)]
+Asked = Mapping[str, Answer | Failure]
+
+
+class Credential(ProbeSettings):
+    """Headers that prove who we are."""
+
+    headers: Mapping[HeaderName, SecretStr] = Field(
+        min_length=1, description="headers to send, such as `Authorization: Bearer ...`"
+    )
+
+    @field_validator("headers")
+    @classmethod
+    def _printable(cls, headers: Mapping[str, SecretStr]) -> Mapping[str, SecretStr]:
+        if not all(value.get_secret_value().isprintable() for value in headers.values()):
+            raise ValueError("a header's value is one line of printable text")
+        return headers
+
+
+class Settings(ProbeSettings):
+    """Which paths are for everyone, which are not, and how to prove who we are."""
+
+    public: tuple[Request, ...] = Field((), description="paths that anyone may read")
+    protected: tuple[Request, ...] = Field(
+        (), description="paths that refuse strangers: `/path`, `GET /path` or `HEAD /path`"
+    )
+    refuse_with: frozenset[RefusalStatus] = Field(
+        frozenset({401, 403}), min_length=1, description="statuses that count as a refusal"
+    )
+    credential: Credential | None = Field(
+        None, description="headers with which the protected paths must answer"
+    )
+    login: Login | None = Field(
+        None, description="a request whose token opens the protected paths (write tier)"
+    )
+
+    @model_validator(mode="after")
+    def _something_to_try(self) -> "Settings":
+        if not self.public and not self.protected and not self.login:
+            raise ValueError("name at least one public or protected path, or a login")
+        if self.credential and self.login:
+            raise ValueError("give either a credential or a login, not both")
+        return self
+
+
+async def measure(service: Service, settings: Settings, context: Context) -> Values:
+    """Ask each path once per identity, one request at a time."""
+    anonymous = await _ask(service, (*settings.protected, *settings.public), {}, context)
+    if anonymous and all(isinstance(answer, Failure) for answer in anonymous.values()):
+        failure = next(a for a in anonymous.values() if isinstance(a, Failure))
+        raise ProbeError(failure.kind, failure.detail)
+    protected = {request: anonymous[request] for request in settings.protected}
+    public = {request: anonymous[request] for request in settings.public}
+    return {
+        "protected_paths": len(protected),
+        "public_paths": len(public),
+        **_refused(protected, settings.refuse_with),
+        **_answered("public_answered", public, "no public path is declared"),
+        **await _proven(service, settings, context),
+    }
+
+
+async def _ask(
+    service: Service, requests: Sequence[str], headers: Mapping[str, str], context: Context
+) -> dict[str, Answer | Failure]:
+    """Return the answer to each of `requests`; the URL's own credentials are left out."""
+    asked: dict[str, Answer | Failure] = {}
+    for request in requests:
+        method, path = _method_and_path(request)
+        to = target(service, path, anonymous=True)
+        asked[request] = await attempt(context, to, method=method, headers=headers)
+    return asked
+
+
+def _refused(asked: Asked, refuse_with: frozenset[int]) -> Values:
+    if not asked:
+        return {"anonymous_refused_because": "no protected path is declared"}
+    offenders = [
+        f"{_shown(request)} {_not_a_refusal(answer, refuse_with)}"
+        for request, answer in asked.items()
+        if isinstance(answer, Failure) or answer.status not in refuse_with
+    ]
+    return _verdict("anonymous_refused", offenders)
+
+
+def _not_a_refusal(answer: Answer | Failure, refuse_with: frozenset[int]) -> str:
+    if isinstance(answer, Failure):
+        return f"gave no answer ({answer.kind}: {answer.detail})"
+    said = f"answered an anonymous request with {answer.outcome}"
+    if answer.ok:
+        return said
+    if answer.status == 404:
+        return f"{said}, which tells nothing of protection: the path may not exist"
+    if answer.status >= 500:
+        return f"{said}, which is a failure and no refusal"
+    return f"{said}, which is no refusal ({' or '.join(map(str, sorted(refuse_with)))})"
+
+
+def _answered(metric: str, asked: Asked, without: str, by: str = "") -> Values:
+    if not asked:
+        return {f"{metric}_because": without}
+    offenders = []
+    for request, answer in asked.items():
+        if isinstance(answer, Failure):
+            offenders.append(f"{by}{_shown(request)}: {answer.kind}: {answer.detail}")
+        elif not answer.ok:
+            offenders.append(f"{by}{_shown(request)} answered {answer.outcome}")
+    return _verdict(metric, offenders)
+
+
+async def _proven(service: Service, settings: Settings, context: Context) -> Values:
+    """Measure the positive control: what the credential, or the login's token, opens."""
+    if settings.credential:
+        given = settings.credential.headers.items()
+        headers = {name: value.get_secret_value() for name, value in given}
+        return await _accepted(service, settings, headers, context)
+    if not settings.login:
+        return {}
+    if "write" not in context.allowed:
+        because = "a login needs the write tier (--allow write)"
+        return {"login_accepted_because": because, "credential_accepted_because": because}
+    proof = await log_in(service, settings.login, context)
+    if isinstance(proof, str):
+        because = "the login was refused"
+        return {**_verdict("login_accepted", [proof]), "credential_accepted_because": because}
+    return {"login_accepted": True, **await _accepted(service, settings, proof, context)}
+
+
+async def _accepted(
+    service: Service, settings: Settings, headers: Mapping[str, str], context: Context
+) -> Values:
+    asked = await _ask(service, settings.protected, headers, context)
+    without = "no protected path is declared to try it on"
+    return _answered("credential_accepted", asked, without, by="with the credential, ")
+
+
+def _verdict(metric: str, offenders: Sequence[str]) -> Values:
+    if not offenders:
+        return {metric: True}
+    more = [f"{len(offenders) - _SHOWN} more"] if len(offenders) > _SHOWN else []
+    return {metric: False, f"{metric}_because": "; ".join([*offenders[:_SHOWN], *more])}
+
+
+def _method_and_path(request: str) -> tuple[str, str]:
+    method, space, path = request.partition(" ")
+    return (method, path) if space else ("GET", request)
+
+
+def _shown(request: str) -> str:
+    method, path = _method_and_path(request)
+    return f"{method} {public_path(path)}"

@@ -1,0 +1,60 @@
+"""Assessment -> junit.xml: one test suite for each area, one test case for each finding."""
+
+from collections.abc import Mapping, Sequence
+from xml.etree.ElementTree import Element, SubElement, indent, tostring
+
+from readiness.assessment import Assessment
+from readiness.escape import line
+from readiness.finding import Finding, Outcome
+
+FILE = "junit.xml"
+
+_TAGS: Mapping[Outcome, str] = {
+    "fail": "failure",
+    "unknown": "error",
+    "warn": "system-out",
+    "not_applicable": "skipped",
+}
+"""What the test case of a finding holds. What is unknown is an error, never a pass."""
+
+
+def render(assessment: Assessment) -> str:
+    """Return XML as CI servers read it: waived findings are skipped, warnings pass with a note."""
+    evidence = assessment.evidence
+    root = Element("testsuites", name=line(f"readiness of {evidence.inventory.system.name}"))
+    for area in assessment.model.card.areas:
+        findings = [f for f in assessment.model.findings if f.area == area.id]
+        if findings:
+            suite = _suite(area.title, findings)
+            suite.set("timestamp", f"{evidence.finished_at:%Y-%m-%dT%H:%M:%S}")
+            root.append(suite)
+    _count(root, assessment.model.findings)
+    indent(root)
+    return '<?xml version="1.0" encoding="UTF-8"?>\n' + tostring(root, encoding="unicode") + "\n"
+
+
+def _suite(title: str, findings: Sequence[Finding]) -> Element:
+    suite = Element("testsuite", name=title)
+    _count(suite, findings)
+    for f in findings:
+        case = SubElement(suite, "testcase", classname=line(f.service), name=line(f.title))
+        tag = _tag(f)
+        if tag == "system-out":
+            SubElement(case, tag).text = line(f.because)
+        elif tag:
+            waived = f"waived by {f.waiver.owner} until {f.waiver.until}: " if f.waiver else ""
+            SubElement(case, tag, message=line(waived + f.because), type=f.check)
+    return suite
+
+
+def _tag(finding: Finding) -> str | None:
+    if finding.waived and finding.outcome in ("fail", "unknown"):
+        return "skipped"
+    return _TAGS.get(finding.outcome)
+
+
+def _count(element: Element, findings: Sequence[Finding]) -> None:
+    tags = [_tag(f) for f in findings]
+    element.set("tests", str(len(tags)))
+    for name, tag in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
+        element.set(name, str(tags.count(tag)))

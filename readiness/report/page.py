@@ -1,0 +1,334 @@
+"""Assessment -> everything the templates of the Markdown reports lay out, in their order."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from readiness.assessment import Assessment
+from readiness.assessment.capabilities import CapabilityRow
+from readiness.assessment.grades import GradeRow, grades
+from readiness.assessment.leniency import Loosened, WaiverRow, loosened, waivers
+from readiness.assessment.model import Model, Standing
+from readiness.assessment.objectives import ObjectiveRow
+from readiness.assessment.plan import Work
+from readiness.assessment.reasons import reasons
+from readiness.assessment.services import Level, ServiceRow
+from readiness.assessment.stores import StoreRow, stores
+from readiness.finding import Finding, Outcome
+from readiness.report.words import NONE, SIGNS, Sign, demanded, hours, plural, share
+from readiness.score import (
+    CRITICALITY_WEIGHTS,
+    SEVERITY_WEIGHTS,
+    AreaScore,
+    grade,
+)
+
+_SEVEREST_FIRST: tuple[Outcome, ...] = ("fail", "unknown", "warn", "pass", "not_applicable")
+
+
+@dataclass(frozen=True)
+class AreaSection:
+    """An area with its letter, what costs it points, and all of its findings, worst first."""
+
+    score: AreaScore
+    letter: str
+    costs: tuple[str, ...]
+    findings: tuple[Finding, ...]
+
+    @property
+    def counts(self) -> tuple[tuple[str, int], ...]:
+        """How many findings have each outcome that occurs."""
+        return _counts(self.findings)
+
+
+@dataclass(frozen=True)
+class Group:
+    """What is equally ready, each with the issues that keep it from more."""
+
+    title: str
+    sign: Sign
+    capabilities: tuple[CapabilityRow, ...]
+    open: tuple[tuple[ServiceRow, tuple[str, ...]], ...]
+    """Services with what is to be done about them."""
+    clear: tuple[str, ...]
+    """Services with nothing to be done."""
+
+
+@dataclass(frozen=True)
+class Load:
+    """A service under its highest concurrency, and the highest that caused no error."""
+
+    name: str
+    top: Level
+    error_free: int | None
+    levels: tuple[Level, ...]
+
+
+@dataclass(frozen=True)
+class Page:
+    """One assessment as a page: `most` rows of a table stand open, the rest is folded."""
+
+    a: Assessment
+    most: int = 30
+    first: int = 5
+
+    @property
+    def model(self) -> Model:
+        """The judged model."""
+        return self.a.model
+
+    @property
+    def checks(self) -> tuple[tuple[str, int], ...]:
+        """How many findings have each outcome."""
+        return _counts(self.model.findings)
+
+    @property
+    def applied(self) -> int:
+        """The number of checks that apply."""
+        return sum(n for outcome, n in self.checks if outcome != "not_applicable")
+
+    @cached_property
+    def reasons(self) -> tuple[str, ...]:
+        """What keeps the system from READY."""
+        return reasons(self.model.card, self.model.standing.open_blockers)
+
+    @property
+    def seconds(self) -> float:
+        """How long the run took."""
+        return (self.a.evidence.finished_at - self.a.evidence.started_at).total_seconds()
+
+    @property
+    def unknown(self) -> int:
+        """The number of checks without a result."""
+        return dict(self.checks).get("unknown", 0)
+
+    @property
+    def at_best(self) -> str:
+        """What the score could be if all that is not known were good; empty if that is no more."""
+        decision = self.model.decision
+        if decision.upper == decision.value:
+            return ""
+        if self.unknown:
+            verb = "passes" if self.unknown == 1 else "pass"
+            return f"{decision.upper} if the {plural(self.unknown, 'unknown check')} {verb}"
+        if any(area.applicable and area.because for area in self.model.card.areas):
+            return f"{decision.upper} if the areas not tested pass"
+        return f"{decision.upper} at the better end of every interval"
+
+    @property
+    def previous(self) -> str:
+        """The score of the run before, when that was, and the change since."""
+        previous = self.a.evidence.previous
+        if previous is None:
+            return NONE
+        change = self.model.decision.value - previous.value
+        return f"{previous.value} on {previous.started_at:%Y-%m-%d} ({change:+d})"
+
+    def row(self, objective: str) -> ObjectiveRow:
+        """Return the row of an objective."""
+        return next(row for row in self.a.objectives if row.id == objective)
+
+    def objective(self, name: str) -> str:
+        """Return the current value of an objective and what it rests on."""
+        row = self.row(name)
+        return row.because if row.current is None else f"{share(row.current)} ({row.because})"
+
+    @cached_property
+    def owners(self) -> Mapping[str, str]:
+        """Service -> owner."""
+        return {s.name: s.owner or NONE for s in self.a.evidence.inventory.services}
+
+    @cached_property
+    def matrix(self) -> tuple[tuple[ServiceRow, ...], tuple[ServiceRow, ...]]:
+        """The rows that stand open and those folded away; of many, the ready ones are folded."""
+        if len(self.a.services) <= self.most:
+            return self.a.services, ()
+        urgent = sorted(self.a.services, key=lambda row: _READINESS.index(row.readiness))
+        return tuple(urgent[: self.most]), tuple(urgent[self.most :])
+
+    @cached_property
+    def areas(self) -> tuple[AreaSection, ...]:
+        """Every area with its findings."""
+        return tuple(self._area(score) for score in self.model.card.areas)
+
+    def area(self, name: str) -> AreaSection | None:
+        """Return the area called `name`, if it applies to this system."""
+        return next((s for s in self.areas if s.score.id == name and s.score.applicable), None)
+
+    def grid(self, area: str) -> tuple[tuple[str, ...], tuple[tuple[str, tuple[str, ...]], ...]]:
+        """Return the checks of an area, and for each service it applies to their outcomes."""
+        found = [f for f in self.model.findings if f.area == area]
+        titles = tuple(dict.fromkeys(f.title for f in found))
+        outcomes = {(f.service, f.title): f.outcome for f in found}
+        rows = (
+            (name, tuple(outcomes.get((name, title), "not_applicable") for title in titles))
+            for name in dict.fromkeys(f.service for f in found)
+        )
+        return titles, tuple(rows)
+
+    @property
+    def unguarded(self) -> tuple[str, ...]:
+        """HTTP services about whose access the inventory declares nothing."""
+        return tuple(
+            s.name
+            for s in self.a.evidence.inventory.services
+            if s.kind == "http" and "http_access" not in s.expected_probes
+        )
+
+    @property
+    def stores(self) -> tuple[StoreRow, ...]:
+        """The databases and caches."""
+        return stores(self.a.services, self.a.evidence.measurements)
+
+    @property
+    def grades(self) -> tuple[GradeRow, ...]:
+        """The letters of performance."""
+        return grades(self.model)
+
+    @cached_property
+    def loads(self) -> tuple[Load, ...]:
+        """The services whose concurrency was measured."""
+        return tuple(_load(row) for row in self.a.services if row.concurrency)
+
+    @cached_property
+    def groups(self) -> tuple[Group, ...]:
+        """Services and capabilities by how ready they are, without empty groups."""
+        titles: tuple[tuple[str, Sign], ...] = (
+            ("Ready", "good"),
+            ("Ready with fixes", "fair"),
+            ("Not ready", "bad"),
+            ("Unknown", "unknown"),
+        )
+        groups = (self._group(title, sign) for title, sign in titles)
+        return tuple(g for g in groups if g.open or g.clear or g.capabilities)
+
+    @cached_property
+    def _repaired(self) -> Standing:
+        mended = [finding for work in self.a.work for finding in work.findings]
+        return self.model.standing.passing(mended)
+
+    @property
+    def remaining(self) -> tuple[str, ...]:
+        """What keeps the system from READY when the whole plan is done."""
+        return reasons(self._repaired.ledger.card(), self._repaired.open_blockers)
+
+    @property
+    def planned(self) -> tuple[int, int]:
+        """The score with the whole plan done, and with all that is unknown passing as well."""
+        unknown = [f for f in self.model.findings if f.outcome == "unknown"]
+        return self._repaired.value, self._repaired.passing(unknown).value
+
+    @property
+    def effort(self) -> str:
+        """The hours of the whole plan."""
+        return hours(sum(work.head.fix.effort_hours for work in self.a.work))
+
+    @property
+    def risks(self) -> tuple[tuple[str, Outcome, tuple[str, ...]], ...]:
+        """Each level of risk with the outcome whose sign it bears and its texts."""
+        found = self.a.risks
+        return (
+            ("High", "fail", found.high),
+            ("Medium", "warn", found.medium),
+            ("Low", "pass", found.low),
+        )
+
+    def demanded(self, finding: Finding) -> tuple[str, str]:
+        """Return target and limit of a finding as conditions."""
+        return demanded(finding, self.model.criteria.checks[finding.check])
+
+    @property
+    def waivers(self) -> tuple[WaiverRow, ...]:
+        """What is excused."""
+        return waivers(self.model)
+
+    @property
+    def loosened(self) -> tuple[Loosened, ...]:
+        """Targets that ask for less than usual."""
+        return loosened(self.model)
+
+    def down(self, finding: Finding) -> bool:
+        """Whether the finding fails for no other reason than that its service is down."""
+        return finding.failure is not None and finding.service in self._down
+
+    def problem(self, work: Work) -> str:
+        """Name what a piece of work is about."""
+        return "Service is down" if self.down(work.head) else work.head.title
+
+    @cached_property
+    def _down(self) -> frozenset[str]:
+        return frozenset(row.name for row in self.a.services if row.status == "down")
+
+    def _area(self, score: AreaScore) -> AreaSection:
+        findings = [f for f in self.model.findings if f.area == score.id]
+        findings.sort(key=lambda f: _SEVEREST_FIRST.index(f.outcome))
+        return AreaSection(
+            score=score,
+            letter=NONE if score.score is None else grade(score.score),
+            costs=self._costs(findings),
+            findings=tuple(findings),
+        )
+
+    def _costs(self, findings: Sequence[Finding]) -> tuple[str, ...]:
+        weights = {
+            s.name: CRITICALITY_WEIGHTS[s.criticality] for s in self.a.evidence.inventory.services
+        }
+
+        def lost(f: Finding) -> float:
+            return float(weights[f.service] * SEVERITY_WEIGHTS[f.severity]) * (1 - f.score)
+
+        costly = [f for f in findings if f.outcome != "not_applicable" and f.score < 1]
+        costly.sort(key=lost, reverse=True)
+        return tuple(
+            dict.fromkeys(
+                f"{f.service} is down" if self.down(f) else f"{f.title} ({f.service})"
+                for f in costly
+            )
+        )
+
+    def _group(self, title: str, sign: Sign) -> Group:
+        issues = [(r, self._issues(r)) for r in self.a.services if SIGNS[r.readiness] == sign]
+        return Group(
+            title=title,
+            sign=sign,
+            capabilities=tuple(c for c in self.a.capabilities if SIGNS[c.label] == sign),
+            open=tuple((row, found) for row, found in issues if found),
+            clear=tuple(row.name for row, found in issues if not found),
+        )
+
+    def _issues(self, row: ServiceRow) -> tuple[str, ...]:
+        """The work on a service, and its blockers that no work can mend before they are known."""
+        work = [
+            f"{self.problem(w)} ({hours(w.head.fix.effort_hours)})"
+            for w in self.a.work
+            if w.head.service == row.name
+        ]
+        explained = [
+            f"down because of {cause.service}"
+            for cause in self.a.root_causes
+            if row.name in cause.explains
+        ]
+        unknown = [
+            f"{f.title}: not known"
+            for f in self.model.standing.open_blockers
+            if f.service == row.name and f.outcome == "unknown"
+        ]
+        return (*explained, *work, *unknown)
+
+
+_READINESS = ("not_ready", "unknown", "ready_with_fixes", "ready")
+
+
+def _counts(findings: Sequence[Finding]) -> tuple[tuple[str, int], ...]:
+    counted = Counter(f.outcome for f in findings)
+    return tuple((outcome, counted[outcome]) for outcome in _SEVEREST_FIRST if counted[outcome])
+
+
+def _load(row: ServiceRow) -> Load:
+    clean = [
+        level.users
+        for level in row.concurrency
+        if level.success_rate is not None and level.success_rate.value == 1
+    ]
+    return Load(row.name, row.concurrency[-1], max(clean, default=None), row.concurrency)

@@ -1,0 +1,158 @@
+"""Values of an assessment -> the words and numbers that a report prints for them."""
+
+import math
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Literal
+
+from readiness.assessment.objectives import ObjectiveRow, higher_is_better
+from readiness.assessment.plan import Work
+from readiness.checks import Check
+from readiness.estimate import Estimate, needed
+from readiness.finding import Finding, amount
+
+NONE = "–"
+
+Sign = Literal["good", "fair", "bad", "unknown", "none"]
+ICONS: Mapping[Sign, str] = {
+    "good": "✅",
+    "fair": "⚠️",
+    "bad": "❌",
+    "unknown": "❔",
+    "none": NONE,
+}
+SIGNS: Mapping[str, Sign] = {
+    **dict.fromkeys(("pass", "up", "ready", "met"), "good"),
+    **dict.fromkeys(("warn", "ready_with_fixes", "ready with fixes", "conditional"), "fair"),
+    **dict.fromkeys(("fail", "down", "not_ready", "not ready", "partial", "missed"), "bad"),
+    **dict.fromkeys(("unknown", "inconclusive", "not measured"), "unknown"),
+    "not_applicable": "none",
+}
+"""Each outcome, status, readiness, verdict and label -> its sign."""
+
+
+def icon(word: str) -> str:
+    """Return the sign that stands before `word`."""
+    return ICONS[SIGNS[word]]
+
+
+def spoken(word: str) -> str:
+    """Return an identifier as words: `not_ready` is `not ready`."""
+    return word.replace("_", " ")
+
+
+def points(finding: Finding) -> str:
+    """Return the score of 100 that counts; what the evidence also allows is told by `upper`."""
+    return f"{math.floor(100 * finding.score)}"
+
+
+def gain(work: Work) -> str:
+    """Return the points (of 100, before caps) that a piece of work adds."""
+    return f"+{float(100 * work.gain):.1f}"
+
+
+def goal(row: ObjectiveRow) -> str:
+    """Return an objective's target as a condition: `≥ 95 %`."""
+    return f"{'≥' if higher_is_better(row.id) else '≤'} {amount(row.target, row.unit)}"
+
+
+def met(value: bool | None) -> str:
+    """Return whether an objective is `met`, `missed` or `not measured`."""
+    return "not measured" if value is None else "met" if value else "missed"
+
+
+def moment(at: datetime) -> str:
+    """Return a time in UTC to the minute."""
+    return f"{at:%Y-%m-%d %H:%M} UTC"
+
+
+def duration(seconds: float) -> str:
+    """Return whole seconds, with minutes from 100 s on."""
+    whole = round(seconds)
+    return f"{whole} s" if whole < 100 else f"{whole // 60} min {whole % 60} s"
+
+
+def hours(effort: float) -> str:
+    """Return an effort in hours."""
+    return f"{effort:g} h"
+
+
+def share(ratio: float) -> str:
+    """Return a ratio as percent."""
+    return amount(ratio, "ratio")
+
+
+def rate(estimate: Estimate | None) -> str:
+    """Return a rate with its interval: `50 % (45.6–54.4)`."""
+    if estimate is None or estimate.value is None:
+        return NONE
+    low, high = (share(end or 0).removesuffix(" %") for end in (estimate.low, estimate.high))
+    return f"{share(estimate.value)} ({low}–{high})"
+
+
+def percentile(estimate: Estimate | None, q: float) -> str:
+    """Return milliseconds with their interval: `53.4 (53.1–54)`, or what is missing."""
+    if estimate is None:
+        return NONE
+    if estimate.value is None:
+        return f"n too small: needs {needed(q)}"
+    parts = (estimate.value, estimate.low or 0, estimate.high or 0)
+    value, low, high = (amount(part, "") for part in parts)
+    return f"{value} ({low}–{high})"
+
+
+def measured(finding: Finding) -> str:
+    """Return the value that was judged; an estimate comes with its interval."""
+    value, unit = finding.measured, finding.unit
+    if isinstance(value, Estimate):
+        if value.value is None or value.low is None or value.high is None:
+            return NONE
+        return (
+            f"{amount(value.value, unit)} ({amount(value.low, unit)} to {amount(value.high, unit)})"
+        )
+    if isinstance(value, bool):
+        return "holds" if finding.outcome == "pass" else "does not hold"
+    if isinstance(value, int | float):
+        return amount(value, unit)
+    return NONE if value is None else value
+
+
+def samples(finding: Finding) -> str:
+    """Return n, where the value was sampled."""
+    return str(finding.measured.n) if isinstance(finding.measured, Estimate) else NONE
+
+
+def demanded(finding: Finding, check: Check) -> tuple[str, str]:
+    """Return the target and the limit as conditions: `≤ 200 ms`."""
+    if finding.target is None or finding.limit is None:
+        wanted = "holds" if check.one_of is None else " or ".join(map(str, check.one_of))
+        return wanted, NONE
+    sign = "≤" if check.better == "lower" else "≥"
+    return (
+        f"{sign} {amount(finding.target, finding.unit)}",
+        f"{sign} {amount(finding.limit, finding.unit)}",
+    )
+
+
+def why(finding: Finding) -> str:
+    """Return the reason; without the "no" of a yes-or-no check, whose title says what failed."""
+    if isinstance(finding.measured, bool) and not finding.flaky:
+        return finding.because.partition(": ")[2] or measured(finding)
+    return finding.because
+
+
+def joined(parts: tuple[str, ...], most: int) -> str:
+    """Return at most `most` parts as an enumeration that says how many are left out."""
+    left = len(parts) - most
+    return ", ".join(parts[:most]) + (f" and {left} more" if left > 0 else "")
+
+
+def sentence(parts: tuple[str, ...]) -> str:
+    """Return `parts` as one sentence."""
+    text = "; ".join(parts)
+    return f"{text[:1].upper()}{text[1:]}."
+
+
+def plural(n: int, noun: str) -> str:
+    """Return `n` with its noun: `1 check`, `2 checks`."""
+    return f"{n} {noun}{'' if n == 1 else 's'}"

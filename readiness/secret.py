@@ -1,0 +1,104 @@
+"""What a user wrote for a service -> the strings in it that must never be shown."""
+
+import base64
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+from urllib.parse import SplitResult, parse_qsl, quote, quote_plus, unquote
+
+SECRET_KEYS = frozenset(
+    {
+        *("headers", "header", "cookies", "cookie", "authorization"),
+        *("json", "form", "body", "data"),
+        *("credential", "login", "password", "token", "secret", "api_key"),
+    }
+)
+"""Keys of probe settings (in lower case) under which every text counts as a secret."""
+
+SHORTEST = 4
+"""Characters below which a text is too common to be searched for and masked."""
+
+HEADER_NAME = r"Authorization|Cookie|X-[A-Za-z-]{1,40}"
+"""Names of headers that are shown, since they look like nothing else."""
+
+_PUBLIC_VALUES = {
+    "path": ".*",
+    "request": ".*",
+    "method": ".*",
+    "scheme": "Bearer|Basic|Token|Digest",
+    "header": HEADER_NAME,
+    "token": r"\$[.\[].*",
+    "accept": r"[\w*]+/[\w.+*-]+",
+    "content-type": r"[\w*]+/[\w.+*-]+(;\s*charset=[\w-]+)?",
+}
+"""Keys whose values, if they look like this, are none even below a secret key: a JSON path."""
+
+
+def of_url(parts: SplitResult) -> Iterator[str]:
+    """Yield what is secret in a URL: user, password, both as HTTP sends them, query, fragment."""
+    user, password = unquote(parts.username or ""), unquote(parts.password or "")
+    yield from (parts.username or "", parts.password or "", user, password)
+    if user or password:
+        yield base64.b64encode(f"{user}:{password}".encode()).decode()
+    yield from (parts.query, parts.fragment)
+    for key, value in parse_qsl(parts.query):
+        if key != "sslmode":  # its values are ordinary words, found in many a sentence
+            yield value
+
+
+def of_settings(settings: Any, *, secret: bool = False) -> Iterator[str]:
+    """Yield every text below the secret keys of `settings`, and the secrets inside of it."""
+    if isinstance(settings, Mapping):
+        for key, value in settings.items():
+            if secret and _is_public(str(key).lower(), value):
+                continue
+            yield from of_settings(value, secret=secret or str(key).lower() in SECRET_KEYS)
+    elif isinstance(settings, list | tuple):
+        for value in settings:
+            yield from of_settings(value, secret=secret)
+    elif secret and isinstance(settings, str | int | float) and not isinstance(settings, bool):
+        yield str(settings)
+        yield from _inside(str(settings))
+
+
+def public_texts(settings: Any) -> Iterator[str]:
+    """Yield the texts of `settings` that are no secrets, such as paths."""
+    if isinstance(settings, Mapping):
+        for key, value in settings.items():
+            if str(key).lower() not in SECRET_KEYS:
+                yield from public_texts(value)
+    elif isinstance(settings, list | tuple):
+        for value in settings:
+            yield from public_texts(value)
+    elif isinstance(settings, str):
+        yield settings
+
+
+def spellings(secrets: Iterable[str]) -> Iterator[str]:
+    """Yield each of `secrets` long enough to be searched for, and its encoded forms."""
+    for secret in secrets:
+        if len(secret) >= SHORTEST:
+            yield from (secret, quote(secret, safe=""), quote_plus(secret))
+            yield from (json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1])
+
+
+def _is_public(key: str, value: Any) -> bool:
+    pattern = _PUBLIC_VALUES.get(key)
+    return pattern is not None and isinstance(value, str) and bool(re.fullmatch(pattern, value))
+
+
+def _inside(text: str) -> Iterator[str]:
+    """Yield the secrets a text carries: the token of a header, the fields of a body."""
+    _, _, token = text.rpartition(" ")
+    if len(token) >= 2 * SHORTEST:
+        yield token
+    for part in re.split(r"[;&]", text):
+        _, equals, value = part.partition("=")
+        if equals and value:
+            yield from (value, unquote(value.replace("+", " ")))
+    if text.lstrip()[:1] in ("{", "["):
+        try:
+            yield from of_settings(json.loads(text), secret=True)
+        except (ValueError, RecursionError):
+            return

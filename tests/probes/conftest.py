@@ -1,0 +1,43 @@
+"""What the collector would lend a probe, for tests against real local servers."""
+
+import asyncio
+import functools
+import socket
+import ssl
+import time
+from collections.abc import Sequence
+
+import pytest
+
+from readiness.probes import Address, Context
+
+
+@pytest.fixture
+def concealed() -> list[str]:
+    """Collect what a probe asked to have masked."""
+    return []
+
+
+@pytest.fixture
+def context(concealed: list[str]) -> Context:
+    """Lend everything: all tiers, 20 samples, 5 s per exchange, a minute in all.
+
+    Tests that need less take `dataclasses.replace(context, timeout=0.2)`.
+    """
+    return Context(
+        deadline=time.monotonic() + 60,  # asyncio's own loop time is time.monotonic()
+        timeout=5.0,
+        samples=20,
+        limits={},
+        allowed=frozenset({"observe", "load", "write", "intrusive"}),
+        run_id="test",
+        tls=functools.cache(ssl.create_default_context),
+        resolve=resolve,
+        conceal=concealed.append,
+    )
+
+
+async def resolve(host: str, port: int) -> Sequence[Address]:
+    """Resolve with the system's own getaddrinfo."""
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return [(family, str(address[0]), port) for family, _, _, _, address in found]

@@ -1,0 +1,156 @@
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from pydantic import SecretStr, ValidationError
+
+from readiness.estimate import Estimate
+from readiness.failure import ProbeError, classify
+from readiness.inventory import Service
+from readiness.measurement import Values
+from readiness.probes import Context
+from readiness.probes import http_concurrency as probe
+from tests import servers
+
+OK = servers.response(200, '{"status": "ok"}')
+
+
+async def measured(port: int, context: Context, **settings: Any) -> Values:
+    service = Service(name="api", kind="http", url=SecretStr(f"http://127.0.0.1:{port}"))
+    return await probe.measure(service, probe.Settings(**settings), context)
+
+
+def estimate(values: Mapping[str, object], metric: str) -> Estimate:
+    found = values[metric]
+    assert isinstance(found, Estimate)
+    return found
+
+
+def number(values: Mapping[str, object], metric: str) -> float:
+    found = values[metric]
+    found = found.value if isinstance(found, Estimate) else found
+    assert isinstance(found, int | float)
+    return found
+
+
+@pytest.mark.anyio
+async def test_a_pool_too_small_bears_one_user_and_half_of_fifty(context: Context) -> None:
+    async with servers.serving(servers.Pool(size=5, seconds=0.053, patience=0.25)) as port:
+        values = await measured(port, context)
+    assert values["users_max"] == 50
+    assert number(values, "users.1.success_rate") == 1
+    assert number(values, "users.10.success_rate") == 1
+    assert number(values, "users.50.success_rate") == pytest.approx(0.5, abs=0.1)
+    assert number(values, "users.50.n") >= 250
+    assert number(values, "users.10.requests_per_second") == pytest.approx(94, rel=0.2)
+    assert str(values["users.50.errors"]).startswith("HTTP 503: ")
+    assert "users.1.errors" not in values
+    for metric in ("success_rate", "p95_ms", "requests_per_second", "success_rate_because"):
+        assert values[metric] == values[f"users.50.{metric}"]
+
+
+@pytest.mark.anyio
+async def test_a_service_that_scales_serves_everyone(context: Context) -> None:
+    web = servers.Web(lambda _: OK, delay=0.02)
+    async with servers.serving(web) as port:
+        values = await measured(port, context, users=(20, 2), seconds=0.3)
+    assert number(values, "success_rate") == 1
+    assert number(values, "users.2.p50_ms") == pytest.approx(20, abs=5)
+    ratio = number(values, "users.20.requests_per_second") / number(
+        values, "users.2.requests_per_second"
+    )
+    assert ratio == pytest.approx(10, rel=0.3)
+    assert estimate(values, "users.2.p95_ms").value is None
+    assert "a p95 needs 72" in str(values["users.2.p95_ms_because"])
+    assert {request.target for request in web.requests} == {"/health"}
+    assert web.connections == 23  # one finds the address, then one per user
+
+
+@pytest.mark.anyio
+async def test_the_number_of_requests_is_bounded(context: Context) -> None:
+    web = servers.always(OK)
+    async with servers.serving(web) as port:
+        await measured(port, context, users=(4,), requests=40)
+    assert 40 <= len(web.requests) <= 2 * 40 + 4
+
+
+@pytest.mark.anyio
+async def test_the_request_and_its_success_can_be_declared(context: Context) -> None:
+    web = servers.always(servers.response(404))
+    async with servers.serving(web) as port:
+        values = await measured(
+            port,
+            context,
+            users=(2,),
+            requests=10,
+            request="HEAD /nothing?secret=canary",
+            headers={"Authorization": SecretStr("Bearer canary")},
+            expect_status=404,
+        )
+    assert values["request"] == "HEAD /nothing"
+    assert number(values, "success_rate") == 1
+    assert "canary" not in repr(values)
+    assert web.requests[0].headers["authorization"] == "Bearer canary"
+    assert web.requests[0].headers["readiness-run"] == context.run_id
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("server", "kind"),
+    [(servers.slam, "reset"), (servers.garbage, "protocol"), (servers.silent, "timeout")],
+)
+async def test_a_service_that_never_answers_fails_with_its_errors(
+    server: servers.Handler, kind: str, context: Context
+) -> None:
+    async with servers.serving(server) as port:
+        values = await measured(port, replace(context, timeout=0.3), users=(5,), seconds=0.2)
+    assert number(values, "success_rate") == 0
+    assert number(values, "requests_per_second") == 0
+    assert values["users.5.errors"] == f"{kind}: {values['users.5.n']}"
+    assert f"{kind}: " in str(values["success_rate_because"])
+
+
+@pytest.mark.anyio
+async def test_who_accepts_no_connection_is_to_blame(context: Context) -> None:
+    async with servers.refusing() as port:
+        with pytest.raises(OSError) as caught:
+            await measured(port, context)
+    assert classify(caught.value).kind == "refused"
+
+
+@pytest.mark.anyio
+async def test_a_name_that_does_not_resolve_is_to_blame(context: Context) -> None:
+    async def unknown(host: str, port: int) -> Any:
+        raise ProbeError("dns", "host name does not resolve")
+
+    with pytest.raises(ProbeError) as caught:
+        await measured(1, replace(context, resolve=unknown))
+    assert caught.value.failure.kind == "dns"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"users": []},
+        {"users": [0]},
+        {"users": [1001]},
+        {"users": [5, 5]},
+        {"users": list(range(1, 10))},
+        {"request": "DELETE /orders"},
+        {"requests": 0},
+        {"seconds": 0},
+    ],
+)
+def test_wrong_settings_are_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        probe.Settings.model_validate(wrong)
+
+
+def test_users_are_tried_in_order() -> None:
+    assert probe.Settings(users=(50, 1, 10)).users == (1, 10, 50)
+
+
+def test_only_declared_metrics_are_named() -> None:
+    assert {"users_max", "success_rate", "users.*.p50_ms"} <= set(probe.METRICS)
+    assert (probe.TIER, probe.EXCLUSIVE, set(probe.KINDS)) == ("load", True, {"http", "web"})

@@ -1,0 +1,268 @@
+import statistics
+from array import array
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import SecretStr, ValidationError
+
+from readiness import __version__
+from readiness.estimate import Estimate
+from readiness.failure import ProbeError, classify
+from readiness.inventory import Service
+from readiness.load.result import Result
+from readiness.measurement import Values
+from readiness.probes import Context
+from readiness.probes import http_latency as probe
+from tests import servers
+from tests.certificates import Authority
+
+OK = servers.response(200, '{"status": "ok"}')
+
+
+def service(port: int, path: str = "", scheme: str = "http", host: str = "127.0.0.1") -> Service:
+    return Service(name="api", kind="http", url=SecretStr(f"{scheme}://{host}:{port}{path}"))
+
+
+async def measured(port: int, context: Context, **settings: Any) -> Values:
+    return await probe.measure(service(port), probe.Settings(**settings), context)
+
+
+def estimate(values: Mapping[str, object], metric: str) -> Estimate:
+    found = values[metric]
+    assert isinstance(found, Estimate)
+    return found
+
+
+def point(values: Mapping[str, object], metric: str) -> float:
+    value = estimate(values, metric).value
+    assert value is not None
+    return value
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("milliseconds", [3, 30])
+async def test_the_median_is_the_delay_built_in(milliseconds: int, context: Context) -> None:
+    async with servers.serving(servers.Web(lambda _: OK, delay=milliseconds / 1000)) as port:
+        values = await measured(port, replace(context, samples=60), seconds=1.5)
+    assert point(values, "p50_ms") == pytest.approx(milliseconds, abs=max(2, 0.1 * milliseconds))
+    assert point(values, "success_rate") == 1
+    assert point(values, "error_rate") == 0
+    assert "errors" not in values and "success_rate_because" not in values
+
+
+@pytest.mark.anyio
+async def test_samples_are_what_was_asked_for(context: Context) -> None:
+    web = servers.always(OK)
+    async with servers.serving(web) as port:
+        values = await measured(port, context, samples=80)
+    assert 70 <= estimate(values, "p50_ms").n <= 80
+    assert values["n"] == estimate(values, "success_rate").n
+    warming = 8 + 6  # one for each connection, and the pacing
+    assert 80 + warming <= len(web.requests) <= 3 * 80 + warming
+    assert estimate(values, "p99_ms").value is None
+    assert values["p99_ms_because"] == (
+        f"{estimate(values, 'p99_ms').n} timed successes, a p99 needs 368"
+    )
+
+
+@pytest.mark.anyio
+async def test_the_request_says_who_asks_and_what_for(context: Context) -> None:
+    web = servers.always(OK)
+    async with servers.serving(web) as port:
+        settings = probe.Settings(
+            request="HEAD /deep/check?token=canary",
+            headers={"X-Api-Key": SecretStr("canary")},
+            samples=6,
+        )
+        values = await probe.measure(service(port, "/base/"), settings, context)
+    assert values["request"] == "HEAD /deep/check"
+    assert "canary" not in repr(values)
+    request = web.requests[-1]
+    assert (request.method, request.target) == ("HEAD", "/base/deep/check?token=canary")
+    expected = {
+        "host": f"127.0.0.1:{port}",
+        "user-agent": f"readiness/{__version__}",
+        "readiness-run": context.run_id,
+        "accept-encoding": "identity",
+        "x-api-key": "canary",
+    }
+    assert expected.items() <= request.headers.items()
+
+
+@pytest.mark.anyio
+async def test_the_health_path_is_the_default(context: Context) -> None:
+    web = servers.always(OK)
+    async with servers.serving(web) as port:
+        values = await measured(port, context, samples=6)
+    assert values["request"] == "GET /health"
+    assert {request.target for request in web.requests} == {"/health"}
+
+
+@pytest.mark.anyio
+async def test_few_samples_are_no_guess(context: Context) -> None:
+    async with servers.serving(servers.Web(lambda _: OK, delay=0.3)) as port:
+        values = await measured(port, context, seconds=0.3, in_flight=4)
+    assert estimate(values, "p50_ms").value is None
+    assert "a p50 needs 6" in str(values["p50_ms_because"])
+    assert point(values, "success_rate") == 1
+
+
+@pytest.mark.anyio
+async def test_errors_are_counted_apart_from_latency(context: Context) -> None:
+    asked = 0
+
+    def every_third_fails(_: servers.Request) -> bytes:
+        nonlocal asked
+        asked += 1
+        return servers.response(503) if asked % 3 == 0 else OK
+
+    async with servers.serving(servers.Web(every_third_fails)) as port:
+        values = await measured(port, context, samples=60)
+    failed = round(point(values, "error_rate") * int(str(values["n"])))
+    assert point(values, "success_rate") == pytest.approx(2 / 3, abs=0.05)
+    assert values["errors"] == f"HTTP 503: {failed}"
+    expected = f"{failed} of {values['n']} requests failed: HTTP 503: {failed}"
+    assert values["success_rate_because"] == expected
+    assert estimate(values, "p50_ms").n <= 45
+
+
+@pytest.mark.anyio
+async def test_the_expected_status_is_the_only_success(context: Context) -> None:
+    async with servers.serving(servers.always(servers.response(401))) as port:
+        denied = await measured(port, context, samples=6)
+        wanted = await measured(port, context, samples=6, expect_status=401)
+    assert point(denied, "success_rate") == 0
+    assert point(wanted, "success_rate") == 1
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("server", "kind"),
+    [
+        (servers.slam, "reset"),
+        (servers.garbage, "protocol"),
+        (servers.silent, "timeout"),
+        (servers.header_drip, "timeout"),
+        (servers.body_drip, "timeout"),
+    ],
+)
+async def test_a_service_that_never_answers_fails_with_its_errors(
+    server: servers.Handler, kind: str, context: Context
+) -> None:
+    async with servers.serving(server) as port:
+        values = await measured(port, replace(context, timeout=0.3), in_flight=4)
+    assert point(values, "success_rate") == 0
+    assert values["errors"] == f"{kind}: {values['n']}"
+    assert (estimate(values, "success_rate").high or 0) < 0.6
+    assert estimate(values, "p50_ms").value is None
+
+
+@pytest.mark.anyio
+async def test_who_accepts_no_connection_is_to_blame(context: Context) -> None:
+    async with servers.refusing() as port:
+        with pytest.raises(OSError) as caught:
+            await measured(port, context)
+    assert classify(caught.value).kind == "refused"
+
+
+@pytest.mark.anyio
+async def test_the_wrong_certificate_is_to_blame(context: Context, tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    trusting = replace(context, tls=authority.client)
+    async with servers.serving(servers.always(OK), tls=authority.server(days=-1)) as port:
+        with pytest.raises(ProbeError) as caught:
+            target = service(port, scheme="https", host="localhost")
+            await probe.measure(target, probe.Settings(), trusting)
+    assert (caught.value.failure.kind, caught.value.failure.detail) == (
+        "tls",
+        "certificate has expired",
+    )
+
+
+@pytest.mark.anyio
+async def test_over_tls(context: Context, tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    client = authority.client()
+    trusting = replace(context, tls=lambda: client)
+    async with servers.serving(servers.always(OK), tls=authority.server()) as port:
+        target = service(port, scheme="https", host="localhost")
+        values = await probe.measure(target, probe.Settings(samples=20), trusting)
+    assert point(values, "success_rate") == 1
+    assert point(values, "p50_ms") < 50
+
+
+@pytest.mark.anyio
+async def test_the_deadline_is_ours(context: Context) -> None:
+    async with servers.serving(servers.silent) as port:
+        with pytest.raises(ProbeError) as caught:
+            await measured(port, replace(context, deadline=soon(context, 0.2)))
+    assert caught.value.failure.kind == "deadline"
+
+
+def soon(context: Context, seconds: float) -> float:
+    return context.deadline - 60 + seconds
+
+
+def paced(milliseconds: float) -> Result:
+    n, done = 5, round(milliseconds * 1e6)
+    return Result(
+        intended_ns=array("q", [0] * n),
+        sent_ns=array("q", [0] * n),
+        done_ns=array("q", [done] * n),
+        codes=array("h", [200] * n),
+        timed=array("b", [1] * n),
+        seconds=1,
+        answered={200: n},
+        first_fault=None,
+        voided=0,
+    )
+
+
+@pytest.mark.parametrize(
+    ("milliseconds", "wanted", "n", "seconds"),
+    [(0.2, 100, 100, 0.75), (12, 400, 400, 2.4), (53, 400, 94, 2.5), (2000, 400, 8, 2.5)],
+)
+def test_a_slow_service_is_asked_less_often(
+    milliseconds: float, wanted: int, n: int, seconds: float
+) -> None:
+    count, duration = probe.plan(paced(milliseconds), probe.Settings(), wanted)
+    assert count == n
+    assert duration == pytest.approx(seconds, abs=0.02)
+    assert count * milliseconds / 1000 / duration <= 8  # in flight on average
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"request": "POST /orders"},
+        {"request": "/health"},
+        {"request": "GET /a b"},
+        {"headers": {"X-Key": "two\nlines"}},
+        {"headers": {"X Key": "1"}},
+        {"samples": 0},
+        {"in_flight": 65},
+        {"expect_status": 99},
+        {"concurrency": 4},
+    ],
+)
+def test_wrong_settings_are_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        probe.Settings.model_validate(wrong)
+
+
+@pytest.mark.anyio
+async def test_only_declared_metrics_are_returned(context: Context) -> None:
+    async with servers.serving(servers.Web(lambda _: servers.response(500), 0.001)) as port:
+        values = await measured(port, context, samples=10)
+    named = {metric.removesuffix("_because") for metric in values}
+    assert named == set(probe.METRICS)
+
+
+@pytest.mark.anyio
+async def test_two_runs_agree(context: Context) -> None:
+    async with servers.serving(servers.Web(lambda _: OK, delay=0.01)) as port:
+        medians = [point(await measured(port, context, samples=30), "p50_ms") for _ in range(2)]
+    assert statistics.pstdev(medians) < 2

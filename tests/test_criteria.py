@@ -1,0 +1,276 @@
+"""The bundled criteria, each with a measurement that passes and one that fails; added packs."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from readiness import bundled
+from readiness.criteria import bundled_criteria, check_overrides, read_packs, with_packs
+from readiness.document import ConfigurationError, parse
+from readiness.finding import judge
+from readiness.inventory import Health, Service
+from readiness.measurement import Value
+from readiness.probes import load, names
+from tests.judging import CRITERIA, NOW, estimate, inventory, measured, service, waiver
+
+HTTP = service(health={"live": "/live"}, url="https://localhost:8443")
+ACCESS = service(
+    probes={"http_access": {"protected": ["/p"], "public": ["/"], "login": {"path": "/login"}}}
+)
+WEB = service(kind="web", probes={"web_page": {"text": "Welcome"}})
+MCP = service(kind="mcp", probes={"mcp_handshake": {"tools": ["search"]}})
+POSTGRES, REDIS, TCP = service(kind="postgres"), service(kind="redis"), service(kind="tcp")
+
+Case = tuple[Service, dict[str, Value], dict[str, Value]]
+
+CASES: dict[str, Case] = {
+    "health-ready": (HTTP, {"healthy": True}, {"healthy": False}),
+    "health-live": (HTTP, {"live_healthy": True}, {"live_healthy": False}),
+    "health-honest": (HTTP, {"contradiction": False}, {"contradiction": True}),
+    "health-structured": (HTTP, {"structured": True}, {"structured": False}),
+    "resolve-time": (HTTP, {"resolve_ms": 4.2}, {"resolve_ms": 501.0}),
+    "connect-time": (HTTP, {"connect_ms": 50}, {"connect_ms": 251}),
+    "certificate-expiry": (HTTP, {"certificate_days": 21}, {"certificate_days": 6}),
+    "success-rate": (
+        HTTP,
+        {"success_rate": estimate(1, 0.995, 1)},
+        {"success_rate": estimate(0.9, 0.85, 0.94)},
+    ),
+    "latency-p50": (HTTP, {"p50_ms": estimate(60, 50, 99)}, {"p50_ms": estimate(400, 301, 500)}),
+    "latency-p95": (HTTP, {"p95_ms": estimate(150, 90, 200)}, {"p95_ms": estimate(600, 501, 900)}),
+    "latency-p99": (
+        HTTP,
+        {"p99_ms": estimate(400, 300, 500)},
+        {"p99_ms": estimate(2000, 1501, 9e3)},
+    ),
+    "concurrency-success": (
+        HTTP,
+        {"success_rate": estimate(1, 0.985, 1)},
+        {"success_rate": estimate(0.5, 0.46, 0.54)},
+    ),
+    "concurrency-p95": (
+        HTTP,
+        {"p95_ms": estimate(300, 250, 400)},
+        {"p95_ms": estimate(3e3, 2001, 4e3)},
+    ),
+    "anonymous-refused": (ACCESS, {"anonymous_refused": True}, {"anonymous_refused": False}),
+    "login-accepted": (ACCESS, {"login_accepted": True}, {"login_accepted": False}),
+    "credential-accepted": (ACCESS, {"credential_accepted": True}, {"credential_accepted": False}),
+    "public-answers": (ACCESS, {"public_answered": True}, {"public_answered": False}),
+    "page-answers": (WEB, {"ok": True}, {"ok": False}),
+    "page-text": (WEB, {"text_found": True}, {"text_found": False}),
+    "page-title": (WEB, {"has_title": True}, {"has_title": False}),
+    "page-size": (WEB, {"response_bytes": 20_000}, {"response_bytes": 1_000_001}),
+    "port-open": (TCP, {"connected": True}, {"connected": False}),
+    "tcp-connect-p95": (TCP, {"p95_ms": estimate(2, 1, 50)}, {"p95_ms": estimate(400, 251, 900)}),
+    "postgres-up": (POSTGRES, {"connected": True}, {"connected": False}),
+    "postgres-query-p95": (
+        POSTGRES,
+        {"p95_ms": estimate(1, 0.5, 20)},
+        {"p95_ms": estimate(300, 101, 900)},
+    ),
+    "postgres-connections": (POSTGRES, {"connections_ratio": 0.7}, {"connections_ratio": 0.91}),
+    "postgres-supported": (POSTGRES, {"days_to_end_of_life": 180}, {"days_to_end_of_life": -400}),
+    "redis-up": (REDIS, {"connected": True}, {"connected": False}),
+    "redis-ping-p95": (REDIS, {"p95_ms": estimate(1, 0.2, 5)}, {"p95_ms": estimate(60, 26, 90)}),
+    "redis-maxmemory": (REDIS, {"maxmemory_set": True}, {"maxmemory_set": False}),
+    "redis-memory": (
+        REDIS,
+        {"maxmemory_set": True, "memory_ratio": 0.75},
+        {"maxmemory_set": True, "memory_ratio": 0.95},
+    ),
+    "redis-last-save": (
+        REDIS,
+        {"persistence": True, "last_save_ok": True},
+        {"persistence": True, "last_save_ok": False},
+    ),
+    "mcp-answers": (MCP, {"connected": True}, {"connected": False}),
+    "mcp-tools": (MCP, {"tools": 1}, {"tools": 0}),
+    "mcp-expected-tools": (
+        MCP,
+        {"expected_tools_present": True},
+        {"expected_tools_present": False},
+    ),
+    "mcp-tools-p95": (MCP, {"p95_ms": estimate(90, 80, 300)}, {"p95_ms": estimate(2e3, 1001, 3e3)}),
+    "mcp-era": (MCP, {"era": "discover"}, {"era": "initialize"}),
+}
+
+
+def test_every_bundled_check_has_its_cases() -> None:
+    assert set(CASES) == set(CRITERIA.checks)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_good_measurement_passes_and_a_bad_one_fails(name: str) -> None:
+    on, good, bad = CASES[name]
+    rule = CRITERIA.checks[name]
+    assert rule.concerns(on)
+    passed = judge(rule, on, [measured(rule.probe, **good)], (), NOW.date())
+    failed = judge(rule, on, [measured(rule.probe, **bad)], (), NOW.date())
+    assert (passed.outcome, passed.score, passed.upper) == ("pass", 1, 1)
+    assert failed.outcome == "fail"
+    assert failed.score < 0.5
+    assert passed.because and failed.because
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_check_says_why_and_how_to_mend_it_in_one_sentence(name: str) -> None:
+    rule = CRITERIA.checks[name]
+    assert re.fullmatch(r"[A-Z`].{10,}\.", rule.why)
+    assert re.fullmatch(r"[A-Z`].{10,}\.", rule.fix.text)
+    assert not re.search(r"[.;!?] ", rule.fix.text), "one sentence"
+    assert not rule.title.endswith(".")
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_check_judges_what_its_probe_measures(name: str) -> None:
+    rule = CRITERIA.checks[name]
+    assert rule.probe in names()
+    metrics = load(rule.probe).METRICS
+    assert rule.metric in metrics
+    assert rule.when is None or rule.when.metric in metrics
+    assert rule.area in CRITERIA.areas
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_what_a_check_needs_declared_can_be_declared(name: str) -> None:
+    for path in CRITERIA.checks[name].declared:
+        where, *rest = path.split(".")
+        if where == "probes":
+            probe, setting = rest
+            assert setting in load(probe).Settings.model_fields
+        elif where == "health":
+            assert rest[0] in Health.model_fields
+        else:
+            assert path == "https"
+
+
+def test_quantiles_and_rates_are_judged_by_their_interval_alone() -> None:
+    for rule in CRITERIA.checks.values():
+        sampled = bool(re.fullmatch(r"p\d\d_ms|success_rate", rule.metric))
+        assert rule.sampled is sampled, rule.id
+
+
+def test_the_areas_are_those_of_the_report() -> None:
+    weights = {a.id: (a.weight, a.min_checks) for a in CRITERIA.areas.values()}
+    assert weights == {
+        "availability": (25, 1),
+        "security": (20, 2),
+        "performance": (15, 1),
+        "capacity": (15, 1),
+        "data": (15, 2),
+        "infrastructure": (10, 2),
+    }
+
+
+PACK = """\
+checks:
+  warm-cache:
+    title: Cache is warm
+    probe: http_health
+    metric: warm
+    area: performance
+    severity: low
+    must_be: true
+    why: Cold caches are slow.
+    fix: {text: Warm it., effort_hours: 1}
+"""
+
+
+def test_a_pack_adds_checks() -> None:
+    found = with_packs(CRITERIA, {"mine.yaml": PACK})
+    assert found.added == {"warm-cache"}
+    assert list(found.checks)[:-1] == list(CRITERIA.checks)
+    assert found.checks["warm-cache"].metric == "warm"
+    assert found.areas == CRITERIA.areas
+
+
+@pytest.mark.parametrize(
+    ("pack", "line", "message"),
+    [
+        (PACK.replace("warm-cache", "latency-p95"), 2, "'latency-p95' exists already"),
+        (PACK.replace("title:", "id: latency-p95\n    title:"), 3, "'id' is not a known key"),
+        (PACK.replace("area: performance", "area: speed"), 6, "unknown area 'speed'"),
+        (PACK.replace("must_be: true", "must_bee: true"), 8, "must_bee"),
+        (PACK.replace("must_be: true", "unit: [ms]\n    target: 1\n    limit: 2"), 8, "unit"),
+        (PACK + "areas: {}\n", 11, "areas"),
+        ("checks: []\n", 1, "checks"),
+        ("checks: {x: 1}\n", 1, "checks.x"),
+        ("[1, 2]\n", 1, ""),
+    ],
+)
+def test_a_pack_with_a_mistake_is_refused_by_line(pack: str, line: int, message: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        with_packs(CRITERIA, {"mine.yaml": pack})
+    assert str(caught.value).startswith(f"mine.yaml:{line}: ")
+    assert message in str(caught.value)
+
+
+def test_two_packs_cannot_name_one_check() -> None:
+    with pytest.raises(ConfigurationError, match=r"^b.yaml:2: check 'warm-cache' exists already"):
+        with_packs(CRITERIA, {"a.yaml": PACK, "b.yaml": PACK})
+
+
+def test_packs_are_read_from_files_and_folders(tmp_path: Path) -> None:
+    folder = tmp_path / "packs"
+    folder.mkdir()
+    for name in ("b.yaml", "a.yaml", "notes.txt"):
+        (folder / name).write_text(name, "utf-8")
+    one = tmp_path / "one.yml"
+    one.write_text("one", "utf-8")
+    found = read_packs([one, folder])
+    assert found == {
+        str(one): "one",
+        str(folder / "a.yaml"): "a.yaml",
+        str(folder / "b.yaml"): "b.yaml",
+    }
+
+
+def test_packs_that_cannot_be_read_are_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"nosuch.yaml: this checks pack cannot be read"):
+        read_packs([tmp_path / "nosuch.yaml"])
+    (tmp_path / "latin.yaml").write_bytes(b"title: caf\xe9")
+    with pytest.raises(ConfigurationError, match="cannot be read"):
+        read_packs([tmp_path / "latin.yaml"])
+
+
+SERVICES = "services:\n  api:\n    checks:\n      {}: {}\nwaivers:\n  - {{check: {}}}\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "written", "waived", "line", "message"),
+    [
+        ("latency-p95", {"target": "1s", "limit": "2s"}, "latency-p95", 0, ""),
+        ("latency-p59", {"target": 1}, "latency-p95", 4, "unknown check 'latency-p59' of service"),
+        ("redis-up", {"target": 1}, "latency-p95", 4, "unknown check 'redis-up' of service 'api'"),
+        ("health-ready", {"target": 1}, "latency-p95", 4, "takes no override"),
+        ("latency-p95", {"target": "9s"}, "latency-p95", 4, "lower is better"),
+        (
+            "latency-p95",
+            {"limit": "1s"},
+            "latency-p59",
+            6,
+            "unknown check 'latency-p59' in a waiver",
+        ),
+    ],
+)
+def test_overrides_and_waivers_must_fit_a_check(
+    name: str, written: Any, waived: str, line: int, message: str
+) -> None:
+    of = inventory(service(checks={name: written}), waivers=[waiver(waived, "2026-12-31")])
+    document = parse(SERVICES.format(name, "{}", waived), "services.yaml")
+    if not line:
+        check_overrides(of, CRITERIA, document)
+        return
+    with pytest.raises(ConfigurationError) as caught:
+        check_overrides(of, CRITERIA, document)
+    assert str(caught.value).startswith(f"services.yaml:{line}: ")
+    assert message in str(caught.value)
+
+
+def test_the_bundled_criteria_are_read_from_their_folder() -> None:
+    assert (bundled.CHECKS / "areas.yaml").is_file()
+    assert bundled_criteria() == CRITERIA
+    assert CRITERIA.added == frozenset()

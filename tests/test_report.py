@@ -1,0 +1,743 @@
+"""Assessment -> report: all of it from evidence, whole for whatever a server answers."""
+
+import csv
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Mapping
+from datetime import date, timedelta
+from typing import Any
+from xml.etree import ElementTree
+
+import jinja2
+import pytest
+from hypothesis import HealthCheck, assume, example, given, settings
+
+from readiness import bundled, escape
+from readiness import inventory as inventories
+from readiness.assessment import Assessment, assess
+from readiness.criteria import bundled_criteria
+from readiness.estimate import quantile
+from readiness.evidence import Evidence, from_json
+from readiness.inventory import Inventory, Waiver
+from readiness.measurement import Measurement
+from readiness.report import FORMATS, markdown, summary, words
+from readiness.report.page import Page
+from tests import samples
+from tests.golden import FOLDER, SAMPLES
+from tests.golden.remake import made
+from tests.hostile import HOSTILE, tokens
+
+CRITERIA = bundled_criteria()
+CANARY = "canary-7f3a91c2"
+
+
+def report(evidence: Evidence) -> str:
+    return FORMATS["markdown"].render(assess(evidence, CRITERIA))
+
+
+def section(text: str, title: str) -> str:
+    """Return what stands under the heading `title`, up to the next one of its rank."""
+    found = re.search(rf"^(##+) (?:\S+ )?{re.escape(title)}$(.*?)(?=^##? |\Z)", text, re.M | re.S)
+    assert found, title
+    return found[2]
+
+
+def rows(text: str) -> list[list[str]]:
+    """Return the cells of every table row in `text`."""
+    lines = (line for line in text.splitlines() if line.startswith("| "))
+    return [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines]
+
+
+def row(text: str, first: str) -> list[str]:
+    """Return the table row whose first cell holds `first`."""
+    return next(cells for cells in rows(text) if first in cells[0])
+
+
+def without(evidence: Evidence, *probes: str) -> Evidence:
+    kept = tuple(m for m in evidence.measurements if m.probe not in probes)
+    return evidence.model_copy(update={"measurements": kept})
+
+
+def changed(evidence: Evidence, **inventory: Any) -> Evidence:
+    return evidence.model_copy(
+        update={"inventory": evidence.inventory.model_copy(update=inventory)}
+    )
+
+
+# Golden
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_saved_evidence_gives_the_saved_report(name: str) -> None:
+    evidence = from_json((FOLDER / f"{name}.evidence.json").read_text("utf-8"), name)
+    for suffix, text in made(evidence).items():
+        saved = (FOLDER / f"{name}.{suffix}").read_text("utf-8")
+        assert text == saved, f"{name}.{suffix}: review, then run python -m tests.golden.remake"
+
+
+def test_the_report_depends_on_no_clock_locale_time_zone_or_hash() -> None:
+    command = (
+        "import sys; from pathlib import Path; from tests.golden import FOLDER;"
+        "from tests.golden.remake import made; from readiness.evidence import from_json;"
+        "text = (FOLDER / 'partial.evidence.json').read_text('utf-8');"
+        "sys.stdout.buffer.write(made(from_json(text, 'x'))['report.md'].encode())"
+    )
+    for seed, zone in (("1", "Asia/Tokyo"), ("2", "America/Lima")):
+        environ = {**os.environ, "PYTHONHASHSEED": seed, "TZ": zone, "LC_ALL": "de_DE.UTF-8"}
+        found = subprocess.run(
+            [sys.executable, "-c", command], env=environ, capture_output=True, check=True
+        )
+        assert found.stdout == (FOLDER / "partial.report.md").read_bytes()
+
+
+def test_measured_and_saved_evidence_read_the_same() -> None:
+    evidence = samples.broken()
+    assert report(evidence) == report(from_json(evidence.to_json(), "evidence.json"))
+
+
+# The first screen
+
+
+def test_the_first_screen_is_enough_to_decide() -> None:
+    screen = "\n".join(report(samples.broken()).splitlines()[:45])
+    for needed in (
+        *("not ready for production", "**NOT READY.** Do not release it. 6 blockers failed"),
+        *("**59** of 100", "| F | 85 | 30 on 2026-11-16 (+29) | 91 % | 83.3 % (10 of 12 services)"),
+        *("2026-11-23 10:37 UTC", "environment local", "131 checks on 12 services in 25 s"),
+        *("run 5f3c0a7d", "readiness 0.1.0", "**Documented login works**: POST /auth/login"),
+        *("| auth | identity | 3 h |", "**notification-service** (connection refused)"),
+        *("| **redis** | high |", "| **user-service** | high |", "target ≥ 95 % ❌"),
+    ):
+        assert needed in screen
+
+
+@pytest.mark.parametrize(
+    ("evidence", "title", "advice"),
+    [
+        (samples.fixed(), "# ✅ PyAirtable 2.0: ready for production", "**READY.** Release it."),
+        (samples.broken(), "# ❌ PyAirtable 2.0: not ready for production", "Do not release it."),
+        (
+            without(samples.fixed(), "http_concurrency"),
+            "# ❔ PyAirtable 2.0: not known to be ready",
+            "**INCONCLUSIVE.** Do not release it on this evidence",
+        ),
+    ],
+)
+def test_the_verdict_comes_first(evidence: Evidence, title: str, advice: str) -> None:
+    for name in ("markdown", "summary"):
+        lines = FORMATS[name].render(assess(evidence, CRITERIA)).splitlines()
+        assert lines[0] == title
+        assert advice in lines[5]
+
+
+def waived() -> Evidence:
+    until = samples.STARTED.date() + timedelta(days=9)
+    excused = Waiver(
+        check="concurrency-success", reason="few users yet", owner="@dana", until=until
+    )
+    refused = samples.with_value(
+        samples.fixed(),
+        "api-gateway",
+        "http_concurrency",
+        success_rate=samples.rate(250, 500),
+    )
+    return changed(refused, waivers=(excused,))
+
+
+def test_a_waived_blocker_makes_it_conditional() -> None:
+    text = report(waived())
+    assert text.startswith("# ⚠️ PyAirtable 2.0: ready under conditions")
+    assert "1 blocker waived" in text.splitlines()[5]
+    assert row(section(text, "Waivers"), "in force")[1:4] == ["concurrency-success", "all", "1"]
+    assert "(waived by @&#8203;dana)" in section(text, "All findings")
+
+
+def test_the_score_says_what_it_could_be() -> None:
+    def score(evidence: Evidence) -> str:
+        return rows(report(evidence))[1][0]
+
+    assert score(samples.fixed()) == "**100** of 100"
+    assert score(without(samples.fixed(), "http_concurrency")) == (
+        "**59** of 100 (100 if the 14 unknown checks pass)"
+    )
+    one_less = changed_value(samples.fixed(), "redis", "redis_health", "last_save_ok")
+    assert score(one_less) == "**99** of 100 (100 if the 1 unknown check passes)"
+    wide = quantile([150.0] * 60 + [250.0] * 40, 0.5)
+    slow = samples.with_value(samples.fixed(), "auth", "http_latency", p50_ms=wide)
+    assert score(slow) == "**99** of 100"
+
+
+def changed_value(evidence: Evidence, service: str, probe: str, gone: str) -> Evidence:
+    def less(m: Measurement) -> Measurement:
+        values = {k: v for k, v in m.values.items() if k != gone}
+        return m.model_copy(update={"values": values})
+
+    return evidence.model_copy(
+        update={
+            "measurements": tuple(
+                less(m) if (m.service, m.probe) == (service, probe) else m
+                for m in evidence.measurements
+            )
+        }
+    )
+
+
+def test_intervals_and_untested_areas_lift_the_upper_score() -> None:
+    wide = quantile([float(ms) for ms in range(50, 450)], 0.5)
+    evidence = samples.fixed()
+    for name in ("auth", "api-gateway", "frontend", "airtable-gateway"):
+        evidence = samples.with_value(evidence, name, "http_latency", p50_ms=wide, p95_ms=wide)
+    assert "at the better end of every interval" in rows(report(evidence))[1][0]
+    services = tuple(s for s in samples.inventory().services if s.name == "saga-service")
+    lone = samples.fixed(
+        inventory=samples.inventory().model_copy(update={"services": services, "capabilities": {}}),
+        measurements=tuple(m for m in samples.fixed().measurements if m.service == "saga-service"),
+    )
+    assert "if the areas not tested pass" in rows(report(lone))[1][0]
+
+
+def test_notices_stand_under_the_verdict() -> None:
+    lines = report(samples.partial(only=("auth", "redis"))).splitlines()[:14]
+    assert "> **GATE DISABLED.** The run was told to exit with 0 whatever the verdict." in lines
+    assert any(line.startswith("> **PARTIAL.** SIGINT ended the run early.") for line in lines)
+    assert "> **IN PART.** Only auth, redis were to be measured. The rest is unknown." in lines
+    assert not any("GATE" in line for line in report(samples.broken()).splitlines()[:14])
+
+
+def test_a_root_cause_names_what_it_explains() -> None:
+    services = tuple(
+        s.model_copy(update={"depends_on": ("user-service",)})
+        if s.name == "notification-service"
+        else s
+        for s in samples.inventory().services
+    )
+    text = report(changed(samples.broken(), services=services))
+    assert "- Root cause: **user-service** is out (connection refused). " in text
+    assert "It explains the outage of notification-service." in text
+    assert "**notification-service** (normal): down because of user-service" in text
+
+
+def test_of_many_services_the_ready_ones_are_folded() -> None:
+    evidence = many(40)
+    text = report(evidence)
+    open_, folded = text.split("<summary>10 more services</summary>")
+    assert open_.count("❌\N{NO-BREAK SPACE}not ready") == 30
+    assert "**auth-39**" in folded
+    assert (
+        "10 more services are in the full report."
+        in FORMATS["summary"].render(assess(evidence, CRITERIA)).replace("\N{NO-BREAK SPACE}", " ")
+        or len(evidence.inventory.services) == 40
+    )
+
+
+def many(n: int, detail: str = "connection refused") -> Evidence:
+    """One system of `n` services that are all down."""
+    auth = samples.inventory().service("auth")
+    services = tuple(
+        auth.model_copy(update={"name": f"auth-{i}", "depends_on": ()}) for i in range(n)
+    )
+    down = samples.broken().measurements[-1]
+    assert down.failure
+    measurements = tuple(
+        down.model_copy(
+            update={
+                "service": s.name,
+                "probe": probe,
+                "failure": down.failure.model_copy(update={"detail": detail}),
+            }
+        )
+        for s in services
+        for probe in s.expected_probes
+    )
+    evidence = samples.broken(measurements=measurements)
+    return changed(evidence, services=services, capabilities={})
+
+
+# Sections
+
+
+@pytest.fixture(scope="module")
+def broken() -> str:
+    return report(samples.broken())
+
+
+@pytest.fixture(scope="module")
+def partial() -> str:
+    return report(samples.partial())
+
+
+def test_every_service_has_its_row(broken: str) -> None:
+    table = {cells[0].strip("*"): cells for cells in rows(section(broken, "Services"))[1:]}
+    assert list(table) == [s.name for s in samples.inventory().services]
+    assert table["postgres"][3:6] == ["5432", "✅\N{NO-BREAK SPACE}pass", "0.4 ms"]
+    assert table["mcp-server"][5] == "9.02 ms"
+    assert table["user-service"][2:] == [
+        *("❌\N{NO-BREAK SPACE}down", "8005", "❌\N{NO-BREAK SPACE}fail", "–"),
+        "❌\N{NO-BREAK SPACE}not ready",
+    ]
+
+
+def test_capabilities_name_their_issues(broken: str, partial: str) -> None:
+    cells = row(section(broken, "What users can do"), "Authentication & Security")
+    assert "**58 %**, partial" in cells[1]
+    assert "body.username: field required<br>user-service is down" in cells[2]
+    assert row(section(broken, "What users can do"), "File Operations")[2] == "none"
+    assert row(section(partial, "What users can do"), "Data")[2].endswith("<br>and 13 more")
+
+
+def test_areas_tell_what_costs_points(broken: str, partial: str) -> None:
+    cells = row(section(broken, "Areas"), "Access and authentication")
+    assert cells[1:5] == ["**66**", "D", "76", "90 %"]
+    assert cells[6].startswith("Documented login works (auth)")
+    assert row(section(broken, "Areas"), "Data stores")[6] == "nothing"
+    assert "0 of at least 1 checks gave a result" in row(section(partial, "Areas"), "Throughput")[6]
+
+
+def test_an_area_without_a_subject_does_not_apply() -> None:
+    kept = tuple(s for s in samples.inventory().services if s.kind in ("mcp", "web"))
+    evidence = samples.fixed(
+        inventory=samples.inventory().model_copy(update={"services": kept, "capabilities": {}}),
+        measurements=tuple(
+            m for m in samples.fixed().measurements if m.service in {s.name for s in kept}
+        ),
+    )
+    text = report(evidence)
+    assert row(section(text, "Areas"), "Data stores")[1:] == [
+        *("–", "–", "–", "–", "15", "not applicable: nothing of this kind is in the inventory")
+    ]
+    assert "### Data stores" not in text
+    assert "### Access and authentication" not in text
+    assert "## What users can do" not in text
+
+
+def test_security_shows_what_was_proven_and_what_was_not_tried(broken: str) -> None:
+    access = section(broken, "Access and authentication")
+    assert row(access, "auth")[1:] == ["✅", "❌", "❔"]
+    assert row(access, "file-service")[1:] == ["✅", "–", "✅"]
+    assert "No path of saga-service, workflow-service, notification-service" in access
+
+
+def test_data_stores_show_their_facts(broken: str, partial: str) -> None:
+    stores = section(broken, "Data stores")
+    assert row(stores, "postgres")[1] == "postgres 18.1"
+    assert row(stores, "postgres")[4] == "14 of 100 connections used; supported until 2030-11-14."
+    assert row(stores, "redis")[1] == "valkey 9.1.0"
+    assert "eviction volatile-lru; persistence on." in row(stores, "redis")[4]
+    assert row(section(partial, "Data stores"), "postgres")[1:] == ["❔ not measured", *"–––"]
+
+
+def test_a_data_store_with_less_to_tell_tells_less() -> None:
+    evidence = samples.fixed()
+    for probe, service, gone in (
+        *(("postgres_health", "postgres", name) for name in ("connections_max", "end_of_life")),
+        *(("redis_health", "redis", name) for name in ("memory_ratio", "eviction_policy")),
+        ("redis_health", "redis", "persistence"),
+    ):
+        evidence = changed_value(evidence, service, probe, gone)
+    stores = section(report(evidence), "Data stores")
+    assert row(stores, "postgres")[4] == row(stores, "redis")[4] == "–"
+
+
+def test_performance_gives_intervals_grades_and_what_is_missing(broken: str, partial: str) -> None:
+    times = section(broken, "Response time")
+    assert row(times, "api-gateway")[1:] == [
+        *("53.1 (53–53.2)", "57.4 (56.9–58.3)", "58.6 (58.3–59)", "100 % (99–100)", "400")
+    ]
+    assert row(times, "user-service")[5] == "down"
+    assert row(section(partial, "Response time"), "auth")[2:4] == [
+        *("n too small: needs 72", "n too small: needs 368")
+    ]
+    assert row(section(partial, "Response time"), "saga-service")[5] == "not measured"
+    grades = section(broken, "Performance").split("###")[0]
+    assert [cells[1] for cells in rows(grades)[1:]] == ["**B**", "**C**", "**B**"]
+
+
+def test_a_system_without_requests_has_no_letters() -> None:
+    kept = tuple(s for s in samples.inventory().services if s.kind in ("postgres", "redis"))
+    evidence = samples.fixed(
+        inventory=samples.inventory().model_copy(update={"services": kept, "capabilities": {}}),
+        measurements=tuple(
+            m for m in samples.fixed().measurements if m.service in ("postgres", "redis")
+        ),
+    )
+    text = report(evidence)
+    grades = section(text, "Performance").split("###")[0]
+    assert {tuple(cells[1:]) for cells in rows(grades)[1:]} == {("–", "–", "no check applies")}
+    assert "### Under concurrency" not in text
+    metrics = section(text, "Critical success metrics")
+    assert row(metrics, "Error rate")[1:4] == [*("–", "≤ 1 %", "❔\N{NO-BREAK SPACE}not measured")]
+    assert row(metrics, "Error rate")[4] == "no request was answered"
+
+
+def test_concurrency_shows_where_errors_begin(broken: str) -> None:
+    load = section(broken, "Under concurrency")
+    assert row(load, "api-gateway")[1:] == [
+        *("50", "**50 % (45.6–54.4)**", "189", "287 (284–290)", "HTTP 503: 250", "10")
+    ]
+    assert row(load, "auth")[5:] == ["none", "50"]
+    assert [cells[1] for cells in rows(load) if cells[0] == "api-gateway"][1:] == ["1", "10", "50"]
+
+
+def test_a_service_that_always_errs_is_error_free_nowhere() -> None:
+    never = {f"users.{n}.success_rate": samples.rate(0, 500) for n in samples.USERS}
+    evidence = samples.with_value(samples.broken(), "auth", "http_concurrency", **never)
+    evidence = changed_value(evidence, "auth", "http_concurrency", "users.50.requests_per_second")
+    cells = row(section(report(evidence), "Under concurrency"), "auth")
+    assert (cells[3], cells[6]) == ("–", "–")
+
+
+def test_objectives_are_held_against_their_targets(broken: str) -> None:
+    metrics = section(broken, "Critical success metrics")
+    assert row(metrics, "Service availability")[1:4] == [
+        *("**83.3 %**", "≥ 95 %", "❌\N{NO-BREAK SPACE}missed")
+    ]
+    assert row(metrics, "Error rate")[1:4] == ["**0 %**", "≤ 1 %", "✅\N{NO-BREAK SPACE}met"]
+
+
+def test_services_and_capabilities_are_sorted_by_readiness(broken: str, partial: str) -> None:
+    ready = section(broken, "Ready for production?")
+    order = [ready.index(title) for title in ("✅ Ready", "⚠️ Ready with fixes", "❌ Not ready")]
+    assert order == sorted(order)
+    assert "- 7 services: file-service, saga-service" in ready
+    assert "- **auth** (critical): Documented login works (3 h), Valid credential is acc" in ready
+    assert "### ❔ Unknown" in section(partial, "Ready for production?")
+    assert "### ❌" not in section(report(samples.fixed()), "Ready for production?")
+
+
+def test_risks_are_listed_by_weight(broken: str) -> None:
+    risks = section(broken, "Risks")
+    high, medium, low = (risks.index(title) for title in ("❌ High", "⚠️ Medium", "✅ Low"))
+    assert high < risks.index("user-service is down: connection refused") < medium
+    assert medium < risks.index("notification-service is down: connection refused") < low
+    assert "None found." in risks[low:]
+
+
+def test_conditions_and_plan_carry_owner_effort_and_score(broken: str, partial: str) -> None:
+    conditions = rows(section(broken, "Recommendation"))[1:]
+    assert [cells[0] for cells in conditions] == [str(n) for n in range(1, 8)]
+    assert conditions[0][2:] == ["platform", "3 h", "59"]
+    plan = section(broken, "Plan")
+    assert "The whole plan takes **12 h** and leads to **59**, or to **100**" in plan
+    assert rows(plan)[1][2:] == ["user-service<br>identity", "2 h", "+4.5", "59", "59"]
+    assert "more conditions</summary>" in section(partial, "Recommendation")
+    assert "<summary>5 more</summary>" in section(partial, "Plan")
+
+
+def test_a_plan_that_leads_to_ready_says_so() -> None:
+    bad = samples.with_value(
+        samples.fixed(), "auth", "http_health", healthy=False, healthy_because="status 503"
+    )
+    plan = section(report(bad), "Plan")
+    assert "leads to **100**. The system is READY then, if nothing else changes." in plan
+
+
+def test_a_ready_system_has_nothing_left_to_do() -> None:
+    text = report(samples.fixed())
+    assert "No condition is open." in section(text, "Recommendation")
+    assert "Nothing to do: no check fails or warns." in section(text, "Plan")
+    assert "Everything that the inventory asks for was measured." in section(text, "Not tested")
+    for absent in ("## Waivers", "## Loosened targets", "What to fix first", "on the score"):
+        assert absent not in text
+
+
+def test_what_was_not_tested_says_why(broken: str, partial: str) -> None:
+    assert row(section(broken, "Not tested"), "http_access")[1:] == [
+        "auth",
+        "the login was refused",
+    ]
+    assert "<summary>12 more</summary>" in section(partial, "Not tested")
+
+
+def test_waivers_and_loosened_targets_are_shown(partial: str) -> None:
+    states = [cells[0] for cells in rows(section(partial, "Waivers"))[1:]]
+    assert states == ["not needed", "in force", "expired", "in force"]
+    assert rows(section(partial, "Loosened targets"))[1] == [
+        *("p95 response time", "frontend", "400 ms", "900 ms", "200 ms", "500 ms")
+    ]
+
+
+def test_a_tightened_target_is_not_loosened() -> None:
+    assert "## Loosened targets" not in report(samples.fixed())
+    services = tuple(
+        s.model_copy(update={"checks": {"latency-p95": {"target": "100ms", "limit": "900ms"}}})
+        if s.name == "auth"
+        else s
+        for s in samples.inventory().services
+    )
+    text = report(changed(samples.fixed(), services=services))
+    assert [cells[1] for cells in rows(section(text, "Loosened targets"))[1:]] == ["auth"]
+
+
+def test_every_finding_is_in_the_report(broken: str) -> None:
+    table = section(broken, "All findings")
+    findings = assess(samples.broken(), CRITERIA).model.findings
+    assert sum(cells[1] != "Check" for cells in rows(table)) == len(findings)
+    assert "| 50 % (45.6 % to 54.4 %) | 500 | ≥ 98 % | ≥ 90 % | 0 |" in table
+    assert "| discover | – | discover | – | 100 | – |" in table
+    assert "| 1452 days | – | ≥ 180 days | ≥ 30 days | 100 | – |" in table
+
+
+def test_long_lists_of_risks_are_folded() -> None:
+    assert "<summary>4 more</summary>" in section(report(many(12)), "Risks")
+
+
+def test_many_root_causes_are_counted() -> None:
+    assert "**auth-4** (connection refused) and 7 more." in report(many(12))
+    hubs = many(12)
+    services = list(hubs.inventory.services)
+    services += [
+        s.model_copy(update={"name": f"leaf-{i}", "depends_on": (s.name,)})
+        for i, s in enumerate(hubs.inventory.services)
+    ]
+    leaves = [
+        m.model_copy(update={"service": m.service.replace("auth", "leaf")})
+        for m in hubs.measurements
+    ]
+    text = report(
+        changed(
+            hubs.model_copy(update={"measurements": (*hubs.measurements, *leaves)}),
+            services=tuple(services),
+        )
+    )
+    assert "- 7 more root causes of several outages." in text
+
+
+def test_nothing_measured_is_still_a_report() -> None:
+    empty = samples.fixed(measurements=())
+    for form in FORMATS.values():
+        assert form.render(assess(empty, CRITERIA))
+    assert "| ❔\N{NO-BREAK SPACE}unknown |" in report(empty)
+
+
+# Hostile text
+
+
+def spoiled(evidence: Evidence, text: str) -> Evidence:
+    """Return `evidence` with `text` in every place that text from outside can reach."""
+    data = json.loads(evidence.to_json())
+    line = escape.line(text, 190)
+    data["run_id"] = data["tool"]["version"] = text
+    data["inventory"]["system"] |= {"name": line, "version": line}
+    for service in data["inventory"]["services"]:
+        service["owner"] = line
+    for capability in data["inventory"]["capabilities"].values():
+        capability["title"] = line
+    for waiver in data["inventory"]["waivers"]:
+        waiver |= {"reason": line, "owner": line}
+    for measurement in data["measurements"]:
+        values: dict[str, Any] = measurement["values"]
+        values |= {key: text for key, value in values.items() if isinstance(value, str)}
+        values |= {f"{key}_because": text for key in list(values)}
+        if measurement["failure"]:
+            measurement["failure"]["detail"] = text
+    return Evidence.model_validate(data)
+
+
+def structure(text: str) -> list[str]:
+    """Return everything of Markdown `text` but the words: blocks, cells, markup and HTML."""
+    return [
+        f"{token.type} {token.content if token.type.startswith('html') else token.markup}"
+        for token in tokens(text)
+        if token.type not in ("text", "text_special", "inline")
+    ]
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(text=HOSTILE)
+@example(text="| a | <b>x</b> **y** [l](http://a.example) ![i](j) `c`\n\n# h\n- i\n@dana #1")
+@example(text="</details><details><summary>")
+def test_whatever_a_server_answers_the_report_keeps_its_structure(text: str) -> None:
+    text = text.encode("utf-8", "replace").decode()
+    assume(escape.line(text) and escape.line(text) not in ("nan", "inf", "-inf"))
+    for sample in (samples.broken(), samples.partial()):
+        for render in (markdown.render, summary.render):
+            expected = structure(render(assess(spoiled(sample, "x"), CRITERIA)))
+            assert structure(render(assess(spoiled(sample, text), CRITERIA))) == expected
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_the_report_is_clean_markdown(name: str) -> None:
+    found = list(tokens(report(SAMPLES[name]())))
+    inline = {t.content for t in found if t.type == "html_inline"}
+    blocks = {line for t in found if t.type == "html_block" for line in t.content.splitlines()}
+    assert inline <= {"<br>"}
+    assert all(re.match(r"</?details>(<summary>[^<]+</summary>)?$", line) for line in blocks)
+    assert not {t.type for t in found} & {"link_open", "image", "code_block", "fence", "hr"}
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_tables_are_whole_and_no_text_is_a_python_value(name: str) -> None:
+    text = report(SAMPLES[name]())
+    for block in re.findall(r"(?:^\|.*\n)+", text, re.M):
+        assert len({len(cells) for cells in rows(block)}) == 1
+    assert not re.search(r"\b(None|True|False|nan|inf|Undefined)\b|\n\n\n\n", text)
+
+
+# Formats
+
+
+def test_formats_are_named_as_in_the_contract() -> None:
+    assert {name: form.file for name, form in FORMATS.items()} == {
+        "markdown": "report.md",
+        "summary": "summary.md",
+        "junit": "junit.xml",
+        "prometheus": "readiness.prom",
+        "badge": "badge.json",
+        "csv": "findings.csv",
+    }
+
+
+def test_the_summary_fits_a_comment() -> None:
+    assert len(FORMATS["summary"].render(assess(many(60, "@a " * 400), CRITERIA))) <= 60_000
+    drafts = {rows: markdown.page("summary.md.j2", Page(longest(), most=rows)) for rows in (1, 40)}
+    assert len(drafts[1]) <= summary.LONGEST
+
+
+def longest() -> Assessment:
+    return assess(many(60, "@a " * 400), CRITERIA)
+
+
+def test_the_badge_is_an_endpoint_of_shields() -> None:
+    found = {
+        name: json.loads(FORMATS["badge"].render(assess(build(), CRITERIA)))
+        for name, build in SAMPLES.items()
+    }
+    assert found["fixed"] == {
+        "schemaVersion": 1,
+        "label": "production readiness",
+        "message": "ready, 100/100",
+        "color": "brightgreen",
+        "isError": False,
+    }
+    assert found["broken"]["message"] == "not ready, 59/100"
+    assert found["broken"]["isError"] is True
+
+
+def test_the_csv_has_a_row_for_each_finding() -> None:
+    assessment = assess(samples.partial(), CRITERIA)
+    table = list(csv.DictReader(io.StringIO(FORMATS["csv"].render(assessment))))
+    assert len(table) == len(assessment.model.findings)
+    login = next(r for r in table if (r["check"], r["service"]) == ("login-accepted", "auth"))
+    assert (login["outcome"], login["value"], login["blocker"]) == ("fail", "false", "true")
+    assert login["waived_by"] == "'@dana"
+    p50 = next(r for r in table if (r["check"], r["service"]) == ("latency-p50", "auth"))
+    assert float(p50["low"]) <= float(p50["value"]) <= float(p50["high"])
+    assert (p50["n"], p50["unit"], p50["target"]) == ("40", "ms", "100.0")
+
+
+def test_junit_calls_the_unknown_an_error_and_the_waived_skipped() -> None:
+    root = ElementTree.fromstring(FORMATS["junit"].render(assess(samples.partial(), CRITERIA)))
+    assert root.tag == "testsuites"
+    cases = {(c.get("classname"), c.get("name")): c for c in root.iter("testcase")}
+    assert len(cases) == int(root.get("tests", 0)) == sum(int(s.get("tests", 0)) for s in root)
+    for attribute, tag in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
+        assert int(root.get(attribute, 0)) == len(list(root.iter(tag)))
+    assert cases["postgres", "Database answers"][0].tag == "error"
+    login = cases["auth", "Documented login works"][0]
+    assert login.tag == "skipped"
+    assert str(login.get("message")).startswith("waived by @dana until 2026-11-30: no: POST")
+    assert cases["file-service", "Ready to take traffic"][0].tag == "system-out"
+    assert len(cases["redis", "Cache answers"]) == 0
+
+
+def test_prometheus_text_is_well_formed() -> None:
+    for name, build in SAMPLES.items():
+        text = FORMATS["prometheus"].render(assess(build(), CRITERIA))
+        assert text.endswith("\n"), name
+        label = r'[a-z_]+="(?:[^"\\\n]|\\["\\n])*"'
+        sample = rf"readiness_[a-z_]+{{{label}(?:,{label})*}} -?\d+(?:\.\d+)?(?:e[-+]\d+)?"
+        for line in text.splitlines():
+            assert re.fullmatch(rf"# (?:HELP|TYPE) readiness_[a-z_]+ .+|{sample}", line), line
+    assert 'readiness_score{system="PyAirtable",environment="staging"} 39' in text
+    assert 'verdict="not_ready"} 1' in text
+    assert (
+        'readiness_service_available{system="PyAirtable",environment="staging",service="p'
+        not in text
+    )
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(text=HOSTILE)
+def test_machines_can_read_every_format_whatever_a_server_answers(text: str) -> None:
+    text = text.encode("utf-8", "replace").decode()
+    assume(escape.line(text) and escape.line(text) not in ("nan", "inf", "-inf"))
+    assessment = assess(spoiled(samples.partial(), text), CRITERIA)
+    ElementTree.fromstring(FORMATS["junit"].render(assessment))
+    json.loads(FORMATS["badge"].render(assessment))
+    table = list(csv.reader(io.StringIO(FORMATS["csv"].render(assessment))))
+    assert {len(cells) for cells in table} == {21}
+    assert not any(cell[:1] in ("=", "@") for cells in table for cell in cells)
+    plain = FORMATS["prometheus"].render(assess(spoiled(samples.partial(), "x"), CRITERIA))
+    assert len(FORMATS["prometheus"].render(assessment).splitlines()) == len(plain.splitlines())
+
+
+# Secrets
+
+
+class Canaries(Mapping[str, str]):
+    """An environment in which every variable is a secret, in a URL where one is wanted."""
+
+    schemes = {"DATABASE_URL": "postgresql", "REDIS_URL": "redis"}
+
+    def __getitem__(self, name: str) -> str:
+        if name == "READINESS_ENV":
+            raise KeyError(name)
+        if name.endswith("_URL"):
+            scheme = self.schemes.get(name, "http")
+            return f"{scheme}://{CANARY}:{CANARY}@localhost:8000/x?key={CANARY}"
+        return CANARY
+
+    def __iter__(self) -> Any:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
+
+
+def secretive() -> Inventory:
+    text = bundled.SERVICES.read_text("utf-8")
+    variables = set(re.findall(r"\$\{(\w+)", text)) - {"READINESS_ENV", "NAME"}
+    environ = {name: Canaries()[name] for name in variables}
+    return inventories.load(bundled.SERVICES, environ)
+
+
+def test_no_secret_of_the_inventory_is_in_any_output() -> None:
+    inventory = secretive()
+    assert CANARY in str(inventory.service("auth").probes)
+    assert CANARY in inventory.service("redis").url.get_secret_value()
+    for build in (samples.broken, samples.fixed):
+        assessment = assess(build(inventory=inventory), CRITERIA)
+        for name, form in FORMATS.items():
+            assert CANARY not in form.render(assessment), name
+        assert CANARY not in assessment.to_json()
+
+
+# The templates' guard
+
+
+@pytest.mark.parametrize("value", [None, True, 0.5, ["x"], date(2026, 1, 1)])
+def test_a_template_prints_text_and_whole_numbers_only(value: object) -> None:
+    template = markdown._environment().from_string("{{ value }}")
+    with pytest.raises(TypeError, match="a template prints"):
+        template.render(value=value)
+
+
+def test_a_template_that_asks_for_nothing_known_fails() -> None:
+    with pytest.raises((TypeError, jinja2.UndefinedError)):
+        markdown._environment().from_string("{{ page.nothing }}").render(page=object())
+
+
+def test_what_a_template_puts_together_is_escaped_again() -> None:
+    template = markdown._environment().from_string("{{ 'ready'|icon ~ value }}")
+    assert "<b>" not in template.render(value="<b>")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.4, "0 s"), (24.6, "25 s"), (99.4, "99 s"), (125, "2 min 5 s")]
+)
+def test_durations_are_short(seconds: float, text: str) -> None:
+    assert words.duration(seconds) == text
