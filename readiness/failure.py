@@ -103,7 +103,6 @@ _SQLSTATES: tuple[tuple[str, FailureKind, str], ...] = (
     ("57014", "timeout", "Postgres cancelled the statement"),
     ("57P03", "refused", "Postgres does not accept connections now"),
     ("57P", "reset", "Postgres closed the session"),
-    ("08003", "reset", "connection closed while in use"),
     ("08", "protocol", "connection broken"),
     ("58", "protocol", "Postgres met a system error"),
     ("XX", "protocol", "Postgres met an internal error"),

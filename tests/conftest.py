@@ -1,12 +1,30 @@
 """Fixtures of every test."""
 
+import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from readiness.demo import postgres, valkey
+from tests.quiet import alone, beside_others
 
 PASSWORD = "s3c/ret @word"
+
+
+@pytest.fixture(scope="session")
+def room(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the lock that all test processes of this run share."""
+    base = tmp_path_factory.getbasetemp()
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+
+@pytest.fixture(autouse=True)
+def _room(request: pytest.FixtureRequest, room: Path) -> Iterator[None]:
+    """Let no test run beside one that is marked `alone`, because it measures time."""
+    hold = alone if request.node.get_closest_marker("alone") else beside_others
+    with hold(room):
+        yield
 
 
 @pytest.fixture

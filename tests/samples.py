@@ -1,14 +1,14 @@
 """Evidence as `readiness run` would collect it from the sample system, built without any of it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from readiness import bundled
 from readiness import inventory as inventories
-from readiness.estimate import Estimate, quantile, rate
+from readiness.estimate import quantile, rate
 from readiness.evidence import Evidence, Previous, Tool
-from readiness.failure import Failure, FailureKind
+from readiness.failure import Failure
 from readiness.gate import Policy
 from readiness.inventory import Inventory, Waiver
 from readiness.measurement import Measurement, Value, Values
@@ -49,7 +49,8 @@ def inventory() -> Inventory:
 def broken(**changes: Any) -> Evidence:
     """Two services down, login and API key refused, the gateway too small for 50 users."""
     previous = Previous(value=30, started_at=STARTED - timedelta(days=7))
-    return _evidence(_system(fixed=False), run_id="5f3c0a7d9b1e4c62", previous=previous, **changes)
+    run: dict[str, Any] = {"run_id": "5f3c0a7d9b1e4c62", "previous": previous}
+    return _evidence(_system(fixed=False), **run | changes)
 
 
 def fixed(**changes: Any) -> Evidence:
@@ -57,7 +58,7 @@ def fixed(**changes: Any) -> Evidence:
     later = STARTED + timedelta(days=1)
     previous = Previous(value=59, started_at=STARTED)
     run: dict[str, Any] = {"run_id": "c81d4e2fa6074b39", "previous": previous, "started_at": later}
-    return _evidence(_system(fixed=True), **run, **changes)
+    return _evidence(_system(fixed=True), **run | changes)
 
 
 def partial(**changes: Any) -> Evidence:
@@ -101,7 +102,7 @@ def _loosened(service: Any) -> Any:
     )
 
 
-def _evidence(measurements: Sequence[Measurement], **changes: Any) -> Evidence:
+def _evidence(measurements: Sequence[Measurement], /, **changes: Any) -> Evidence:
     started = changes.pop("started_at", STARTED)
     run: dict[str, Any] = {
         "tool": Tool(version="0.1.0"),
@@ -129,13 +130,8 @@ def _system(*, fixed: bool, samples: int = SAMPLES) -> list[Measurement]:
 
 
 def _refused(service: str, probe: str) -> Measurement:
-    return _measured(
-        service, probe, {}, attempt=2, failure=_failure("refused", "connection refused")
-    )
-
-
-def _failure(kind: FailureKind, detail: str) -> Failure:
-    return Failure(kind=kind, detail=detail)
+    refused = Failure(kind="refused", detail="connection refused")
+    return _measured(service, probe, {}, attempt=2, failure=refused)
 
 
 def _measured(
@@ -322,18 +318,52 @@ def _mcp(delay: float, samples: int) -> Values:
 
 def with_value(evidence: Evidence, service: str, probe: str, **values: Value) -> Evidence:
     """Return `evidence` with `values` put into what `probe` measured of `service`."""
-    return evidence.model_copy(
-        update={
-            "measurements": tuple(
-                m.model_copy(update={"values": {**m.values, **values}})
-                if (m.service, m.probe) == (service, probe)
-                else m
-                for m in evidence.measurements
-            )
-        }
+    return _changed(evidence, service, probe, lambda old: {**old, **values})
+
+
+def without_value(evidence: Evidence, service: str, probe: str, name: str) -> Evidence:
+    """Return `evidence` without the value `name` of what `probe` measured of `service`."""
+    return _changed(
+        evidence, service, probe, lambda old: {k: v for k, v in old.items() if k != name}
     )
 
 
-def none_of(n: int) -> Estimate:
-    """An estimate that `n` samples are too few for."""
-    return Estimate(value=None, low=None, high=None, n=n)
+def _changed(
+    evidence: Evidence,
+    service: str,
+    probe: str,
+    change: Callable[[Mapping[str, Value]], Mapping[str, Value]],
+) -> Evidence:
+    measurements = tuple(
+        m.model_copy(update={"values": change(m.values)})
+        if (m.service, m.probe) == (service, probe)
+        else m
+        for m in evidence.measurements
+    )
+    return evidence.model_copy(update={"measurements": measurements})
+
+
+def keeping(evidence: Evidence, *services: str) -> Evidence:
+    """Return `evidence` as if its system had `services` alone, and no capabilities."""
+    inventory = evidence.inventory.model_copy(
+        update={
+            "services": tuple(s for s in evidence.inventory.services if s.name in services),
+            "capabilities": {},
+        }
+    )
+    kept = tuple(m for m in evidence.measurements if m.service in services)
+    return evidence.model_copy(update={"inventory": inventory, "measurements": kept})
+
+
+def many(n: int, detail: str = "connection refused") -> Evidence:
+    """A system of `n` critical services that are all down."""
+    auth = inventory().service("auth").model_copy(update={"depends_on": ()})
+    services = tuple(auth.model_copy(update={"name": f"auth-{i}"}) for i in range(n))
+    refused = Failure(kind="refused", detail=detail)
+    measurements = tuple(
+        _measured(service.name, probe, {}, attempt=2, failure=refused)
+        for service in services
+        for probe in service.expected_probes
+    )
+    system = inventory().model_copy(update={"services": services, "capabilities": {}})
+    return broken(inventory=system, measurements=measurements)

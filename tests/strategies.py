@@ -147,9 +147,7 @@ def readings(draw: st.DrawFn, probe: str, service: Service) -> list[Measurement]
             read[one.metric] = draw(values_of(one))
         elif what == "hostile":
             read[one.metric] = draw(st.sampled_from(HOSTILE))
-    whole = Measurement(
-        probe=probe, service=service.name, started_at=NOW, seconds=0.1, values=read
-    )
+    whole = Measurement(probe=probe, service=service.name, started_at=NOW, seconds=0.1, values=read)
     failed = whole.model_copy(update={"values": {}, "failure": draw(FAILURES)})
     if how == "retried":
         return [failed, whole.model_copy(update={"attempt": 2})]
@@ -160,7 +158,9 @@ def readings(draw: st.DrawFn, probe: str, service: Service) -> list[Measurement]
 def evidences(draw: st.DrawFn, most: int = 4) -> Evidence:
     """Whole evidence on up to `most` services."""
     of = draw(inventories(most))
-    found = [m for s in of.services for probe in s.expected_probes for m in draw(readings(probe, s))]
+    found = [
+        m for s in of.services for probe in s.expected_probes for m in draw(readings(probe, s))
+    ]
     strict = draw(st.sampled_from(["not-ready", "conditional"]))
     return evidence(of, *found, policy={"fail_on": strict}, finished_at=NOW + timedelta(minutes=1))
 
@@ -194,21 +194,29 @@ def losses(draw: st.DrawFn, of: Evidence) -> Evidence:
     if how == "drop":
         return replaced(of, index, values=rest)
     if how == "widen":
-        return replaced(of, index, values={**old.values, name: draw(less_certain(old.values[name]))})
-    wrong = NOT_NUMBERS if how == "garble" else retyped(old.values[name])
+        return replaced(
+            of, index, values={**old.values, name: draw(less_certain(old.values[name]))}
+        )
+    wrong = NOT_NUMBERS if how == "garble" else retyped(name, old.values[name])
     return replaced(of, index, values={**rest, name: draw(st.sampled_from(wrong))})
 
 
 NOT_NUMBERS: tuple[Value, ...] = (float("nan"), float("inf"), float("-inf"))
 
 
-def retyped(value: Value) -> tuple[Value, ...]:
-    """Return `value` as other types would carry it."""
-    if isinstance(value, Estimate):
+def retyped(metric: str, value: Value) -> tuple[Value, ...]:
+    """Return `value` as types would carry it that are not the metric's own."""
+    if isinstance(value, Estimate) and metric in SAMPLED:
         return ("fast", True, *(v for v in (value.value, value.low, value.high) if v is not None))
-    if isinstance(value, bool):
+    if isinstance(value, bool) and metric in FACTS:
         return (int(value), str(value), Estimate(value=1, low=1, high=1, n=1))
-    return (str(value), True, False)
+    return ("fast",)
+
+
+SAMPLED = {c.metric for c in CRITERIA.checks.values() if c.sampled}
+FACTS = {c.metric for c in CRITERIA.checks.values() if c.must_be is not None} | {
+    c.when.metric for c in CRITERIA.checks.values() if c.when
+}
 
 
 def less_certain(value: Value) -> st.SearchStrategy[Value]:

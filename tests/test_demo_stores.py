@@ -145,7 +145,7 @@ def test_a_taken_port_is_tried_anew(folder: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_silent_server_is_given_up(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store, "_STOP_SECONDS", 0.1)
+    monkeypatch.setattr(store, "_STOP_SECONDS", 0.5)
 
     def program(_: int) -> Sequence[str]:
         return ["/bin/sh", "-c", "trap '' INT; echo nothing to say; while :; do sleep 60; done"]
@@ -154,7 +154,7 @@ def test_a_silent_server_is_given_up(folder: Path, monkeypatch: pytest.MonkeyPat
     within.mkdir()
     with (
         pytest.raises(store.StartError, match="did not answer in time: nothing to say"),
-        store.serving(program, lambda _, __: False, within, seconds=0.3),
+        store.serving(program, lambda _, __: False, within, seconds=1.5),
     ):
         pytest.fail("it must not start")
     assert not running_in(folder)

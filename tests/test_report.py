@@ -1,42 +1,36 @@
 """Assessment -> report: all of it from evidence, whole for whatever a server answers."""
 
-import csv
-import io
-import json
 import os
 import re
 import subprocess
 import sys
-from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import Any
-from xml.etree import ElementTree
 
 import jinja2
 import pytest
-from hypothesis import HealthCheck, assume, example, given, settings
+from hypothesis import example, given
 
-from readiness import bundled, escape
+from readiness import bundled
 from readiness import inventory as inventories
-from readiness.assessment import Assessment, assess
+from readiness.assessment import assess
 from readiness.criteria import bundled_criteria
-from readiness.estimate import quantile
+from readiness.estimate import rate
 from readiness.evidence import Evidence, from_json
 from readiness.inventory import Inventory, Waiver
-from readiness.measurement import Measurement
 from readiness.report import FORMATS, markdown, summary, words
-from readiness.report.page import Page
 from tests import samples
 from tests.golden import FOLDER, SAMPLES
 from tests.golden.remake import made
-from tests.hostile import HOSTILE, tokens
+from tests.hostile import FEW, HOSTILE, sendable, spoiled, tokens
 
 CRITERIA = bundled_criteria()
 CANARY = "canary-7f3a91c2"
 
 
 def report(evidence: Evidence) -> str:
-    return FORMATS["markdown"].render(assess(evidence, CRITERIA))
+    """Return the report, its spaces all alike."""
+    return FORMATS["markdown"].render(assess(evidence, CRITERIA)).replace("\N{NO-BREAK SPACE}", " ")
 
 
 def section(text: str, title: str) -> str:
@@ -143,7 +137,7 @@ def waived() -> Evidence:
         samples.fixed(),
         "api-gateway",
         "http_concurrency",
-        success_rate=samples.rate(250, 500),
+        success_rate=rate(250, 500),
     )
     return changed(refused, waivers=(excused,))
 
@@ -153,7 +147,7 @@ def test_a_waived_blocker_makes_it_conditional() -> None:
     assert text.startswith("# ⚠️ PyAirtable 2.0: ready under conditions")
     assert "1 blocker waived" in text.splitlines()[5]
     assert row(section(text, "Waivers"), "in force")[1:4] == ["concurrency-success", "all", "1"]
-    assert "(waived by @&#8203;dana)" in section(text, "All findings")
+    assert "<br>waived by @&#8203;dana" in section(text, "All findings")
 
 
 def test_the_score_says_what_it_could_be() -> None:
@@ -162,41 +156,16 @@ def test_the_score_says_what_it_could_be() -> None:
 
     assert score(samples.fixed()) == "**100** of 100"
     assert score(without(samples.fixed(), "http_concurrency")) == (
-        "**59** of 100 (100 if the 14 unknown checks pass)"
+        "**59** of 100 (100 if the 18 unknown checks pass)"
     )
-    one_less = changed_value(samples.fixed(), "redis", "redis_health", "last_save_ok")
+    one_less = samples.without_value(samples.fixed(), "redis", "redis_health", "last_save_ok")
     assert score(one_less) == "**99** of 100 (100 if the 1 unknown check passes)"
-    wide = quantile([150.0] * 60 + [250.0] * 40, 0.5)
-    slow = samples.with_value(samples.fixed(), "auth", "http_latency", p50_ms=wide)
-    assert score(slow) == "**99** of 100"
-
-
-def changed_value(evidence: Evidence, service: str, probe: str, gone: str) -> Evidence:
-    def less(m: Measurement) -> Measurement:
-        values = {k: v for k, v in m.values.items() if k != gone}
-        return m.model_copy(update={"values": values})
-
-    return evidence.model_copy(
-        update={
-            "measurements": tuple(
-                less(m) if (m.service, m.probe) == (service, probe) else m
-                for m in evidence.measurements
-            )
-        }
-    )
 
 
 def test_intervals_and_untested_areas_lift_the_upper_score() -> None:
-    wide = quantile([float(ms) for ms in range(50, 450)], 0.5)
-    evidence = samples.fixed()
-    for name in ("auth", "api-gateway", "frontend", "airtable-gateway"):
-        evidence = samples.with_value(evidence, name, "http_latency", p50_ms=wide, p95_ms=wide)
-    assert "at the better end of every interval" in rows(report(evidence))[1][0]
-    services = tuple(s for s in samples.inventory().services if s.name == "saga-service")
-    lone = samples.fixed(
-        inventory=samples.inventory().model_copy(update={"services": services, "capabilities": {}}),
-        measurements=tuple(m for m in samples.fixed().measurements if m.service == "saga-service"),
-    )
+    close = samples.with_value(samples.fixed(), "auth", "http_latency", success_rate=rate(97, 100))
+    assert "at the better end of every interval" in rows(report(close))[1][0]
+    lone = samples.keeping(samples.fixed(), "saga-service")
     assert "if the areas not tested pass" in rows(report(lone))[1][0]
 
 
@@ -222,39 +191,11 @@ def test_a_root_cause_names_what_it_explains() -> None:
 
 
 def test_of_many_services_the_ready_ones_are_folded() -> None:
-    evidence = many(40)
+    evidence = samples.many(40)
     text = report(evidence)
     open_, folded = text.split("<summary>10 more services</summary>")
-    assert open_.count("❌\N{NO-BREAK SPACE}not ready") == 30
+    assert open_.count("❌ not ready") == 30
     assert "**auth-39**" in folded
-    assert (
-        "10 more services are in the full report."
-        in FORMATS["summary"].render(assess(evidence, CRITERIA)).replace("\N{NO-BREAK SPACE}", " ")
-        or len(evidence.inventory.services) == 40
-    )
-
-
-def many(n: int, detail: str = "connection refused") -> Evidence:
-    """One system of `n` services that are all down."""
-    auth = samples.inventory().service("auth")
-    services = tuple(
-        auth.model_copy(update={"name": f"auth-{i}", "depends_on": ()}) for i in range(n)
-    )
-    down = samples.broken().measurements[-1]
-    assert down.failure
-    measurements = tuple(
-        down.model_copy(
-            update={
-                "service": s.name,
-                "probe": probe,
-                "failure": down.failure.model_copy(update={"detail": detail}),
-            }
-        )
-        for s in services
-        for probe in s.expected_probes
-    )
-    evidence = samples.broken(measurements=measurements)
-    return changed(evidence, services=services, capabilities={})
 
 
 # Sections
@@ -273,17 +214,17 @@ def partial() -> str:
 def test_every_service_has_its_row(broken: str) -> None:
     table = {cells[0].strip("*"): cells for cells in rows(section(broken, "Services"))[1:]}
     assert list(table) == [s.name for s in samples.inventory().services]
-    assert table["postgres"][3:6] == ["5432", "✅\N{NO-BREAK SPACE}pass", "0.4 ms"]
+    assert table["postgres"][3:6] == ["5432", "✅ pass", "0.4 ms"]
     assert table["mcp-server"][5] == "9.02 ms"
     assert table["user-service"][2:] == [
-        *("❌\N{NO-BREAK SPACE}down", "8005", "❌\N{NO-BREAK SPACE}fail", "–"),
-        "❌\N{NO-BREAK SPACE}not ready",
+        *("❌ down", "8005", "❌ fail", "–"),
+        "❌ not ready",
     ]
 
 
 def test_capabilities_name_their_issues(broken: str, partial: str) -> None:
     cells = row(section(broken, "What users can do"), "Authentication & Security")
-    assert "**58 %**, partial" in cells[1]
+    assert "**58 %**<br>partial" in cells[1]
     assert "body.username: field required<br>user-service is down" in cells[2]
     assert row(section(broken, "What users can do"), "File Operations")[2] == "none"
     assert row(section(partial, "What users can do"), "Data")[2].endswith("<br>and 13 more")
@@ -298,14 +239,7 @@ def test_areas_tell_what_costs_points(broken: str, partial: str) -> None:
 
 
 def test_an_area_without_a_subject_does_not_apply() -> None:
-    kept = tuple(s for s in samples.inventory().services if s.kind in ("mcp", "web"))
-    evidence = samples.fixed(
-        inventory=samples.inventory().model_copy(update={"services": kept, "capabilities": {}}),
-        measurements=tuple(
-            m for m in samples.fixed().measurements if m.service in {s.name for s in kept}
-        ),
-    )
-    text = report(evidence)
+    text = report(samples.keeping(samples.fixed(), "mcp-server", "frontend"))
     assert row(section(text, "Areas"), "Data stores")[1:] == [
         *("–", "–", "–", "–", "15", "not applicable: nothing of this kind is in the inventory")
     ]
@@ -337,7 +271,7 @@ def test_a_data_store_with_less_to_tell_tells_less() -> None:
         *(("redis_health", "redis", name) for name in ("memory_ratio", "eviction_policy")),
         ("redis_health", "redis", "persistence"),
     ):
-        evidence = changed_value(evidence, service, probe, gone)
+        evidence = samples.without_value(evidence, service, probe, gone)
     stores = section(report(evidence), "Data stores")
     assert row(stores, "postgres")[4] == row(stores, "redis")[4] == "–"
 
@@ -357,19 +291,12 @@ def test_performance_gives_intervals_grades_and_what_is_missing(broken: str, par
 
 
 def test_a_system_without_requests_has_no_letters() -> None:
-    kept = tuple(s for s in samples.inventory().services if s.kind in ("postgres", "redis"))
-    evidence = samples.fixed(
-        inventory=samples.inventory().model_copy(update={"services": kept, "capabilities": {}}),
-        measurements=tuple(
-            m for m in samples.fixed().measurements if m.service in ("postgres", "redis")
-        ),
-    )
-    text = report(evidence)
+    text = report(samples.keeping(samples.fixed(), "postgres", "redis"))
     grades = section(text, "Performance").split("###")[0]
     assert {tuple(cells[1:]) for cells in rows(grades)[1:]} == {("–", "–", "no check applies")}
     assert "### Under concurrency" not in text
     metrics = section(text, "Critical success metrics")
-    assert row(metrics, "Error rate")[1:4] == [*("–", "≤ 1 %", "❔\N{NO-BREAK SPACE}not measured")]
+    assert row(metrics, "Error rate")[1:4] == [*("–", "≤ 1 %", "❔ not measured")]
     assert row(metrics, "Error rate")[4] == "no request was answered"
 
 
@@ -383,19 +310,19 @@ def test_concurrency_shows_where_errors_begin(broken: str) -> None:
 
 
 def test_a_service_that_always_errs_is_error_free_nowhere() -> None:
-    never = {f"users.{n}.success_rate": samples.rate(0, 500) for n in samples.USERS}
+    never = {f"users.{n}.success_rate": rate(0, 500) for n in samples.USERS}
     evidence = samples.with_value(samples.broken(), "auth", "http_concurrency", **never)
-    evidence = changed_value(evidence, "auth", "http_concurrency", "users.50.requests_per_second")
+    evidence = samples.without_value(
+        evidence, "auth", "http_concurrency", "users.50.requests_per_second"
+    )
     cells = row(section(report(evidence), "Under concurrency"), "auth")
     assert (cells[3], cells[6]) == ("–", "–")
 
 
 def test_objectives_are_held_against_their_targets(broken: str) -> None:
     metrics = section(broken, "Critical success metrics")
-    assert row(metrics, "Service availability")[1:4] == [
-        *("**83.3 %**", "≥ 95 %", "❌\N{NO-BREAK SPACE}missed")
-    ]
-    assert row(metrics, "Error rate")[1:4] == ["**0 %**", "≤ 1 %", "✅\N{NO-BREAK SPACE}met"]
+    assert row(metrics, "Service availability")[1:4] == [*("**83.3 %**", "≥ 95 %", "❌ missed")]
+    assert row(metrics, "Error rate")[1:4] == ["**0 %**", "≤ 1 %", "✅ met"]
 
 
 def test_services_and_capabilities_are_sorted_by_readiness(broken: str, partial: str) -> None:
@@ -413,15 +340,16 @@ def test_risks_are_listed_by_weight(broken: str) -> None:
     high, medium, low = (risks.index(title) for title in ("❌ High", "⚠️ Medium", "✅ Low"))
     assert high < risks.index("user-service is down: connection refused") < medium
     assert medium < risks.index("notification-service is down: connection refused") < low
-    assert "None found." in risks[low:]
+    assert "Nothing found." in risks[low:]
 
 
 def test_conditions_and_plan_carry_owner_effort_and_score(broken: str, partial: str) -> None:
     conditions = rows(section(broken, "Recommendation"))[1:]
-    assert [cells[0] for cells in conditions] == [str(n) for n in range(1, 8)]
+    assert [cells[0] for cells in conditions] == [str(n + 1) for n in range(len(conditions))]
     assert conditions[0][2:] == ["platform", "3 h", "59"]
     plan = section(broken, "Plan")
-    assert "The whole plan takes **12 h** and leads to **59**, or to **100**" in plan
+    assert "if the 51 unknown checks pass too" in section(partial, "Plan")
+    assert "The whole plan takes **12 h** and leads to **100**." in plan
     assert rows(plan)[1][2:] == ["user-service<br>identity", "2 h", "+4.5", "59", "59"]
     assert "more conditions</summary>" in section(partial, "Recommendation")
     assert "<summary>5 more</summary>" in section(partial, "Plan")
@@ -476,18 +404,18 @@ def test_every_finding_is_in_the_report(broken: str) -> None:
     table = section(broken, "All findings")
     findings = assess(samples.broken(), CRITERIA).model.findings
     assert sum(cells[1] != "Check" for cells in rows(table)) == len(findings)
-    assert "| 50 % (45.6 % to 54.4 %) | 500 | ≥ 98 % | ≥ 90 % | 0 |" in table
-    assert "| discover | – | discover | – | 100 | – |" in table
-    assert "| 1452 days | – | ≥ 180 days | ≥ 30 days | 100 | – |" in table
+    assert "| 50 % (45.6–54.4) | 500 | ≥ 98 % | ≥ 90 % | 0 |" in table
+    assert "| discover | – | discover | – | 100 |" in table
+    assert "| 1452 days | – | ≥ 180 days | ≥ 30 days | 100 |" in table
 
 
 def test_long_lists_of_risks_are_folded() -> None:
-    assert "<summary>4 more</summary>" in section(report(many(12)), "Risks")
+    assert "<summary>4 more</summary>" in section(report(samples.many(12)), "Risks")
 
 
 def test_many_root_causes_are_counted() -> None:
-    assert "**auth-4** (connection refused) and 7 more." in report(many(12))
-    hubs = many(12)
+    assert "**auth-4** (connection refused) and 7 more." in report(samples.many(12))
+    hubs = samples.many(12)
     services = list(hubs.inventory.services)
     services += [
         s.model_copy(update={"name": f"leaf-{i}", "depends_on": (s.name,)})
@@ -507,34 +435,16 @@ def test_many_root_causes_are_counted() -> None:
 
 
 def test_nothing_measured_is_still_a_report() -> None:
-    empty = samples.fixed(measurements=())
+    empty = samples.keeping(samples.fixed(measurements=()), "auth", "redis")
+    nobody = samples.keeping(samples.fixed())
     for form in FORMATS.values():
         assert form.render(assess(empty, CRITERIA))
-    assert "| ❔\N{NO-BREAK SPACE}unknown |" in report(empty)
+        assert form.render(assess(nobody, CRITERIA))
+    assert "Nothing in the inventory was applicable." in report(nobody)
+    assert "| ❔ unknown |" in report(empty)
 
 
 # Hostile text
-
-
-def spoiled(evidence: Evidence, text: str) -> Evidence:
-    """Return `evidence` with `text` in every place that text from outside can reach."""
-    data = json.loads(evidence.to_json())
-    line = escape.line(text, 190)
-    data["run_id"] = data["tool"]["version"] = text
-    data["inventory"]["system"] |= {"name": line, "version": line}
-    for service in data["inventory"]["services"]:
-        service["owner"] = line
-    for capability in data["inventory"]["capabilities"].values():
-        capability["title"] = line
-    for waiver in data["inventory"]["waivers"]:
-        waiver |= {"reason": line, "owner": line}
-    for measurement in data["measurements"]:
-        values: dict[str, Any] = measurement["values"]
-        values |= {key: text for key, value in values.items() if isinstance(value, str)}
-        values |= {f"{key}_because": text for key in list(values)}
-        if measurement["failure"]:
-            measurement["failure"]["detail"] = text
-    return Evidence.model_validate(data)
 
 
 def structure(text: str) -> list[str]:
@@ -546,17 +456,23 @@ def structure(text: str) -> list[str]:
     ]
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def spoiled_structure(text: str) -> list[str]:
+    return structure(markdown.render(assess(spoiled(samples.partial(), text), CRITERIA)))
+
+
+@pytest.fixture(scope="module")
+def usual_structure() -> list[str]:
+    return spoiled_structure("x")
+
+
+@FEW
 @given(text=HOSTILE)
 @example(text="| a | <b>x</b> **y** [l](http://a.example) ![i](j) `c`\n\n# h\n- i\n@dana #1")
 @example(text="</details><details><summary>")
-def test_whatever_a_server_answers_the_report_keeps_its_structure(text: str) -> None:
-    text = text.encode("utf-8", "replace").decode()
-    assume(escape.line(text) and escape.line(text) not in ("nan", "inf", "-inf"))
-    for sample in (samples.broken(), samples.partial()):
-        for render in (markdown.render, summary.render):
-            expected = structure(render(assess(spoiled(sample, "x"), CRITERIA)))
-            assert structure(render(assess(spoiled(sample, text), CRITERIA))) == expected
+def test_whatever_a_server_answers_the_report_keeps_its_structure(
+    text: str, usual_structure: list[str]
+) -> None:
+    assert spoiled_structure(sendable(text)) == usual_structure
 
 
 @pytest.mark.parametrize("name", SAMPLES)
@@ -592,116 +508,25 @@ def test_formats_are_named_as_in_the_contract() -> None:
 
 
 def test_the_summary_fits_a_comment() -> None:
-    assert len(FORMATS["summary"].render(assess(many(60, "@a " * 400), CRITERIA))) <= 60_000
-    drafts = {rows: markdown.page("summary.md.j2", Page(longest(), most=rows)) for rows in (1, 40)}
-    assert len(drafts[1]) <= summary.LONGEST
-
-
-def longest() -> Assessment:
-    return assess(many(60, "@a " * 400), CRITERIA)
-
-
-def test_the_badge_is_an_endpoint_of_shields() -> None:
-    found = {
-        name: json.loads(FORMATS["badge"].render(assess(build(), CRITERIA)))
-        for name, build in SAMPLES.items()
-    }
-    assert found["fixed"] == {
-        "schemaVersion": 1,
-        "label": "production readiness",
-        "message": "ready, 100/100",
-        "color": "brightgreen",
-        "isError": False,
-    }
-    assert found["broken"]["message"] == "not ready, 59/100"
-    assert found["broken"]["isError"] is True
-
-
-def test_the_csv_has_a_row_for_each_finding() -> None:
-    assessment = assess(samples.partial(), CRITERIA)
-    table = list(csv.DictReader(io.StringIO(FORMATS["csv"].render(assessment))))
-    assert len(table) == len(assessment.model.findings)
-    login = next(r for r in table if (r["check"], r["service"]) == ("login-accepted", "auth"))
-    assert (login["outcome"], login["value"], login["blocker"]) == ("fail", "false", "true")
-    assert login["waived_by"] == "'@dana"
-    p50 = next(r for r in table if (r["check"], r["service"]) == ("latency-p50", "auth"))
-    assert float(p50["low"]) <= float(p50["value"]) <= float(p50["high"])
-    assert (p50["n"], p50["unit"], p50["target"]) == ("40", "ms", "100.0")
-
-
-def test_junit_calls_the_unknown_an_error_and_the_waived_skipped() -> None:
-    root = ElementTree.fromstring(FORMATS["junit"].render(assess(samples.partial(), CRITERIA)))
-    assert root.tag == "testsuites"
-    cases = {(c.get("classname"), c.get("name")): c for c in root.iter("testcase")}
-    assert len(cases) == int(root.get("tests", 0)) == sum(int(s.get("tests", 0)) for s in root)
-    for attribute, tag in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
-        assert int(root.get(attribute, 0)) == len(list(root.iter(tag)))
-    assert cases["postgres", "Database answers"][0].tag == "error"
-    login = cases["auth", "Documented login works"][0]
-    assert login.tag == "skipped"
-    assert str(login.get("message")).startswith("waived by @dana until 2026-11-30: no: POST")
-    assert cases["file-service", "Ready to take traffic"][0].tag == "system-out"
-    assert len(cases["redis", "Cache answers"]) == 0
-
-
-def test_prometheus_text_is_well_formed() -> None:
-    for name, build in SAMPLES.items():
-        text = FORMATS["prometheus"].render(assess(build(), CRITERIA))
-        assert text.endswith("\n"), name
-        label = r'[a-z_]+="(?:[^"\\\n]|\\["\\n])*"'
-        sample = rf"readiness_[a-z_]+{{{label}(?:,{label})*}} -?\d+(?:\.\d+)?(?:e[-+]\d+)?"
-        for line in text.splitlines():
-            assert re.fullmatch(rf"# (?:HELP|TYPE) readiness_[a-z_]+ .+|{sample}", line), line
-    assert 'readiness_score{system="PyAirtable",environment="staging"} 39' in text
-    assert 'verdict="not_ready"} 1' in text
-    assert (
-        'readiness_service_available{system="PyAirtable",environment="staging",service="p'
-        not in text
-    )
-
-
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(text=HOSTILE)
-def test_machines_can_read_every_format_whatever_a_server_answers(text: str) -> None:
-    text = text.encode("utf-8", "replace").decode()
-    assume(escape.line(text) and escape.line(text) not in ("nan", "inf", "-inf"))
-    assessment = assess(spoiled(samples.partial(), text), CRITERIA)
-    ElementTree.fromstring(FORMATS["junit"].render(assessment))
-    json.loads(FORMATS["badge"].render(assessment))
-    table = list(csv.reader(io.StringIO(FORMATS["csv"].render(assessment))))
-    assert {len(cells) for cells in table} == {21}
-    assert not any(cell[:1] in ("=", "@") for cells in table for cell in cells)
-    plain = FORMATS["prometheus"].render(assess(spoiled(samples.partial(), "x"), CRITERIA))
-    assert len(FORMATS["prometheus"].render(assessment).splitlines()) == len(plain.splitlines())
+    small = FORMATS["summary"].render(assess(samples.many(45), CRITERIA))
+    assert "5 more services are in the full report." in small
+    longest = assess(samples.many(45, "@a " * 400), CRITERIA)
+    assert len(FORMATS["summary"].render(longest)) <= summary.LONGEST
 
 
 # Secrets
 
 
-class Canaries(Mapping[str, str]):
-    """An environment in which every variable is a secret, in a URL where one is wanted."""
-
-    schemes = {"DATABASE_URL": "postgresql", "REDIS_URL": "redis"}
-
-    def __getitem__(self, name: str) -> str:
-        if name == "READINESS_ENV":
-            raise KeyError(name)
-        if name.endswith("_URL"):
-            scheme = self.schemes.get(name, "http")
-            return f"{scheme}://{CANARY}:{CANARY}@localhost:8000/x?key={CANARY}"
-        return CANARY
-
-    def __iter__(self) -> Any:
-        return iter(())
-
-    def __len__(self) -> int:
-        return 0
-
-
 def secretive() -> Inventory:
-    text = bundled.SERVICES.read_text("utf-8")
-    variables = set(re.findall(r"\$\{(\w+)", text)) - {"READINESS_ENV", "NAME"}
-    environ = {name: Canaries()[name] for name in variables}
+    """The sample inventory with a canary for every secret that a variable can bring."""
+    names = set(re.findall(r"\$\{(\w+)", bundled.SERVICES.read_text("utf-8")))
+    schemes = {"DATABASE_URL": "postgresql", "REDIS_URL": "redis"}
+    environ = {
+        name: f"{schemes.get(name, 'http')}://{CANARY}:{CANARY}@localhost:8000/x?key={CANARY}"
+        if name.endswith("_URL")
+        else CANARY
+        for name in names - {"READINESS_ENV", "NAME"}
+    }
     return inventories.load(bundled.SERVICES, environ)
 
 

@@ -60,16 +60,9 @@ class Work:
 def works(model: Model, hidden: Collection[str] = ()) -> tuple[Work, ...]:
     """Return all work worth doing, blockers first, then by gain per hour.
 
-    Everything that one unreachable service fails is one piece of work. Outages of the services
-    in `hidden` are left out: another service's outage explains them.
+    Outages of the services in `hidden` are left out: another service's outage explains them.
     """
-    groups: dict[tuple[str, str], list[Finding]] = {}
-    for f in model.findings:
-        if f.outcome in ("fail", "warn") and not f.waived:
-            down = f.failure is not None and f.failure.blames_target
-            if not (down and f.service in hidden):
-                groups.setdefault((f.service, "" if down else f.check), []).append(f)
-    found = [_work(model, group) for group in groups.values()]
+    found = [_work(model, group) for group in _groups(model.findings, hidden)]
     found.sort(
         key=lambda w: (
             not any(f.blocker for f in w.findings),
@@ -79,6 +72,29 @@ def works(model: Model, hidden: Collection[str] = ()) -> tuple[Work, ...]:
         )
     )
     return _together(model, found)
+
+
+def _groups(findings: Sequence[Finding], hidden: Collection[str]) -> list[list[Finding]]:
+    """Return the findings that one fix mends together.
+
+    That is all that one unreachable service fails; and with a failed blocker the blockers that
+    the same probe left unknown, because it could not get past the failed one.
+    """
+    groups: dict[Key, list[Finding]] = {}
+    for f in findings:
+        if f.outcome in ("fail", "warn") and not f.waived:
+            down = f.failure is not None and f.failure.blames_target
+            if not (down and f.service in hidden):
+                groups.setdefault(("" if down else f.check, f.service), []).append(f)
+    for f in findings:
+        if f.outcome == "unknown" and f.blocker:
+            behind = (g for g in groups.values() if _same_probe(g[0], f) and g[0].blocker)
+            next(behind, []).append(f)
+    return list(groups.values())
+
+
+def _same_probe(one: Finding, other: Finding) -> bool:
+    return (one.service, one.probe) == (other.service, other.probe) and one.outcome == "fail"
 
 
 def plan(work: Sequence[Work]) -> tuple[PlanItem, ...]:
@@ -123,7 +139,13 @@ def conditions(model: Model, work: Sequence[Work]) -> tuple[Condition, ...]:
 def _work(model: Model, group: Sequence[Finding]) -> Work:
     order = {"critical": 0, "high": 1, "medium": 2, "low": 3}
     ordered = sorted(
-        group, key=lambda f: (not f.blocker, order[f.severity], f.area != "availability")
+        group,
+        key=lambda f: (
+            f.outcome == "unknown",
+            not f.blocker,
+            order[f.severity],
+            f.area != "availability",
+        ),
     )
     after = model.standing.passing(ordered)
     return Work(tuple(ordered), after.value, after.exact - model.standing.exact)

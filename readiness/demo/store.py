@@ -100,14 +100,12 @@ def _start(
     for _ in range(_PORT_ATTEMPTS):
         port = _free_port()
         process = _spawn(attach(program(port), account), folder, log)
-        try:
+        with contextlib.ExitStack() as on_failure:
+            on_failure.callback(_stop, process)
             if _await_ready(process, port, ready, deadline):
+                on_failure.pop_all()
                 return process, port
-        except BaseException:
-            _stop(process)
-            raise
-        died = process.poll() is not None
-        _stop(process)
+            died = process.poll() is not None
         output = log.read_text(errors="replace")
         if not (died and "already in use" in output):
             break
@@ -144,13 +142,24 @@ def _await_ready(
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
     """Ask, then force: nothing of the server's process group is left when this returns."""
-    if process.poll() is None:
-        process.send_signal(signal.SIGINT)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(_STOP_SECONDS)
-    with contextlib.suppress(ProcessLookupError):
+    if process.poll() is not None:
+        return
+    process.send_signal(signal.SIGINT)
+    try:
+        process.wait(_STOP_SECONDS)
+    except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+        process.wait()
+        _await_end_of_group(process.pid)
+
+
+def _await_end_of_group(group: int) -> None:
+    """Wait a little for processes that are not our children, so that nobody can tell us."""
+    deadline = time.monotonic() + _STOP_SECONDS
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        while time.monotonic() < deadline:
+            os.killpg(group, 0)
+            time.sleep(_POLL_SECONDS)
 
 
 def _free_port() -> int:

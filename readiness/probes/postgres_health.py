@@ -142,12 +142,14 @@ async def _session(url: str, context: Context) -> AsyncIterator[tuple[_Connectio
 
 @contextlib.contextmanager
 def _vetted(wire: Wire) -> Iterator[None]:
-    """Name the fault that `wire` cut the connection for, where asyncpg only sees it gone."""
+    """Say why the connection ended, where asyncpg only sees that it is gone."""
     try:
         yield
     except (asyncpg.PostgresError, OSError) as error:
         if wire.fault:
             raise wire.fault from error
+        if isinstance(error, asyncpg.ConnectionDoesNotExistError):
+            raise ProbeError("reset", "connection closed while in use") from error
         raise
 
 

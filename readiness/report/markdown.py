@@ -51,7 +51,7 @@ def _environment() -> jinja2.Environment:
     )
     environment.filters |= {function.__name__: function for function in _PLAIN}
     environment.filters |= {"amount": amount, "flag": _flag, "icon": _icon, "sign": _sign}
-    environment.filters |= {"brief": _brief, "long": _long}
+    environment.filters |= {"brief": _brief, "long": _long, "tight": _tight}
     return environment
 
 
@@ -71,12 +71,17 @@ def _icon(word: str) -> Written:
 
 
 def _flag(word: str) -> Written:
-    """Return a word behind its sign, on the same line whatever the width of the column."""
-    return Written(f"{words.icon(word)}\N{NO-BREAK SPACE}{escape.markdown(words.spoken(word))}")
+    """Return a word behind its sign."""
+    return Written(f"{words.icon(word)}\N{NO-BREAK SPACE}{_tight(words.spoken(word))}")
 
 
 def _sign(sign: words.Sign) -> Written:
     return Written(words.ICONS[sign])
+
+
+def _tight(text: str) -> Written:
+    """Return a short text that never breaks into two lines, such as a number with its unit."""
+    return Written(escape.markdown(text).replace(" ", "\N{NO-BREAK SPACE}"))
 
 
 def _brief(text: str) -> Written:

@@ -1,68 +1,22 @@
 """Assessment -> everything the templates of the Markdown reports lay out, in their order."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from readiness.assessment import Assessment
-from readiness.assessment.capabilities import CapabilityRow
 from readiness.assessment.grades import GradeRow, grades
 from readiness.assessment.leniency import Loosened, WaiverRow, loosened, waivers
 from readiness.assessment.model import Model, Standing
 from readiness.assessment.objectives import ObjectiveRow
 from readiness.assessment.plan import Work
 from readiness.assessment.reasons import reasons
-from readiness.assessment.services import Level, ServiceRow
+from readiness.assessment.services import ServiceRow
 from readiness.assessment.stores import StoreRow, stores
 from readiness.finding import Finding, Outcome
+from readiness.report.rows import SEVEREST_FIRST, AreaSection, Group, Load, counts
 from readiness.report.words import NONE, SIGNS, Sign, demanded, hours, plural, share
-from readiness.score import (
-    CRITICALITY_WEIGHTS,
-    SEVERITY_WEIGHTS,
-    AreaScore,
-    grade,
-)
-
-_SEVEREST_FIRST: tuple[Outcome, ...] = ("fail", "unknown", "warn", "pass", "not_applicable")
-
-
-@dataclass(frozen=True)
-class AreaSection:
-    """An area with its letter, what costs it points, and all of its findings, worst first."""
-
-    score: AreaScore
-    letter: str
-    costs: tuple[str, ...]
-    findings: tuple[Finding, ...]
-
-    @property
-    def counts(self) -> tuple[tuple[str, int], ...]:
-        """How many findings have each outcome that occurs."""
-        return _counts(self.findings)
-
-
-@dataclass(frozen=True)
-class Group:
-    """What is equally ready, each with the issues that keep it from more."""
-
-    title: str
-    sign: Sign
-    capabilities: tuple[CapabilityRow, ...]
-    open: tuple[tuple[ServiceRow, tuple[str, ...]], ...]
-    """Services with what is to be done about them."""
-    clear: tuple[str, ...]
-    """Services with nothing to be done."""
-
-
-@dataclass(frozen=True)
-class Load:
-    """A service under its highest concurrency, and the highest that caused no error."""
-
-    name: str
-    top: Level
-    error_free: int | None
-    levels: tuple[Level, ...]
+from readiness.score import CRITICALITY_WEIGHTS, SEVERITY_WEIGHTS, AreaScore, grade
 
 
 @dataclass(frozen=True)
@@ -81,7 +35,7 @@ class Page:
     @property
     def checks(self) -> tuple[tuple[str, int], ...]:
         """How many findings have each outcome."""
-        return _counts(self.model.findings)
+        return counts(self.model.findings)
 
     @property
     def applied(self) -> int:
@@ -107,7 +61,7 @@ class Page:
     def at_best(self) -> str:
         """What the score could be if all that is not known were good; empty if that is no more."""
         decision = self.model.decision
-        if decision.upper == decision.value:
+        if decision.upper == decision.value or not self.model.card.applicable:
             return ""
         if self.unknown:
             verb = "passes" if self.unknown == 1 else "pass"
@@ -189,7 +143,7 @@ class Page:
     @cached_property
     def loads(self) -> tuple[Load, ...]:
         """The services whose concurrency was measured."""
-        return tuple(_load(row) for row in self.a.services if row.concurrency)
+        return tuple(Load(r.name, r.concurrency) for r in self.a.services if r.concurrency)
 
     @cached_property
     def groups(self) -> tuple[Group, ...]:
@@ -262,7 +216,7 @@ class Page:
 
     def _area(self, score: AreaScore) -> AreaSection:
         findings = [f for f in self.model.findings if f.area == score.id]
-        findings.sort(key=lambda f: _SEVEREST_FIRST.index(f.outcome))
+        findings.sort(key=lambda f: SEVEREST_FIRST.index(f.outcome))
         return AreaSection(
             score=score,
             letter=NONE if score.score is None else grade(score.score),
@@ -318,17 +272,3 @@ class Page:
 
 
 _READINESS = ("not_ready", "unknown", "ready_with_fixes", "ready")
-
-
-def _counts(findings: Sequence[Finding]) -> tuple[tuple[str, int], ...]:
-    counted = Counter(f.outcome for f in findings)
-    return tuple((outcome, counted[outcome]) for outcome in _SEVEREST_FIRST if counted[outcome])
-
-
-def _load(row: ServiceRow) -> Load:
-    clean = [
-        level.users
-        for level in row.concurrency
-        if level.success_rate is not None and level.success_rate.value == 1
-    ]
-    return Load(row.name, row.concurrency[-1], max(clean, default=None), row.concurrency)

@@ -7,7 +7,7 @@ from typing import Literal
 
 from readiness.assessment.objectives import ObjectiveRow, higher_is_better
 from readiness.assessment.plan import Work
-from readiness.checks import Check
+from readiness.checks import Check, Unit
 from readiness.estimate import Estimate, needed
 from readiness.finding import Finding, amount
 
@@ -82,34 +82,33 @@ def share(ratio: float) -> str:
     return amount(ratio, "ratio")
 
 
+def interval(estimate: Estimate, unit: Unit) -> str:
+    """Return an estimate with its interval: `53.4 ms (53.1–54)`, NONE if it has no value."""
+    if estimate.value is None or estimate.low is None or estimate.high is None:
+        return NONE
+    value = amount(estimate.value, unit)
+    _, space, name = value.partition(" ")
+    low, high = (amount(e, unit).removesuffix(space + name) for e in (estimate.low, estimate.high))
+    return f"{value} ({low}–{high})"
+
+
 def rate(estimate: Estimate | None) -> str:
     """Return a rate with its interval: `50 % (45.6–54.4)`."""
-    if estimate is None or estimate.value is None:
-        return NONE
-    low, high = (share(end or 0).removesuffix(" %") for end in (estimate.low, estimate.high))
-    return f"{share(estimate.value)} ({low}–{high})"
+    return NONE if estimate is None else interval(estimate, "ratio")
 
 
 def percentile(estimate: Estimate | None, q: float) -> str:
     """Return milliseconds with their interval: `53.4 (53.1–54)`, or what is missing."""
-    if estimate is None:
-        return NONE
-    if estimate.value is None:
+    if estimate is not None and estimate.value is None:
         return f"n too small: needs {needed(q)}"
-    parts = (estimate.value, estimate.low or 0, estimate.high or 0)
-    value, low, high = (amount(part, "") for part in parts)
-    return f"{value} ({low}–{high})"
+    return NONE if estimate is None else interval(estimate, "")
 
 
 def measured(finding: Finding) -> str:
     """Return the value that was judged; an estimate comes with its interval."""
     value, unit = finding.measured, finding.unit
     if isinstance(value, Estimate):
-        if value.value is None or value.low is None or value.high is None:
-            return NONE
-        return (
-            f"{amount(value.value, unit)} ({amount(value.low, unit)} to {amount(value.high, unit)})"
-        )
+        return interval(value, unit)
     if isinstance(value, bool):
         return "holds" if finding.outcome == "pass" else "does not hold"
     if isinstance(value, int | float):

@@ -12,7 +12,7 @@ from readiness.load.result import Result
 from tests import servers
 from tests.load.runs import GET, at, soon
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.alone]
 
 OK = servers.response(200, "fine")
 

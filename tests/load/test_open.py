@@ -43,6 +43,7 @@ def test_the_gaps_between_arrivals_are_exponential() -> None:
 
 
 @pytest.mark.anyio
+@pytest.mark.alone
 async def test_every_arrival_is_answered_on_a_warm_connection() -> None:
     web = servers.always(OK)
     async with servers.serving(web) as port:
@@ -54,6 +55,7 @@ async def test_every_arrival_is_answered_on_a_warm_connection() -> None:
 
 
 @pytest.mark.anyio
+@pytest.mark.alone
 async def test_requests_leave_when_they_should() -> None:
     async with servers.serving(servers.Web(lambda _: OK, delay=0.02)) as port:
         result = await put(port, Schedule(poisson(60, 0.6, "a"), in_flight=8))
@@ -64,6 +66,7 @@ async def test_requests_leave_when_they_should() -> None:
 
 
 @pytest.mark.anyio
+@pytest.mark.alone
 async def test_waiting_for_a_slot_counts_as_latency() -> None:
     async with servers.serving(servers.Web(lambda _: OK, delay=0.05)) as port:
         result = await put(port, Schedule([0.0, 0.001, 0.002, 0.003], in_flight=1))
@@ -72,6 +75,7 @@ async def test_waiting_for_a_slot_counts_as_latency() -> None:
 
 
 @pytest.mark.anyio
+@pytest.mark.alone
 async def test_a_stall_of_the_service_is_seen_by_all_who_came_meanwhile() -> None:
     answered = 0
 
@@ -95,6 +99,7 @@ async def test_a_stall_of_the_service_is_seen_by_all_who_came_meanwhile() -> Non
 
 
 @pytest.mark.anyio
+@pytest.mark.alone
 async def test_nobody_who_came_is_left_out_when_the_service_hangs() -> None:
     async with servers.serving(servers.silent) as port:
         result = await put(port, Schedule(poisson(20, 0.2, "a"), in_flight=2), timeout=0.3)
@@ -103,6 +108,7 @@ async def test_nobody_who_came_is_left_out_when_the_service_hangs() -> None:
 
 
 @pytest.mark.anyio
+@pytest.mark.alone
 async def test_the_deadline_holds() -> None:
     began = asyncio.get_running_loop().time()
     async with servers.serving(servers.Web(lambda _: OK, delay=0.02)) as port:
@@ -113,6 +119,7 @@ async def test_the_deadline_holds() -> None:
 
 
 @pytest.mark.anyio
+@pytest.mark.alone
 async def test_the_deadline_blames_nobody() -> None:
     async with servers.serving(servers.silent) as port:
         with pytest.raises(ProbeError) as caught:
@@ -121,6 +128,7 @@ async def test_the_deadline_blames_nobody() -> None:
 
 
 @pytest.mark.anyio
+@pytest.mark.alone
 async def test_samples_taken_during_a_stall_of_ours_are_left_out() -> None:
     async with servers.serving(servers.always(OK)) as port:
         schedule = Schedule([place / 100 for place in range(100)], in_flight=4)

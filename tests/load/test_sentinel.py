@@ -5,7 +5,7 @@ import pytest
 
 from readiness.load.sentinel import Sentinel
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.alone]
 
 
 def block(seconds: float) -> tuple[int, int]:

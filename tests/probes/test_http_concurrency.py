@@ -35,6 +35,7 @@ def number(values: Mapping[str, object], metric: str) -> float:
 
 
 @pytest.mark.anyio
+@pytest.mark.alone
 async def test_a_pool_too_small_bears_one_user_and_half_of_fifty(context: Context) -> None:
     async with servers.serving(servers.Pool(size=5, seconds=0.053, patience=0.25)) as port:
         values = await measured(port, context)
@@ -51,6 +52,7 @@ async def test_a_pool_too_small_bears_one_user_and_half_of_fifty(context: Contex
 
 
 @pytest.mark.anyio
+@pytest.mark.alone
 async def test_a_service_that_scales_serves_everyone(context: Context) -> None:
     web = servers.Web(lambda _: OK, delay=0.02)
     async with servers.serving(web) as port:
@@ -68,6 +70,7 @@ async def test_a_service_that_scales_serves_everyone(context: Context) -> None:
 
 
 @pytest.mark.anyio
+@pytest.mark.alone
 async def test_the_number_of_requests_is_bounded(context: Context) -> None:
     web = servers.always(OK)
     async with servers.serving(web) as port:
@@ -76,6 +79,7 @@ async def test_the_number_of_requests_is_bounded(context: Context) -> None:
 
 
 @pytest.mark.anyio
+@pytest.mark.alone
 async def test_the_request_and_its_success_can_be_declared(context: Context) -> None:
     web = servers.always(servers.response(404))
     async with servers.serving(web) as port:
@@ -96,6 +100,7 @@ async def test_the_request_and_its_success_can_be_declared(context: Context) -> 
 
 
 @pytest.mark.anyio
+@pytest.mark.alone
 @pytest.mark.parametrize(
     ("server", "kind"),
     [(servers.slam, "reset"), (servers.garbage, "protocol"), (servers.silent, "timeout")],
@@ -112,6 +117,7 @@ async def test_a_service_that_never_answers_fails_with_its_errors(
 
 
 @pytest.mark.anyio
+@pytest.mark.alone
 async def test_who_accepts_no_connection_is_to_blame(context: Context) -> None:
     async with servers.refusing() as port:
         with pytest.raises(OSError) as caught:
@@ -120,6 +126,7 @@ async def test_who_accepts_no_connection_is_to_blame(context: Context) -> None:
 
 
 @pytest.mark.anyio
+@pytest.mark.alone
 async def test_a_name_that_does_not_resolve_is_to_blame(context: Context) -> None:
     async def unknown(host: str, port: int) -> Any:
         raise ProbeError("dns", "host name does not resolve")

@@ -43,6 +43,7 @@ def point(values: Mapping[str, object], metric: str) -> float:
 
 
 @pytest.mark.anyio
+@pytest.mark.alone
 @pytest.mark.parametrize("milliseconds", [3, 30])
 async def test_the_median_is_the_delay_built_in(milliseconds: int, context: Context) -> None:
     async with servers.serving(servers.Web(lambda _: OK, delay=milliseconds / 1000)) as port:
@@ -54,6 +55,7 @@ async def test_the_median_is_the_delay_built_in(milliseconds: int, context: Cont
 
 
 @pytest.mark.anyio
+@pytest.mark.alone
 async def test_samples_are_what_was_asked_for(context: Context) -> None:
     web = servers.always(OK)
     async with servers.serving(web) as port:
@@ -69,6 +71,7 @@ async def test_samples_are_what_was_asked_for(context: Context) -> None:
 
 
 @pytest.mark.anyio
+@pytest.mark.alone
 async def test_the_request_says_who_asks_and_what_for(context: Context) -> None:
     web = servers.always(OK)
     async with servers.serving(web) as port:
@@ -93,6 +96,7 @@ async def test_the_request_says_who_asks_and_what_for(context: Context) -> None:
 
 
 @pytest.mark.anyio
+@pytest.mark.alone
 async def test_the_health_path_is_the_default(context: Context) -> None:
     web = servers.always(OK)
     async with servers.serving(web) as port:
@@ -102,6 +106,7 @@ async def test_the_health_path_is_the_default(context: Context) -> None:
 
 
 @pytest.mark.anyio
+@pytest.mark.alone
 async def test_few_samples_are_no_guess(context: Context) -> None:
     async with servers.serving(servers.Web(lambda _: OK, delay=0.3)) as port:
         values = await measured(port, context, seconds=0.3, in_flight=4)
@@ -111,6 +116,7 @@ async def test_few_samples_are_no_guess(context: Context) -> None:
 
 
 @pytest.mark.anyio
+@pytest.mark.alone
 async def test_errors_are_counted_apart_from_latency(context: Context) -> None:
     asked = 0
 
@@ -130,6 +136,7 @@ async def test_errors_are_counted_apart_from_latency(context: Context) -> None:
 
 
 @pytest.mark.anyio
+@pytest.mark.alone
 async def test_the_expected_status_is_the_only_success(context: Context) -> None:
     async with servers.serving(servers.always(servers.response(401))) as port:
         denied = await measured(port, context, samples=6)
@@ -139,6 +146,7 @@ async def test_the_expected_status_is_the_only_success(context: Context) -> None
 
 
 @pytest.mark.anyio
+@pytest.mark.alone
 @pytest.mark.parametrize(
     ("server", "kind"),
     [
@@ -161,6 +169,7 @@ async def test_a_service_that_never_answers_fails_with_its_errors(
 
 
 @pytest.mark.anyio
+@pytest.mark.alone
 async def test_who_accepts_no_connection_is_to_blame(context: Context) -> None:
     async with servers.refusing() as port:
         with pytest.raises(OSError) as caught:
@@ -169,6 +178,7 @@ async def test_who_accepts_no_connection_is_to_blame(context: Context) -> None:
 
 
 @pytest.mark.anyio
+@pytest.mark.alone
 async def test_the_wrong_certificate_is_to_blame(context: Context, tmp_path: Path) -> None:
     authority = Authority(tmp_path)
     trusting = replace(context, tls=authority.client)
@@ -183,6 +193,7 @@ async def test_the_wrong_certificate_is_to_blame(context: Context, tmp_path: Pat
 
 
 @pytest.mark.anyio
+@pytest.mark.alone
 async def test_over_tls(context: Context, tmp_path: Path) -> None:
     authority = Authority(tmp_path)
     client = authority.client()
@@ -195,6 +206,7 @@ async def test_over_tls(context: Context, tmp_path: Path) -> None:
 
 
 @pytest.mark.anyio
+@pytest.mark.alone
 async def test_the_deadline_is_ours(context: Context) -> None:
     async with servers.serving(servers.silent) as port:
         with pytest.raises(ProbeError) as caught:
@@ -254,6 +266,7 @@ def test_wrong_settings_are_refused(wrong: dict[str, Any]) -> None:
 
 
 @pytest.mark.anyio
+@pytest.mark.alone
 async def test_only_declared_metrics_are_returned(context: Context) -> None:
     async with servers.serving(servers.Web(lambda _: servers.response(500), 0.001)) as port:
         values = await measured(port, context, samples=10)
@@ -262,6 +275,7 @@ async def test_only_declared_metrics_are_returned(context: Context) -> None:
 
 
 @pytest.mark.anyio
+@pytest.mark.alone
 async def test_two_runs_agree(context: Context) -> None:
     async with servers.serving(servers.Web(lambda _: OK, delay=0.01)) as port:
         medians = [point(await measured(port, context, samples=30), "p50_ms") for _ in range(2)]
