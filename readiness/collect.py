@@ -169,7 +169,9 @@ class Collector:
     async def _measure(self, step: Step) -> None:
         first = await self._attempt(step, 1)
         self._record(step, first)
-        if step.probe.EXCLUSIVE or not (first.failure and first.failure.blames_target):
+        vital = step.name == step.service.health_probe
+        again = vital or not step.probe.EXCLUSIVE
+        if not (again and first.failure and first.failure.blames_target):
             return
         left = self._deadline - asyncio.get_running_loop().time()
         if left > RETRY_PAUSE_SECONDS:

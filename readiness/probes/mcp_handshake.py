@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 
 TIER: Tier = "observe"
 KINDS = frozenset({"mcp"})
-EXCLUSIVE = False
+EXCLUSIVE = True
 METRICS: Mapping[str, str] = {
+    "connected": "true: the service spoke its protocol with us",
     "protocol_version": "protocol version that client and server settled on",
     "era": "discover (2026-07-28 and later) or initialize (before)",
     "server_name": "the server's own name",
@@ -62,7 +63,7 @@ async def measure(service: Service, settings: Settings, context: Context) -> Val
     transport = BoundedTransport(context, tls)
     try:
         async with _session(service, settings, context, transport) as (client, handshake_ms):
-            values: Values = {"handshake_ms": handshake_ms, **_identity(client)}
+            values: Values = {"connected": True, "handshake_ms": handshake_ms, **_identity(client)}
             return values | await _tools(client, settings, context)
     except* (MCPError, ValidationError, RuntimeError) as group:
         fault = transport.refusal or _misbehaviour(group, transport.status)

@@ -22,8 +22,9 @@ from readiness.probes._sampling import sample
 
 TIER: Tier = "observe"
 KINDS = frozenset({"postgres"})
-EXCLUSIVE = False
+EXCLUSIVE = True
 METRICS: Mapping[str, str] = {
+    "connected": "true: the service spoke its protocol with us",
     "connect_ms": "ms: TCP connect, TLS and login of one connection",
     "p50_ms": "ms: median of SELECT 1 on that connection",
     "p95_ms": "ms: 95th percentile of SELECT 1",
@@ -99,7 +100,7 @@ class Settings(ProbeSettings):
 async def measure(service: Service, settings: Settings, context: Context) -> Values:
     """Connect once with a read-only session, sample `SELECT 1`, read the server's own figures."""
     async with _session(service.url.get_secret_value(), context) as (connection, connect_ms):
-        values: Values = {"connect_ms": connect_ms, "tls": connection.encrypted}
+        values: Values = {"connected": True, "connect_ms": connect_ms, "tls": connection.encrypted}
         n = min(context.samples, _MOST_SAMPLES)
         values |= await sample(lambda: connection.execute("SELECT 1"), n, context)
         values |= _version(connection, datetime.now(UTC).date())

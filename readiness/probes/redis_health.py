@@ -22,8 +22,9 @@ from readiness.probes._sampling import sample
 
 TIER: Tier = "observe"
 KINDS = frozenset({"redis"})
-EXCLUSIVE = False
+EXCLUSIVE = True
 METRICS: Mapping[str, str] = {
+    "connected": "true: the service spoke its protocol with us",
     "connect_ms": "ms: TCP connect, TLS and login of one connection",
     "p50_ms": "ms: median of PING on that connection",
     "p95_ms": "ms: 95th percentile of PING",
@@ -55,7 +56,8 @@ async def measure(service: Service, settings: Settings, context: Context) -> Val
     connection = _Connection(service.url.get_secret_value(), context)
     try:
         with _explained():
-            values: Values = {"connect_ms": await _connect(connection, context)}
+            connect_ms = await _connect(connection, context)
+            values: Values = {"connected": True, "connect_ms": connect_ms}
             n = min(context.samples, _MOST_SAMPLES)
             values |= await sample(lambda: _ping(connection), n, context)
         info = await _permitted(connection, context, "INFO")

@@ -13,7 +13,7 @@ from readiness.probes._sampling import sample
 
 TIER: Tier = "observe"
 KINDS: frozenset[str] = frozenset(get_args(Kind))
-EXCLUSIVE = False
+EXCLUSIVE = True
 METRICS: Mapping[str, str] = {
     "connected": "true: the port accepts connections",
     "p50_ms": "ms: median time of a TCP connect",

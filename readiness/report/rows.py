@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 
 from readiness.assessment.capabilities import CapabilityRow
 from readiness.assessment.services import Level, ServiceRow
@@ -55,50 +56,13 @@ class Load:
 
     @property
     def error_free(self) -> int | None:
-        """The most users without a single error, if there is such a number."""
-        clean = [
-            level.users
-            for level in self.levels
-            if level.success_rate is not None and level.success_rate.value == 1
-        ]
+        """The most users up to whom there was no error, if there is such a number."""
+        clean = [level.users for level in takewhile(_clean, self.levels)]
         return max(clean, default=None)
 
 
-def counts(self) -> tuple[tuple[str, int], ...]:
-    """How many findings have each outcome that occurs."""
-    return counts(self.findings)
-
-
-@dataclass(frozen=True)
-class Group:
-    """What is equally ready, each with the issues that keep it from more."""
-
-    title: str
-    sign: Sign
-    capabilities: tuple[CapabilityRow, ...]
-    open: tuple[tuple[ServiceRow, tuple[str, ...]], ...]
-    """Services with what is to be done about them."""
-    clear: tuple[str, ...]
-    """Services with nothing to be done."""
-
-
-@dataclass(frozen=True)
-class Load:
-    """A service under its highest concurrency, and the highest that caused no error."""
-
-    name: str
-    top: Level
-    error_free: int | None
-    levels: tuple[Level, ...]
-
-
-def load(row: ServiceRow) -> Load:
-    clean = [
-        level.users
-        for level in row.concurrency
-        if level.success_rate is not None and level.success_rate.value == 1
-    ]
-    return Load(row.name, row.concurrency[-1], max(clean, default=None), row.concurrency)
+def _clean(level: Level) -> bool:
+    return level.success_rate is not None and level.success_rate.value == 1
 
 
 def counts(findings: Sequence[Finding]) -> tuple[tuple[str, int], ...]:
