@@ -56,6 +56,16 @@ class Finding(BaseModel):
         return self.waiver is not None
 
     @property
+    def unproven(self) -> bool:
+        """Whether the estimate meets its target and only its interval does not, for want of n."""
+        e = self.measured
+        if not isinstance(e, Estimate) or e.value is None or self.outcome != "warn" or self.flaky:
+            return False
+        if self.target is None or self.limit is None:
+            return False
+        return curve.meets(e.value, self.target, "lower" if self.target < self.limit else "higher")
+
+    @property
     def conclusive(self) -> bool:
         """Whether a value was measured and judged.
 
@@ -176,7 +186,8 @@ def _judge(check: Check, service: Service, attempts: Sequence[Measurement]) -> _
         return _unknown(str(explained or f"{check.metric} was not measured"))
     judged = _value(check, value)
     if explained and judged.outcome != "pass":
-        return judged._replace(because=f"{judged.because}: {explained}")
+        because = f"{judged.because}: {explained}" if check.must_be is None else str(explained)
+        return judged._replace(because=because)
     return judged
 
 
@@ -217,7 +228,8 @@ def _value(check: Check, value: Value) -> _Judged:
     if check.must_be is not None:
         if not isinstance(value, bool):
             return _bug(check)
-        return _plain(value is check.must_be, value, "yes" if value else "no")
+        passed = value is check.must_be
+        return _plain(passed, value, "holds" if passed else "does not hold")
     if check.one_of is not None:
         if type(value) not in map(type, check.one_of) or value in NOT_FINITE:
             return _bug(check)

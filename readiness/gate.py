@@ -115,9 +115,9 @@ def _card_caps(card: Scorecard) -> list[tuple[int, str]]:
     titles = {a.id: a.title for a in card.areas}
     caps = [(CAP_NOT_READY, f"area below {READY_AREA}: {titles[a]}") for a in weak_areas(card)]
     if card.coverage < ENOUGH_COVERAGE:
-        caps.append((CAP_UNCOVERED, f"coverage of {card.coverage:.0%} is below 80 %"))
+        caps.append((CAP_UNCOVERED, f"coverage of {card.coverage * 100:.0f} % is below 80 %"))
     elif card.coverage < READY_COVERAGE:
-        caps.append((CAP_NOT_READY, f"coverage of {card.coverage:.0%} is below 95 %"))
+        caps.append((CAP_NOT_READY, f"coverage of {card.coverage * 100:.0f} % is below 95 %"))
     return caps
 
 

@@ -11,7 +11,7 @@ from readiness.evidence import Evidence, Tool
 from readiness.failure import Failure, FailureKind
 from readiness.finding import Finding
 from readiness.inventory import Inventory, Service, System, Waiver
-from readiness.measurement import Measurement, Value
+from readiness.measurement import Measurement
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 CRITERIA = bundled_criteria()
@@ -41,7 +41,7 @@ def measured(
     on: str = "api",
     failure: FailureKind | None = None,
     attempt: int = 1,
-    **values: Value,
+    **values: Any,
 ) -> Measurement:
     return Measurement(
         probe=probe,
@@ -118,12 +118,12 @@ def finding(score: float = 1.0, upper: float | None = None, **changes: Any) -> F
 
 
 def unknown(**changes: Any) -> Finding:
-    return finding(0.0, 1.0, **{"outcome": "unknown"} | changes)
+    return finding(0.0, 1.0, outcome="unknown", **changes)
 
 
 def outage(**changes: Any) -> Finding:
     failure = Failure(kind="refused", detail="connection refused")
-    return finding(0.0, **{"failure": failure, "because": failure.detail} | changes)
+    return finding(0.0, failure=failure, **changes)
 
 
 def area(name: str, weight: float = 1, **changes: Any) -> Area:
@@ -137,10 +137,10 @@ def waiver(check: str, until: str, **changes: Any) -> Waiver:
     return Waiver.model_validate(body | changes)
 
 
-def healthy(on: str = "api", **changes: Value) -> tuple[Measurement, ...]:
+def healthy(on: str = "api", **changes: Any) -> tuple[Measurement, ...]:
     """Everything an http service is asked, perfect, but for `changes` of single metrics."""
-    fast = {"p50_ms": estimate(10), "p95_ms": estimate(20), "p99_ms": estimate(30)}
-    values: dict[str, dict[str, Value]] = {
+    fast: dict[str, Any] = {"p50_ms": estimate(10), "p95_ms": estimate(20), "p99_ms": estimate(30)}
+    values: dict[str, dict[str, Any]] = {
         "http_health": {
             "status": 200,
             "healthy": True,

@@ -11,7 +11,6 @@ from readiness.criteria import bundled_criteria, check_overrides, read_packs, wi
 from readiness.document import ConfigurationError, parse
 from readiness.finding import judge
 from readiness.inventory import Health, Service
-from readiness.measurement import Value
 from readiness.probes import load, names
 from tests.judging import CRITERIA, NOW, estimate, inventory, measured, service, waiver
 
@@ -23,7 +22,7 @@ WEB = service(kind="web", probes={"web_page": {"text": "Welcome"}})
 MCP = service(kind="mcp", probes={"mcp_handshake": {"tools": ["search"]}})
 POSTGRES, REDIS, TCP = service(kind="postgres"), service(kind="redis"), service(kind="tcp")
 
-Case = tuple[Service, dict[str, Value], dict[str, Value]]
+Case = tuple[Service, dict[str, Any], dict[str, Any]]
 
 CASES: dict[str, Case] = {
     "health-ready": (HTTP, {"healthy": True}, {"healthy": False}),

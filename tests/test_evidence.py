@@ -59,7 +59,7 @@ def test_times_are_kept_in_utc() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"finished_at": datetime(2026, 3, 1)}, "timezone"),  # noqa: DTZ001
+        ({"finished_at": datetime(2026, 3, 1)}, "timezone"),
         (
             {"finished_at": datetime(9999, 12, 31, tzinfo=UTC) + timedelta(hours=23)},
             None,
@@ -138,7 +138,7 @@ def test_what_is_not_evidence_is_refused_in_one_sentence(text: str, place: str) 
 )
 def test_an_estimate_that_is_none_is_refused(value: dict[str, Any]) -> None:
     bad = GOOD["measurements"][0] | {"values": {"p95_ms": value}}
-    with pytest.raises(ConfigurationError, match="measurements.0.values"):
+    with pytest.raises(ConfigurationError, match=r"measurements\.0\.values"):
         from_json(json.dumps(GOOD | {"measurements": [bad]}), "e.json")
 
 

@@ -9,11 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from readiness.checks import Unit
-from readiness.estimate import Estimate
 from readiness.failure import FAILURE_KINDS, TARGET_FAULTS, FailureKind
 from readiness.finding import Finding, amount, by_key, judge, judge_all
 from readiness.inventory import Service, Waiver
-from readiness.measurement import Measurement, Value
+from readiness.measurement import Measurement
 from tests.judging import CRITERIA, NOW, check, estimate, inventory, measured, service, waiver
 from tests.strategies import HOSTILE, PROPERTY
 
@@ -30,7 +29,7 @@ def one(
     on: Service | None = None,
     *attempts: Measurement,
     waivers: tuple[Waiver, ...] = (),
-    **values: Value,
+    **values: Any,
 ) -> Finding:
     measurements = attempts or (measured("http_latency", **values),)
     return judge(rule, on or service(), measurements, waivers, TODAY)
@@ -136,7 +135,7 @@ def test_too_few_samples_are_unknown_never_a_guess() -> None:
     ],
 )
 def test_what_no_honest_probe_returns_is_unknown_and_ours(
-    rule: Any, values: dict[str, Value]
+    rule: Any, values: dict[str, Any]
 ) -> None:
     found = one(rule, **values)
     assert (found.outcome, found.score, found.upper) == ("unknown", 0.0, 1.0)
@@ -183,8 +182,8 @@ def test_nothing_measured_at_all_is_unknown() -> None:
 
 
 def test_an_explanation_is_added_to_what_does_not_pass() -> None:
-    assert one(UP, up=False, up_because="status 503").because == "no: status 503"
-    assert one(UP, up=True, up_because="status 503").because == "yes"
+    assert one(UP, up=False, up_because="status 503").because == "status 503"
+    assert one(UP, up=True, up_because="status 503").because == "holds"
 
 
 WHEN = check(
@@ -197,8 +196,8 @@ WHEN = check(
 @pytest.mark.parametrize(
     ("values", "outcome", "because"),
     [
-        ({"persists": True, "saved": True}, "pass", "yes"),
-        ({"persists": True, "saved": False}, "fail", "no"),
+        ({"persists": True, "saved": True}, "pass", "holds"),
+        ({"persists": True, "saved": False}, "fail", "does not hold"),
         ({"persists": True}, "unknown", "saved was not measured"),
         ({"persists": False, "saved": False}, "not_applicable", "persistence is off"),
         ({"saved": True}, "unknown", "persists was not measured"),
@@ -208,7 +207,7 @@ WHEN = check(
     ],
 )
 def test_only_a_measured_fact_makes_a_check_not_applicable(
-    values: dict[str, Value], outcome: str, because: str
+    values: dict[str, Any], outcome: str, because: str
 ) -> None:
     found = one(WHEN, **values)
     assert (found.outcome, found.because) == (outcome, because)
@@ -227,13 +226,13 @@ def test_a_retry_that_passes_is_flaky() -> None:
     )
     found = one(UP, None, *retried)
     assert (found.outcome, found.flaky, found.score, found.upper) == ("warn", True, 0.5, 0.5)
-    assert found.because == "flaky: attempt 1 failed (timeout it was), attempt 2: yes"
+    assert found.because == "flaky: attempt 1 failed (timeout it was), attempt 2: holds"
 
 
 def test_a_retry_stays_visible_when_the_first_attempt_is_lost() -> None:
     found = one(UP, None, measured("http_latency", attempt=2, up=True))
     assert (found.flaky, found.score) == (True, 0.5)
-    assert found.because == "flaky: attempt 1 failed (not kept), attempt 2: yes"
+    assert found.because == "flaky: attempt 1 failed (not kept), attempt 2: holds"
 
 
 def test_a_flaky_value_keeps_a_score_below_a_half_and_its_doubt() -> None:
@@ -295,7 +294,7 @@ def test_a_waiver_holds_to_its_last_day(
     ],
 )
 def test_an_expired_waiver_is_told_of_where_it_would_have_helped(
-    values: dict[str, Value], told: bool
+    values: dict[str, Any], told: bool
 ) -> None:
     found = one(waivers=(waiver("speed", "2026-02-28"),), **values)
     assert ("expired" in found.because) is told
@@ -392,7 +391,7 @@ def test_amounts_are_written_to_the_digits_that_matter(value: float, unit: Unit,
 
 @PROPERTY
 @given(value=st.one_of(st.sampled_from(HOSTILE), st.floats(), st.integers(), st.text()))
-def test_no_value_breaks_a_check_or_scores_outside_its_bounds(value: Value) -> None:
+def test_no_value_breaks_a_check_or_scores_outside_its_bounds(value: Any) -> None:
     for rule in (*CRITERIA.checks.values(), SPEED, UP, DAYS, RATE, check(one_of=[1, "a"])):
         found = judge(
             rule.model_copy(update={"declared": (), "when": None}),

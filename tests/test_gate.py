@@ -88,9 +88,9 @@ def test_what_is_no_open_blocker_caps_nothing(one: Finding) -> None:
 @pytest.mark.parametrize(
     ("coverage", "value", "because"),
     [
-        (0.79, 69, "coverage of 79% is below 80 %"),
-        (0.80, 84, "coverage of 80% is below 95 %"),
-        (0.94, 84, "coverage of 94% is below 95 %"),
+        (0.79, 69, "coverage of 79 % is below 80 %"),
+        (0.80, 84, "coverage of 80 % is below 95 %"),
+        (0.94, 84, "coverage of 94 % is below 95 %"),
         (0.95, 97, None),
     ],
 )

@@ -209,7 +209,12 @@ def findings(draw: st.DrawFn) -> list[Finding]:
     found = []
     for i in range(draw(st.integers(0, 12))):
         on, where = draw(PLACES)
-        place = {"check": f"c{i}", "service": on, "area": where, "severity": draw(SEVERITIES)}
+        place: dict[str, Any] = {
+            "check": f"c{i}",
+            "service": on,
+            "area": where,
+            "severity": draw(SEVERITIES),
+        }
         x, y = sorted((draw(st.floats(0, 1)), draw(st.floats(0, 1))))
         made = st.sampled_from(
             [

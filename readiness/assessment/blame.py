@@ -35,6 +35,16 @@ def root_causes(inventory: Inventory, findings: Sequence[Finding]) -> tuple[Root
     )
 
 
+def down(inventory: Inventory, findings: Sequence[Finding]) -> frozenset[str]:
+    """Return the names of the services whose health probe met their own fault."""
+    vital = {s.name: s.health_probe for s in inventory.services}
+    return frozenset(
+        f.service
+        for f in findings
+        if f.probe == vital[f.service] and f.failure is not None and f.failure.blames_target
+    )
+
+
 def explained(causes: Sequence[RootCause]) -> frozenset[str]:
     """Return the names of all services whose outage has its cause in another."""
     return frozenset(name for cause in causes for name in cause.explains)

@@ -1,10 +1,11 @@
 """Findings on the services behind each capability -> how ready that capability is."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from readiness.assessment.blame import down
 from readiness.assessment.model import Model
 from readiness.finding import Finding
 from readiness.gate import CAP_BLOCKED, blockers
@@ -44,18 +45,23 @@ def label(score: int) -> Label:
 
 def _row(name: str, capability: Capability, model: Model) -> CapabilityRow:
     findings = [f for f in model.findings if f.service in capability.services]
+    out = down(model.evidence.inventory, findings)
     points = partial(findings, model.evidence.inventory, model.criteria.areas)
     if any(not f.waived for f in blockers(findings)):
         points = min(points, CAP_BLOCKED)
     return CapabilityRow(
-        id=name, title=capability.title, score=points, label=label(points), issues=_issues(findings)
+        id=name,
+        title=capability.title,
+        score=points,
+        label=label(points),
+        issues=_issues(findings, out),
     )
 
 
-def _issues(findings: Sequence[Finding]) -> tuple[str, ...]:
+def _issues(findings: Sequence[Finding], out: Collection[str]) -> tuple[str, ...]:
     issues: dict[str, None] = {}
     for f in sorted(findings, key=lambda f: (f.outcome != "fail", not f.blocker)):
-        if f.failure and f.outcome == "fail":
+        if f.failure and f.outcome == "fail" and f.service in out:
             issues[f"{f.service} is down: {f.because}"] = None
         elif f.outcome in ("fail", "unknown") or f.undecided or f.flaky:
             issues[f"{f.title}, {f.service}: {f.because}"] = None

@@ -60,7 +60,8 @@ class Work:
 def works(model: Model, hidden: Collection[str] = ()) -> tuple[Work, ...]:
     """Return all work worth doing, blockers first, then by gain per hour.
 
-    Outages of the services in `hidden` are left out: another service's outage explains them.
+    Outages of the services in `hidden` are left out: another service's outage explains them. So
+    is what only lacks samples: there is nothing to mend.
     """
     found = [_work(model, group) for group in _groups(model.findings, hidden)]
     found.sort(
@@ -77,15 +78,17 @@ def works(model: Model, hidden: Collection[str] = ()) -> tuple[Work, ...]:
 def _groups(findings: Sequence[Finding], hidden: Collection[str]) -> list[list[Finding]]:
     """Return the findings that one fix mends together.
 
-    That is all that one unreachable service fails; and with a failed blocker the blockers that
-    the same probe left unknown, because it could not get past the failed one.
+    That is all that one unreachable service fails; all that one probe found only at its second
+    attempt; and with a failed blocker the blockers that the same probe left unknown, because it
+    could not get past the failed one.
     """
     groups: dict[Key, list[Finding]] = {}
     for f in findings:
-        if f.outcome in ("fail", "warn") and not f.waived:
+        if f.outcome in ("fail", "warn") and not f.waived and not f.unproven:
             down = f.failure is not None and f.failure.blames_target
             if not (down and f.service in hidden):
-                groups.setdefault(("" if down else f.check, f.service), []).append(f)
+                cause = "" if down else f.probe if f.flaky else f.check
+                groups.setdefault((cause, f.service), []).append(f)
     for f in findings:
         if f.outcome == "unknown" and f.blocker:
             behind = (g for g in groups.values() if _same_probe(g[0], f) and g[0].blocker)
@@ -194,7 +197,9 @@ def _coverage(model: Model) -> list[Condition]:
     if model.card.coverage >= READY_COVERAGE:
         return []
     unmeasured = [f for f in model.findings if not f.conclusive and f.outcome != "not_applicable"]
-    text = f"{model.card.coverage:.0%} of the score rests on measured values, READY needs 95 %"
+    text = (
+        f"{model.card.coverage * 100:.0f} % of the score rests on measured values, READY needs 95 %"
+    )
     return [
         Condition(
             text=f"{text}. Bring up what is down and measure what is listed as not tested.",

@@ -1,6 +1,6 @@
 """Findings -> risks by severity, and what was not tested."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from pydantic import BaseModel, ConfigDict
 
@@ -34,12 +34,13 @@ class NotTested(_Frozen):
 
 def risks(findings: Sequence[Finding], rows: Sequence[ServiceRow]) -> Risks:
     """Sort what may go wrong after the release by how bad it would be."""
-    critical_down = {r.name for r in rows if r.status == "down" and r.criticality == "critical"}
+    down = {r.name for r in rows if r.status == "down"}
+    critical_down = {r.name for r in rows if r.name in down and r.criticality == "critical"}
     high: dict[str, None] = {}
     medium: dict[str, None] = {}
     low: dict[str, None] = {}
     for f in findings:
-        text = _text(f)
+        text = _text(f, down)
         if f.outcome == "fail" and ((f.blocker and not f.waived) or f.service in critical_down):
             high[text] = None
         elif f.outcome == "fail" or (f.blocker and (f.undecided or f.outcome == "unknown")):
@@ -68,11 +69,11 @@ def not_tested(model: Model) -> tuple[NotTested, ...]:
     return tuple(NotTested(probe=p, service=s, because=b) for p, s, b in found)
 
 
-def _text(f: Finding) -> str:
-    if f.failure and f.outcome == "fail":
+def _text(f: Finding, down: Collection[str]) -> str:
+    if f.failure and f.outcome == "fail" and f.service in down:
         return f"{f.service} is down: {f.because}"
     waived = f" (waived by {f.waiver.owner} until {f.waiver.until})" if f.waiver else ""
-    thin = f", over {THIN_MARGIN:.0%} of its target" if _thin(f) else ""
+    thin = f", over {THIN_MARGIN * 100:.0f} % of its target" if _thin(f) else ""
     return f"{f.title}, {f.service}: {f.because}{thin}{waived}"
 
 

@@ -31,14 +31,15 @@ def conclusion(found: Assessment, out: Path) -> str:
     lines = [
         "",
         f"{VERDICTS[decision.verdict]}  {decision.value}/100 {decision.grade}{bound}{raw}{delta}",
-        f"Coverage {card.coverage:.0%}, {len(found.model.findings)} checks"
+        f"Coverage {card.coverage * 100:.0f} %, {len(found.model.findings)} checks"
         f" on {len(found.services)} services",
     ]
     if found.evidence.interrupted:
         lines.append(f"PARTIAL: interrupted by {found.evidence.interrupted}")
     if not found.evidence.policy.gate:
         lines.append("GATE DISABLED: --no-gate")
-    lines += ["Fix first:"] if found.work else []
+    first = "Could be better:" if decision.verdict == "ready" else "Fix first:"
+    lines += [first] if found.work else []
     lines += [
         f"  {n}. {work.head.title}, {work.head.service}: {work.head.because}"
         f" ({work.head.fix.effort_hours:g} h, then {work.together_score})"

@@ -133,13 +133,6 @@ def demanded(finding: Finding, check: Check) -> tuple[str, str]:
     )
 
 
-def why(finding: Finding) -> str:
-    """Return the reason; without the "no" of a yes-or-no check, whose title says what failed."""
-    if isinstance(finding.measured, bool) and not finding.flaky:
-        return finding.because.partition(": ")[2] or measured(finding)
-    return finding.because
-
-
 def joined(parts: tuple[str, ...], most: int) -> str:
     """Return at most `most` parts as an enumeration that says how many are left out."""
     left = len(parts) - most
