@@ -6,7 +6,7 @@ from pathlib import Path
 from readiness import probes
 from readiness.checks import Check, Criteria
 from readiness.criteria import bundled_criteria
-from readiness.finding import amount
+from readiness.quantity import amount
 
 HERE = Path(__file__).resolve().parent
 
@@ -48,9 +48,10 @@ def _checks(criteria: Criteria) -> Iterator[str]:
         for check in criteria.checks.values():
             if check.area == area.id:
                 severity = check.severity + (", blocker" if check.blocker else "")
+                fix = f"{_cell(check.fix.text)} ({check.fix.effort_hours:g} h)"
                 yield (
                     f"| `{check.id}`<br>{_cell(check.title)} | {_passes(check)} | {severity} "
-                    f"| {_cell(check.why)} | {_cell(check.fix.text)} ({check.fix.effort_hours:g} h) |"
+                    f"| {_cell(check.why)} | {fix} |"
                 )
 
 

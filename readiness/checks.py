@@ -1,65 +1,19 @@
 """Check and Area: what is expected of each metric, why, how to mend it, and its weight."""
 
-import re
 from collections.abc import Mapping
-from fractions import Fraction
 from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from readiness.curve import Better, Curve, fault
 from readiness.inventory import Kind, Service
+from readiness.quantity import Unit, quantity
 
 Severity = Literal["critical", "high", "medium", "low"]
-Unit = Literal["ms", "ratio", "bytes", "days", "count", ""]
-
-_FACTORS: Mapping[Unit, Mapping[str, Fraction]] = {
-    "ms": {"us": Fraction(1, 1000), "ms": Fraction(1), "s": Fraction(1000), "m": Fraction(60_000)},
-    "ratio": {"%": Fraction(1, 100)},
-    "bytes": {
-        "B": Fraction(1),
-        "kB": Fraction(10**3),
-        "MB": Fraction(10**6),
-        "KiB": Fraction(2**10),
-        "MiB": Fraction(2**20),
-    },
-    "days": {"d": Fraction(1)},
-}
 
 
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-def quantity(written: Any, unit: Unit) -> float:
-    """Read a target or limit as people write it (`200ms`, `99%`, `1MiB`) in the metric's unit.
-
-    ValueError if it is neither a number nor a number with a unit that fits.
-    """
-    if isinstance(written, bool) or not isinstance(written, int | float | str):
-        raise ValueError(f"must be a number{_example(unit)}")
-    try:
-        return float(_scaled(written, unit)) if isinstance(written, str) else float(written)
-    except OverflowError:
-        raise ValueError("is too large a number") from None
-
-
-def _scaled(written: str, unit: Unit) -> Fraction:
-    match = re.fullmatch(r"\s*(-?\d{1,400}(?:\.\d{1,400})?)\s*([a-zA-Z%]*)\s*", written, re.ASCII)
-    factors = {"": Fraction(1), **_FACTORS.get(unit, {})}
-    if not match or match[2] not in factors:
-        raise ValueError(f"must be a number{_example(unit)}")
-    return Fraction(match[1]) * factors[match[2]]
-
-
-def _example(unit: Unit) -> str:
-    examples = {
-        "ms": " such as 200ms or 1.5s",
-        "ratio": " such as 0.99 or 99%",
-        "bytes": " such as 500kB or 1MiB",
-        "days": " of days such as 30d",
-    }
-    return examples.get(unit, "")
 
 
 class Fix(_Frozen):

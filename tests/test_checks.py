@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from readiness.checks import Check, Criteria, Unit, quantity
+from readiness.checks import Check, Criteria
+from readiness.quantity import Unit, quantity
 from tests.judging import CRITERIA, area, check, service
 
 

@@ -9,8 +9,8 @@ import pytest
 from readiness import bundled
 from readiness.criteria import bundled_criteria, check_overrides, read_packs, with_packs
 from readiness.document import ConfigurationError, parse
-from readiness.finding import judge
 from readiness.inventory import Health, Service
+from readiness.judge import judge
 from readiness.probes import load, names
 from tests.judging import CRITERIA, NOW, estimate, inventory, measured, service, waiver
 

@@ -3,6 +3,8 @@ import pytest
 from readiness.inventory import System, Tier
 from readiness.safety import Refused, allowed_tiers
 
+LOAD: tuple[Tier, ...] = ("load",)
+
 
 def system(environment: str = "staging", allow: tuple[str, ...] = ()) -> System:
     return System.model_validate({"name": "s", "environment": environment, "allow": allow})
@@ -28,8 +30,8 @@ def test_production_is_only_observed_whatever_the_inventory_allows() -> None:
 
 def test_production_takes_load_only_when_the_command_line_says_both() -> None:
     with pytest.raises(Refused, match="--environment production"):
-        allowed_tiers(system("production"), ("load",))
-    assert allowed_tiers(system("production"), ("load",), "production") == {"observe", "load"}
+        allowed_tiers(system("production"), LOAD)
+    assert allowed_tiers(system("production"), LOAD, "production") == {"observe", "load"}
 
 
 def test_production_is_not_called_staging_to_get_around_it() -> None:

@@ -5,8 +5,8 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from readiness.assessment.model import Model
-from readiness.checks import Unit
 from readiness.inventory import Waiver
+from readiness.quantity import Unit
 
 
 class _Frozen(BaseModel):

@@ -6,8 +6,9 @@ from fractions import Fraction
 
 from readiness.checks import Criteria
 from readiness.evidence import Evidence
-from readiness.finding import Finding, judge_all
+from readiness.finding import Finding
 from readiness.gate import Decision, blockers, decide, headline
+from readiness.judge import judge_all
 from readiness.score import Ledger, Scorecard
 
 Key = tuple[str, str]

@@ -7,9 +7,9 @@ from pydantic import BaseModel, ConfigDict
 
 from readiness.assessment.model import Model
 from readiness.assessment.services import ServiceRow
-from readiness.checks import Unit
 from readiness.estimate import Estimate
 from readiness.finding import Finding
+from readiness.quantity import Unit
 
 
 class ObjectiveRow(BaseModel):

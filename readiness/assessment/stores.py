@@ -5,9 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pydantic import BaseModel, ConfigDict
 
 from readiness.assessment.services import ServiceRow
-from readiness.finding import amount
 from readiness.inventory import Kind
 from readiness.measurement import Measurement, Value, number
+from readiness.quantity import amount
 
 Values = Mapping[str, Value]
 

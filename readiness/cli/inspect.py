@@ -11,7 +11,7 @@ from readiness import collect, criteria, document, inventory, probes, safety
 from readiness.checks import Check, Criteria
 from readiness.document import ConfigurationError
 from readiness.document.complaint import suggest
-from readiness.finding import amount
+from readiness.quantity import amount
 
 
 def validate(path: Path, checks: Sequence[Path], no_env: bool) -> None:

@@ -7,7 +7,7 @@ import jinja2
 
 from readiness import bundled, escape
 from readiness.assessment import Assessment
-from readiness.finding import amount
+from readiness.quantity import amount
 from readiness.report import words
 from readiness.report.page import Page
 

@@ -7,9 +7,10 @@ from typing import Literal
 
 from readiness.assessment.objectives import ObjectiveRow, higher_is_better
 from readiness.assessment.plan import Work
-from readiness.checks import Check, Unit
+from readiness.checks import Check
 from readiness.estimate import Estimate, needed
-from readiness.finding import Finding, amount
+from readiness.finding import Finding
+from readiness.quantity import Unit, amount
 
 NONE = "–"
 

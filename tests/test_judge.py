@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from readiness.checks import Unit
 from readiness.failure import FAILURE_KINDS, TARGET_FAULTS, FailureKind
-from readiness.finding import Finding, amount, by_key, judge, judge_all
+from readiness.finding import Finding
 from readiness.inventory import Service, Waiver
+from readiness.judge import judge, judge_all
 from readiness.measurement import Measurement
+from readiness.quantity import Unit, amount
 from tests.judging import CRITERIA, NOW, check, estimate, inventory, measured, service, waiver
 from tests.strategies import HOSTILE, PROPERTY
 
@@ -345,7 +346,7 @@ def test_all_checks_of_all_services_are_judged_in_order() -> None:
     ]
     assert names == expected
     assert {f.outcome for f in found} == {"unknown", "not_applicable"}
-    assert by_key(found)["redis-up", "cache"].severity == "critical"
+    assert next(f for f in found if f.check == "redis-up").severity == "critical"
 
 
 def test_measurements_of_strangers_change_nothing() -> None:
