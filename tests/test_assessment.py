@@ -451,6 +451,13 @@ def test_one_outage_is_one_piece_of_work() -> None:
     assert {f["projected_score"] for f in down} == {100}
 
 
+def test_what_only_lacks_samples_is_no_work() -> None:
+    doubtful = judged(API, *healthy(http_latency__p95_ms=estimate(150, 100, 300)))
+    assert doubtful.plan == ()
+    slow = judged(API, *healthy(http_latency__p95_ms=estimate(250, 210, 300)))
+    assert [p.check for p in slow.plan] == ["latency-p95"]
+
+
 def test_what_is_waived_is_no_work() -> None:
     of = API.model_copy(update={"waivers": (waiver("login-accepted", "2026-03-01"),)})
     found = judged(of, *healthy(http_access__login_accepted=False))
@@ -573,6 +580,18 @@ def test_a_capability_is_scored_by_the_services_behind_it() -> None:
     assert (rows["work"].score, rows["work"].label) == (0, "not ready")
 
 
+def test_a_service_is_down_when_its_health_probe_says_so_and_not_another() -> None:
+    of = inventory(
+        service(criticality="critical"),
+        capabilities={"all": {"title": "All", "services": ["api"]}},
+    )
+    up = [m for m in healthy() if m.probe != "http_latency"]
+    found = judged(of, *up, measured("http_latency", failure="timeout"))
+    assert found.capabilities[0].issues[0] == "Requests answered without error, api: timeout it was"
+    assert found.risks.high[0] == "Requests answered without error, api: timeout it was"
+    assert "down" not in "".join((*found.capabilities[0].issues, *found.risks.high))
+
+
 def test_a_waived_blocker_does_not_cap_a_capability() -> None:
     capability = {"all": {"title": "All", "services": ["api"]}}
     for waived, expected in ((["concurrency-success"], 84), ([], 59)):
@@ -616,6 +635,11 @@ def test_objectives_are_measured_against_their_targets() -> None:
     assert got["authentication_success"] == (0.5, False, "1 of 2 logins and credentials passed")
     current, met, because = got["checks_passed"]
     assert (met, because.endswith("checks passed")) == (current >= 0.8, True)
+
+
+def test_a_service_that_answers_that_it_is_sick_is_not_available() -> None:
+    got = objectives(judged(inventory(service()), measured("http_health", healthy=False)))
+    assert got["availability"] == (0.0, False, "0 of 1 services")
 
 
 def test_an_objective_without_a_source_says_so() -> None:

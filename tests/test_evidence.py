@@ -134,7 +134,11 @@ def test_what_is_not_evidence_is_refused_in_one_sentence(text: str, place: str) 
 
 @pytest.mark.parametrize(
     "value",
-    [{"value": 1, "low": 1, "high": 1, "n": -1}, {"value": 1, "low": None, "high": 2, "n": 1}],
+    [
+        {"value": 1, "low": 1, "high": 1, "n": 2**53 + 1},
+        {"value": 1, "low": 1, "high": 1, "n": -1},
+        {"value": 1, "low": None, "high": 2, "n": 1},
+    ],
 )
 def test_an_estimate_that_is_none_is_refused(value: dict[str, Any]) -> None:
     bad = GOOD["measurements"][0] | {"values": {"p95_ms": value}}

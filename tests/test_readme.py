@@ -19,7 +19,7 @@ def commands(text: str) -> list[str]:
         for b in blocks
         for line in b.splitlines()
     ]
-    return [line.partition("  #")[0] for line in lines if re.match(r"(readiness|make) ", line)]
+    return [line.partition("  #")[0].strip() for line in lines if re.match(r"(readiness|make) ", line)]
 
 
 ALL = sorted({c for page in PAGES for c in commands(page.read_text("utf-8"))})

@@ -136,7 +136,7 @@ def conditions(model: Model, work: Sequence[Work]) -> tuple[Condition, ...]:
             group = grouped.get((f.check, f.service), (f,))
             seen |= {(g.check, g.service) for g in group}
             found.append(_blocker(model, f, group, owners[f.service]))
-    return (*found, *_areas(model), *_coverage(model), *_score(model))
+    return (*found, *_areas(model, work), *_coverage(model), *_score(model, work))
 
 
 def _work(model: Model, group: Sequence[Finding]) -> Work:
@@ -177,20 +177,20 @@ def _blocker(
     )
 
 
-def _areas(model: Model) -> list[Condition]:
+def _areas(model: Model, work: Sequence[Work]) -> list[Condition]:
     weak = weak_areas(model.card)
     return [
-        _lift(model, f"{a.title} is at {a.score}, READY needs {READY_AREA}", [a.id])
+        _lift(model, work, f"{a.title} is at {a.score}, READY needs {READY_AREA}", [a.id])
         for a in model.card.areas
         if a.id in weak
     ]
 
 
-def _score(model: Model) -> list[Condition]:
+def _score(model: Model, work: Sequence[Work]) -> list[Condition]:
     if model.card.raw >= READY_SCORE:
         return []
     text = f"The score before caps is {model.card.raw}, READY needs {READY_SCORE}"
-    return [_lift(model, text, [a.id for a in model.card.areas])]
+    return [_lift(model, work, text, [a.id for a in model.card.areas])]
 
 
 def _coverage(model: Model) -> list[Condition]:
@@ -210,8 +210,9 @@ def _coverage(model: Model) -> list[Condition]:
     ]
 
 
-def _lift(model: Model, text: str, areas: Sequence[str]) -> Condition:
+def _lift(model: Model, work: Sequence[Work], text: str, areas: Sequence[str]) -> Condition:
     open_ = [f for f in model.findings if f.area in areas and f.outcome in ("fail", "warn")]
     after = model.standing.passing(open_)
-    hours = sum(f.fix.effort_hours for f in open_)
+    mending = (w for w in work if any(f.area in areas for f in w.findings))
+    hours = sum(w.head.fix.effort_hours for w in mending)
     return Condition(text=text, owner=None, effort_hours=hours or None, projected_score=after.value)

@@ -12,6 +12,7 @@ from readiness.probes import Context, ProbeSettings
 from readiness.probes._answer import Answer
 from readiness.probes._http import attempt, public_path, target
 from readiness.probes._login import HeaderName, Login, log_in
+from readiness.probes._refusal import reason
 
 TIER: Tier = "observe"
 KINDS = frozenset({"http", "web"})
@@ -132,7 +133,10 @@ def _not_a_refusal(answer: Answer | Failure, refuse_with: frozenset[int]) -> str
     return f"{said}, which is no refusal ({' or '.join(map(str, sorted(refuse_with)))})"
 
 
-def _answered(metric: str, asked: Asked, without: str, by: str = "") -> Values:
+def _answered(
+    metric: str, asked: Asked, without: str, by: str = "", sent: Sequence[str] = ()
+) -> Values:
+    """Judge answers that should be 2xx; the server's reason is told without what was `sent`."""
     if not asked:
         return {f"{metric}_because": without}
     offenders = []
@@ -140,7 +144,9 @@ def _answered(metric: str, asked: Asked, without: str, by: str = "") -> Values:
         if isinstance(answer, Failure):
             offenders.append(f"{by}{_shown(request)}: {answer.kind}: {answer.detail}")
         elif not answer.ok:
-            offenders.append(f"{by}{_shown(request)} answered {answer.outcome}")
+            told = reason(answer, sent) if by else ""
+            why = f": {told}" if told else ""
+            offenders.append(f"{by}{_shown(request)} answered {answer.outcome}{why}")
     return _verdict(metric, offenders)
 
 
@@ -167,7 +173,8 @@ async def _accepted(
 ) -> Values:
     asked = await _ask(service, settings.protected, headers, context)
     without = "no protected path is declared to try it on"
-    return _answered("credential_accepted", asked, without, by="with the credential, ")
+    sent = [text for value in headers.values() for text in (value, *value.split())]
+    return _answered("credential_accepted", asked, without, "with the credential, ", sent)
 
 
 def _verdict(metric: str, offenders: Sequence[str]) -> Values:

@@ -359,3 +359,18 @@ def test_secrets_are_hidden_in_settings_and_fields_are_described() -> None:
     for model in (schema, *schema["$defs"].values()):
         for name, field in model.get("properties", {}).items():
             assert field.get("description"), name
+
+
+async def test_a_refused_credential_comes_with_the_servers_reason_and_not_with_itself(
+    context: Context,
+) -> None:
+    def refuse(request: servers.Request) -> bytes:
+        key = request.headers.get("authorization", "")
+        told = json.dumps({"detail": f"stale key: {key}"})
+        return servers.response(403 if key else 401, told)
+
+    key = {"headers": {"Authorization": f"Bearer {PASSWORD}"}}
+    values = await probe(servers.Web(refuse), context, protected=["/private"], credential=key)
+    assert values["credential_accepted_because"] == (
+        "with the credential, GET /private answered 403: stale key: ***"
+    )
