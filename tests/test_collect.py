@@ -1,0 +1,208 @@
+"""A plan is checked before any traffic; a run is bounded, retried, masked and told in order."""
+
+import asyncio
+import itertools
+import json
+import re
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+
+from readiness import collect
+from readiness.document import ConfigurationError, parse
+from readiness.inventory import Tier, from_document
+from readiness.measurement import Measurement
+from tests import servers
+
+OBSERVE: frozenset[Tier] = frozenset({"observe"})
+LOAD: frozenset[Tier] = frozenset({"observe", "load"})
+ALL: frozenset[Tier] = frozenset({"observe", "load", "write"})
+
+
+def planned(
+    services: Mapping[str, Any],
+    allowed: frozenset[Tier] = LOAD,
+    only: tuple[str, ...] = (),
+    timeout: str = "2s",
+) -> collect.Plan:
+    document = parse(
+        json.dumps(
+            {
+                "version": 1,
+                "system": {"name": "s"},
+                "defaults": {"timeout": timeout, "samples": 20},
+                "services": services,
+            }
+        ),
+        "services.yaml",
+    )
+    return collect.plan(from_document(document, {}), document, allowed, only)
+
+
+def collected(
+    plan: collect.Plan, seconds: float = 30, left: str = "left"
+) -> tuple[Measurement, ...]:
+    collector = collect.Collector(plan, "run", seconds, lambda _step, _measurement: None)
+    asyncio.run(collector.run())
+    return collector.measurements(left)
+
+
+async def served(
+    handler: servers.Handler, act: Callable[[int], tuple[Measurement, ...]]
+) -> tuple[Measurement, ...]:
+    async with servers.serving(handler) as port:
+        return await asyncio.to_thread(act, port)
+
+
+def http(port: int, **more: Any) -> dict[str, Any]:
+    return {"kind": "http", "url": f"http://127.0.0.1:{port}", **more}
+
+
+QUICK = {"http_latency": {"samples": 6}, "http_concurrency": {"users": [1], "requests": 6}}
+
+
+def test_every_expected_probe_is_a_step_with_its_settings() -> None:
+    plan = planned({"a": http(1, probes={"http_access": {"protected": ["/x"]}})})
+    assert [step.name for step in plan.steps] == [
+        "http_health",
+        "http_latency",
+        "http_concurrency",
+        "http_access",
+    ]
+    assert plan.steps[3].settings.model_dump()["protected"] == ("/x",)
+
+
+@pytest.mark.parametrize(
+    ("service", "message"),
+    [
+        (http(1, probes={"http_helth": {}}), "Did you mean 'http_health'?"),
+        (http(1, probes={"redis_health": {}}), "of kind redis"),
+        (http(1, probes={"http_latency": {"sampels": 1}}), "Did you mean 'samples'?"),
+        (http(1, probes={"http_latency": {"samples": "many"}}), "samples"),
+    ],
+)
+def test_wrong_settings_are_refused_before_any_traffic(
+    service: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=re.escape(message)) as caught:
+        planned({"a": service})
+    assert str(caught.value).startswith("services.yaml:1: ")
+
+
+@pytest.mark.parametrize(
+    ("allowed", "only", "probe", "reason"),
+    [
+        (OBSERVE, (), "http_concurrency", "needs the load tier, which this run is not allowed"),
+        (LOAD, ("b",), "http_health", "left out by --only"),
+        (LOAD, (), "http_latency", "switched off in the inventory"),
+    ],
+)
+def test_what_is_withheld_is_a_failure_of_ours(
+    allowed: frozenset[Tier], only: tuple[str, ...], probe: str, reason: str
+) -> None:
+    off = {"http_latency": False}
+    plan = planned({"a": http(1, probes=off), "b": http(1)}, allowed, only)
+    step = next(s for s in plan.steps if (s.service.name, s.name) == ("a", probe))
+    assert step.withheld is not None
+    assert (step.withheld.kind, step.withheld.detail) == ("not_allowed", reason)
+
+
+def test_a_withheld_probe_sends_nothing() -> None:
+    web = servers.Web(lambda _: servers.response(200))
+
+    def act(port: int) -> tuple[Measurement, ...]:
+        return collected(planned({"a": http(port), "b": http(1)}, only=("b",)))
+
+    found = asyncio.run(served(web, act))
+    assert web.connections == 0
+    assert {m.failure.detail for m in found if m.service == "a" and m.failure} == {
+        "left out by --only"
+    }
+
+
+def test_a_probe_that_fails_once_is_tried_again_and_both_are_kept() -> None:
+    seen = 0
+
+    async def flaky(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal seen
+        seen += 1
+        if seen == 1:
+            await servers.slam(reader, writer)
+            return
+        await servers.Web(lambda _: servers.response(200, '{"status": "pass"}'))(reader, writer)
+
+    found = asyncio.run(
+        served(flaky, lambda port: collected(planned({"a": http(port, probes=QUICK)})))
+    )
+    health = [m for m in found if m.probe == "http_health"]
+    assert [m.attempt for m in health] == [1, 2]
+    assert health[0].failure is not None
+    assert health[0].failure.kind == "reset"
+    assert health[1].failure is None
+    assert health[1].values["healthy"] is True
+
+
+def test_the_deadline_ends_every_probe_and_blames_nobody_for_it() -> None:
+    def act(port: int) -> tuple[Measurement, ...]:
+        services = {f"s{n}": http(port) for n in range(12)}
+        return collected(planned(services, timeout="60s"), seconds=0.5)
+
+    began = time.monotonic()
+    found = asyncio.run(served(servers.silent, act))
+    assert time.monotonic() - began < 5
+    assert len(found) == 36
+    assert {m.failure.kind for m in found if m.failure} == {"deadline"}
+
+
+def test_what_an_interrupted_run_left_undone_says_so_in_the_plans_order() -> None:
+    plan = planned({"a": http(1), "b": http(1)})
+    collector = collect.Collector(plan, "run", 30, lambda _step, _measurement: None)
+    found = collector.measurements("interrupted by SIGINT")
+    assert [(m.service, m.probe) for m in found] == [(s.service.name, s.name) for s in plan.steps]
+    assert {(m.failure.kind, m.failure.detail) for m in found if m.failure} == {
+        ("deadline", "interrupted by SIGINT")
+    }
+
+
+def test_secrets_are_masked_wherever_a_server_repeats_them() -> None:
+    def answer(request: servers.Request) -> bytes:
+        if request.target == "/login":
+            return servers.response(200, '{"token": "token-3b9e07"}')
+        bearer = request.headers.get("authorization", "")
+        body = json.dumps({"status": f"{bearer} and secret-81cc"})
+        return servers.response(200 if bearer else 401, body)
+
+    access = {
+        "protected": ["/x"],
+        "login": {"request": "POST /login", "json": {"p": "secret-81cc"}, "token": "$.token"},
+    }
+
+    def act(port: int) -> tuple[Measurement, ...]:
+        probes = {**QUICK, "http_access": access}
+        return collected(planned({"a": http(port, probes=probes)}, ALL))
+
+    text = "".join(m.model_dump_json() for m in asyncio.run(served(servers.Web(answer), act)))
+    assert "***" in text
+    assert "secret-81cc" not in text
+    assert "token-3b9e07" not in text
+
+
+def test_probes_that_measure_time_run_one_at_a_time_after_the_rest() -> None:
+    order: list[str] = []
+
+    def act(port: int) -> tuple[Measurement, ...]:
+        plan = planned({"a": http(port, probes=QUICK), "b": http(port, probes=QUICK)})
+        collector = collect.Collector(plan, "run", 30, lambda step, _: order.append(step.name))
+        asyncio.run(collector.run())
+        return collector.measurements("")
+
+    ok = servers.Web(lambda _: servers.response(200, '{"status": "pass"}'))
+    found = asyncio.run(served(ok, act))
+    assert order[:2] == ["http_health", "http_health"]
+    timed = [m for m in found if m.probe != "http_health"]
+    spans = sorted((m.started_at.timestamp(), m.started_at.timestamp() + m.seconds) for m in timed)
+    assert len(spans) == 4
+    for (_, end), (start, _) in itertools.pairwise(spans):
+        assert start >= end - 0.01
