@@ -1,6 +1,7 @@
 """checks/*.yaml, added packs and a service's own overrides -> Criteria."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import fnmatch
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -33,13 +34,24 @@ def bundled_criteria() -> Criteria:
     return Criteria(checks=_checks(packs), areas=_areas(read(bundled.CHECKS / "areas.yaml")))
 
 
-def with_packs(criteria: Criteria, packs: Mapping[str, str]) -> Criteria:
+Metrics = Mapping[str, Collection[str]]
+"""Probe name -> its metrics, `*` standing for a number."""
+
+
+def with_packs(
+    criteria: Criteria, packs: Mapping[str, str], metrics: Metrics | None = None
+) -> Criteria:
     """Return `criteria` and the checks of `packs` (name -> YAML text).
 
-    A pack can add checks, never redefine one: ConfigurationError names the line.
+    A pack can add checks, never redefine one; with `metrics` it can name only these.
+    ConfigurationError names the line.
     """
     documents = [parse(text, name) for name, text in packs.items()]
     added = _checks(documents, taken=criteria.checks, areas=criteria.areas)
+    if metrics is not None:
+        for document in documents:
+            for name in document.data["checks"]:
+                _check_metric(added[name], metrics, document)
     return Criteria(
         checks={**criteria.checks, **added}, areas=criteria.areas, added=frozenset(added)
     )
@@ -84,6 +96,24 @@ def _checks(
                 )
             found[name] = check
     return found
+
+
+def _check_metric(check: Check, metrics: Metrics, document: Document) -> None:
+    known = metrics.get(check.probe)
+    if known is None:
+        raise ConfigurationError(
+            f"check '{check.id}' names the unknown probe '{check.probe}'.",
+            file=document.name,
+            line=document.line(("checks", check.id, "probe")),
+            fix=suggest(check.probe, metrics),
+        )
+    if not any(fnmatch.fnmatchcase(check.metric, pattern) for pattern in known):
+        raise ConfigurationError(
+            f"check '{check.id}' names a metric that {check.probe} does not measure.",
+            file=document.name,
+            line=document.line(("checks", check.id, "metric")),
+            fix=suggest(check.metric, known),
+        )
 
 
 def _areas(document: Document) -> dict[str, Area]:

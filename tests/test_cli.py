@@ -214,6 +214,35 @@ def test_an_added_pack_is_judged_and_replayed(tmp_path: Path, port: int) -> None
     assert "tiny-answers" in {f["check"] for f in assessment(tmp_path / "b")["findings"]}
 
 
+@pytest.mark.parametrize(
+    ("probe", "metric", "where", "hint"),
+    [
+        ("http_helth", "status", "ours.yaml:4: ", "Did you mean 'http_health'?"),
+        ("http_health", "statuss", "ours.yaml:5: ", "Did you mean 'status'?"),
+    ],
+)
+def test_a_pack_that_judges_what_nothing_measures_is_refused(
+    tmp_path: Path, probe: str, metric: str, where: str, hint: str
+) -> None:
+    inventory(tmp_path, 1)
+    (tmp_path / "ours.yaml").write_text(
+        f"""checks:
+  ours:
+    title: Ours
+    probe: {probe}
+    metric: {metric}
+    area: infrastructure
+    severity: low
+    must_be: true
+    why: Because.
+    fix: {{text: Mend it., effort_hours: 1}}
+"""
+    )
+    done = readiness("run", "--checks", "ours.yaml", cwd=tmp_path)
+    _refused(done, hint)
+    assert where in done.stderr
+
+
 BAD_COMMANDS = {
     "missing file": (["run", "nowhere.yaml"], "nowhere.yaml"),
     "unknown tier": (["run", "--allow", "laod"], "Did you mean 'load'?"),

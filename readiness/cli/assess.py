@@ -10,7 +10,17 @@ from typing import Any, get_args
 
 import typer
 
-from readiness import __version__, collect, criteria, document, evidence, inventory, loop, safety
+from readiness import (
+    __version__,
+    collect,
+    criteria,
+    document,
+    evidence,
+    inventory,
+    loop,
+    probes,
+    safety,
+)
 from readiness.assessment import Assessment, assess
 from readiness.checks import Criteria
 from readiness.cli import output, progress, words
@@ -72,7 +82,7 @@ def run(asked: Request, environ: Mapping[str, str] | None = None) -> int:
     """Probe, judge, write, print; return the exit code."""
     source = document.read(asked.inventory)
     wanted = inventory.from_document(source, os.environ if environ is None else environ)
-    rules = criteria.with_packs(criteria.bundled_criteria(), asked.packs)
+    rules = judged_by(asked.packs)
     criteria.check_overrides(wanted, rules, source)
     plan = _plan(asked, wanted, source, rules)
     output.prepare(asked.out)
@@ -94,10 +104,16 @@ def replay(
     found = evidence.from_json(output.text(path), str(path))
     packs = criteria.read_packs(checks) if checks else found.packs
     policy = _policy(fail_on, no_gate) if fail_on or no_gate else found.policy
-    rules = criteria.with_packs(criteria.bundled_criteria(), packs)
+    rules = judged_by(packs)
     output.prepare(out)
     found = found.model_copy(update={"packs": packs, "policy": policy})
     return _conclude(assess(found, rules), out, wanted)
+
+
+def judged_by(packs: Mapping[str, str]) -> Criteria:
+    """Return the bundled criteria and those of `packs`, which may judge what probes measure."""
+    metrics = {name: probes.load(name).METRICS for name in probes.names()} if packs else {}
+    return criteria.with_packs(criteria.bundled_criteria(), packs, metrics)
 
 
 def _plan(asked: Request, wanted: Inventory, source: Document, rules: Criteria) -> collect.Plan:

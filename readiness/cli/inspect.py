@@ -9,6 +9,7 @@ import typer
 
 from readiness import collect, criteria, document, inventory, probes, safety
 from readiness.checks import Check, Criteria
+from readiness.cli.assess import judged_by
 from readiness.document import ConfigurationError
 from readiness.document.complaint import suggest
 from readiness.quantity import amount
@@ -19,13 +20,11 @@ def validate(path: Path, checks: Sequence[Path], no_env: bool) -> None:
     source = document.read(path)
     environ: Mapping[str, str] = os.environ
     if no_env:
-        missing = inventory.missing_variables(source, environ)
-        for name, line in missing:
+        for name, line in inventory.missing_variables(source, environ):
             typer.echo(f"{path}:{line}: variable {name} is not set.")
-        if missing:
-            return
+        source = inventory.tolerant(source, environ)
     wanted = inventory.from_document(source, environ)
-    rules = criteria.with_packs(criteria.bundled_criteria(), criteria.read_packs(checks))
+    rules = judged_by(criteria.read_packs(checks))
     criteria.check_overrides(wanted, rules, source)
     plan = collect.plan(wanted, source, safety.allowed_tiers(wanted.system), (), rules.limits)
     for warning in _unprovable(plan, rules):
@@ -47,7 +46,7 @@ def schema() -> None:
 
 def explain(name: str | None, checks: Sequence[Path]) -> None:
     """Print what one check measures, why, and how to fix it; or list all checks."""
-    rules = criteria.with_packs(criteria.bundled_criteria(), criteria.read_packs(checks))
+    rules = judged_by(criteria.read_packs(checks))
     if name is None:
         for check in rules.checks.values():
             typer.echo(f"{check.id:24} {check.title}")

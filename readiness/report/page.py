@@ -202,6 +202,11 @@ class Page:
         """Targets that ask for less than usual."""
         return loosened(self.model)
 
+    @property
+    def added(self) -> tuple[str, ...]:
+        """The checks that packs added."""
+        return tuple(sorted(self.model.criteria.added))
+
     def down(self, finding: Finding) -> bool:
         """Whether the finding fails for no other reason than that its service is down."""
         return finding.failure is not None and finding.service in self._down
