@@ -22,7 +22,8 @@ def main() -> NoReturn:
         sys.exit(INTERRUPTED)
     except Exception as error:
         code, text = _explained(error)
-        sys.stderr.write(text + "\n")
+        if sys.stderr:
+            sys.stderr.write(text + "\n")
         sys.exit(code)
     sys.exit(0)
 

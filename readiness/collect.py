@@ -4,7 +4,7 @@ import asyncio
 import functools
 import ssl
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -14,6 +14,7 @@ from readiness.document import ConfigurationError, Document, bind
 from readiness.document.complaint import suggest
 from readiness.failure import Failure, classify
 from readiness.inventory import Inventory, Service, Tier
+from readiness.mask import Masker
 from readiness.measurement import Measurement, Values
 from readiness.probes import Context, Probe, ProbeSettings
 from readiness.resolve import resolve
@@ -124,6 +125,8 @@ class Collector:
         self._plan, self._run_id, self._seconds, self._progress = plan, run_id, seconds, progress
         self._done: list[Measurement] = []
         self._learned: set[str] = set()
+        self._secrets = plan.inventory.secrets()
+        self._known, self._masker = self._secrets, Masker(self._secrets)
         self._tls = functools.cache(ssl.create_default_context)
         self._deadline = 0.0
 
@@ -163,8 +166,8 @@ class Collector:
         found = sorted(
             [*self._done, *missing], key=lambda m: (order[m.service, m.probe], m.attempt)
         )
-        secrets = sorted(self._plan.inventory.secrets() | self._learned, key=len, reverse=True)
-        return tuple(_masked(m, secrets) for m in found)
+        masker = self._current_masker()  # knows tokens learned after some were recorded
+        return tuple(_masked(m, masker) for m in found)
 
     async def _measure(self, step: Step) -> None:
         first = await self._attempt(step, 1)
@@ -181,8 +184,15 @@ class Collector:
                 self._record(step, second)  # a retry that we failed to make takes nothing back
 
     def _record(self, step: Step, measurement: Measurement) -> None:
-        self._done.append(measurement)
-        self._progress(step, measurement)
+        masked = _masked(measurement, self._current_masker())
+        self._done.append(masked)
+        self._progress(step, masked)
+
+    def _current_masker(self) -> Masker:
+        known = self._secrets | self._learned
+        if known != self._known:
+            self._known, self._masker = known, Masker(known)
+        return self._masker
 
     async def _attempt(self, step: Step, attempt: int) -> Measurement:
         loop = asyncio.get_running_loop()
@@ -247,18 +257,12 @@ def _failed(step: Step, attempt: int, failure: Failure) -> Measurement:
     return _measurement(step, attempt, datetime.now(UTC), time.perf_counter(), {}, failure)
 
 
-def _masked(measurement: Measurement, secrets: Sequence[str]) -> Measurement:
+def _masked(measurement: Measurement, masker: Masker) -> Measurement:
     values = {
-        name: _mask(value, secrets) if isinstance(value, str) else value
+        name: masker.mask(value) if isinstance(value, str) else value
         for name, value in measurement.values.items()
     }
     failure = measurement.failure
     if failure:
-        failure = Failure(kind=failure.kind, detail=_mask(failure.detail, secrets))
+        failure = Failure(kind=failure.kind, detail=masker.mask(failure.detail))
     return measurement.model_copy(update={"values": values, "failure": failure})
-
-
-def _mask(text: str, secrets: Iterable[str]) -> str:
-    for secret in secrets:
-        text = text.replace(secret, "***")
-    return text

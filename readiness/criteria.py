@@ -11,6 +11,8 @@ from readiness import bundled
 from readiness.checks import Area, Check, Criteria
 from readiness.document import ConfigurationError, Document, Place, bind, parse, read
 from readiness.document.complaint import suggest
+from readiness.document.composer import MAX_BYTES
+from readiness.document.file import read_text, why
 from readiness.inventory import Inventory, Service
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -60,12 +62,17 @@ def with_packs(
 def read_packs(paths: Iterable[Path]) -> dict[str, str]:
     """Read the pack files, or the *.yaml of the folders, at `paths`: name -> text."""
     files = [f for p in paths for f in (sorted(p.glob("*.yaml")) if p.is_dir() else [p])]
+    return {str(file): _pack_text(file) for file in files}
+
+
+def _pack_text(path: Path) -> str:
     try:
-        return {str(f): f.read_text("utf-8") for f in files}
-    except (OSError, UnicodeDecodeError) as error:
-        name = getattr(error, "filename", None) or "a pack"
+        return read_text(path, MAX_BYTES)
+    except (OSError, ValueError) as error:
         raise ConfigurationError(
-            "this checks pack cannot be read.", file=str(name), fix="Name a YAML file or folder."
+            f"this checks pack cannot be read ({why(error)}).",
+            file=str(path),
+            fix="Name a YAML file or folder.",
         ) from None
 
 

@@ -61,10 +61,19 @@ def line(text: str, limit: int = LIMIT) -> str:
     Terminal sequences and invisible characters are dropped, runs of whitespace become one
     space, whatever else cannot be printed becomes U+FFFD. Nothing is escaped.
     """
-    text = _ANSI.sub("", text[: 16 * limit])
-    text = " ".join(_INVISIBLE.sub("", text).split())
-    text = _UNPRINTABLE.sub("\ufffd", text)
-    return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
+    looked_at = text[: 16 * limit]
+    cleaned = clean(looked_at)
+    if len(cleaned) <= limit and len(looked_at) == len(text):
+        return cleaned
+    return cleaned[: limit - 1].rstrip() + "…"
+
+
+def clean(text: str) -> str:
+    """Return the whole of `text` as `line` has it, uncut."""
+    if text.isascii() and text.isprintable():
+        return " ".join(text.split())
+    text = " ".join(_INVISIBLE.sub("", _ANSI.sub("", text)).split())
+    return _UNPRINTABLE.sub("\ufffd", text)
 
 
 def markdown(text: str, limit: int = LIMIT) -> str:

@@ -18,11 +18,14 @@ from pydantic import (
 )
 
 from readiness.document import ConfigurationError
+from readiness.document.file import read_text
 from readiness.gate import Policy
 from readiness.inventory import Environment, Inventory, Tier
 from readiness.measurement import Measurement
 
 SCHEMA = "readiness/evidence/v1"
+
+INTERRUPTED_EXIT_CODES: Mapping[str, int] = {"SIGINT": 130, "SIGTERM": 143}
 
 
 def _utc(moment: datetime) -> datetime:
@@ -120,22 +123,29 @@ def from_json(text: str, name: str) -> Evidence:
 
 class _PreviousScore(BaseModel):
     value: Annotated[int, Field(ge=0, le=100)]
+    previous: Previous | None = None
 
 
 class _PreviousAssessment(BaseModel):
     schema_: Literal["readiness/assessment/v1"] = Field(alias="schema")
     started_at: Moment
+    exit_code: int
     score: _PreviousScore
 
 
-def previous(path: Path) -> Previous:
-    """Read the score of the assessment.json at `path`; ConfigurationError if it is none."""
+def previous(path: Path) -> Previous | None:
+    """Read the score of the assessment.json at `path`; ConfigurationError if it is none.
+
+    An interrupted run is no measure: what it was itself compared with stands in for it.
+    """
     try:
-        found = _PreviousAssessment.model_validate_json(path.read_bytes())
-    except (OSError, ValidationError):
+        found = _PreviousAssessment.model_validate_json(read_text(path))
+    except (OSError, ValueError):
         raise ConfigurationError(
             "this previous assessment cannot be read.",
             file=str(path),
             fix="Name an assessment.json that `readiness run` has written.",
         ) from None
+    if found.exit_code in INTERRUPTED_EXIT_CODES.values():
+        return found.score.previous
     return Previous(value=found.score.value, started_at=found.started_at)

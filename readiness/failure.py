@@ -6,9 +6,9 @@ import socket
 import ssl
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePath
-from typing import Literal, get_args
+from typing import Annotated, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 FailureKind = Literal[
     "timeout",
@@ -30,13 +30,18 @@ TARGET_FAULTS: frozenset[FailureKind] = frozenset(
 )
 
 
+def encodable(text: str) -> str:
+    """Return `text` with U+FFFD for lone surrogates, which JSON can write and UTF-8 cannot."""
+    return re.sub("[\ud800-\udfff]", "\ufffd", text)
+
+
 class Failure(BaseModel):
     """One reason for having no measurement. `detail` is a sentence part free of secrets."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: FailureKind
-    detail: str
+    detail: Annotated[str, BeforeValidator(lambda v: encodable(v) if isinstance(v, str) else v)]
 
     @property
     def blames_target(self) -> bool:

@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from readiness.estimate import Estimate
-from readiness.failure import Failure
+from readiness.failure import Failure, encodable
 
 Value = bool | int | float | str | Estimate
 Values = dict[str, Value]
@@ -40,11 +40,14 @@ class Measurement(BaseModel):
     @field_validator("values")
     @classmethod
     def _as_saved(cls, values: Mapping[str, Value]) -> Mapping[str, Value]:
-        """Keep numbers that are not finite as they are read back, so that both are judged alike."""
-        return {
-            name: str(value) if isinstance(value, float) and not math.isfinite(value) else value
-            for name, value in values.items()
-        }
+        """Keep values as they are read back, so that both are judged alike."""
+        return {name: _as_saved(value) for name, value in values.items()}
+
+
+def _as_saved(value: Value) -> Value:
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return encodable(value) if isinstance(value, str) else value
 
 
 def number(value: Value | None) -> float | None:

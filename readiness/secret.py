@@ -22,6 +22,9 @@ SHORTEST = 4
 HEADER_NAME = r"Authorization|Cookie|X-[A-Za-z-]{1,40}"
 """Names of headers that are shown, since they look like nothing else."""
 
+_REQUEST = re.compile(r"(?P<path>(?:[A-Z]+ )?/[^\s?]*)\?(?P<query>\S*)")
+"""A request or a path that has a query."""
+
 _PUBLIC_VALUES = {
     "path": ".*",
     "request": ".*",
@@ -52,6 +55,7 @@ def of_settings(settings: Any, *, secret: bool = False) -> Iterator[str]:
     if isinstance(settings, Mapping):
         for key, value in settings.items():
             if secret and _is_public(str(key).lower(), value):
+                yield from _queried(value)
                 continue
             yield from of_settings(value, secret=secret or str(key).lower() in SECRET_KEYS)
     elif isinstance(settings, list | tuple):
@@ -60,10 +64,22 @@ def of_settings(settings: Any, *, secret: bool = False) -> Iterator[str]:
     elif secret and isinstance(settings, str | int | float) and not isinstance(settings, bool):
         yield str(settings)
         yield from _inside(str(settings))
+    elif isinstance(settings, str):
+        yield from _queried(settings)
+
+
+def _login(token: str) -> Iterator[str]:
+    """Yield `user:password`, the user and the password of HTTP's basic authentication."""
+    try:
+        login = base64.b64decode(token + "==").decode()
+    except ValueError:
+        return
+    user, _, password = login.partition(":")
+    yield from (login, user, password)
 
 
 def public_texts(settings: Any) -> Iterator[str]:
-    """Yield the texts of `settings` that are no secrets, such as paths."""
+    """Yield the texts of `settings` that are no secrets, such as paths without their query."""
     if isinstance(settings, Mapping):
         for key, value in settings.items():
             if str(key).lower() not in SECRET_KEYS:
@@ -72,7 +88,7 @@ def public_texts(settings: Any) -> Iterator[str]:
         for value in settings:
             yield from public_texts(value)
     elif isinstance(settings, str):
-        yield settings
+        yield _REQUEST.sub(lambda request: request["path"], settings)
 
 
 def spellings(secrets: Iterable[str]) -> Iterator[str]:
@@ -88,11 +104,21 @@ def _is_public(key: str, value: Any) -> bool:
     return pattern is not None and isinstance(value, str) and bool(re.fullmatch(pattern, value))
 
 
+def _queried(text: str) -> Iterator[str]:
+    """Yield the query of a request or path and what in it is too long to be a common word."""
+    request = _REQUEST.fullmatch(text)
+    if request:
+        values = (value for _, value in parse_qsl(request["query"]))
+        yield from (s for s in (request["query"], *values) if len(s) >= 2 * SHORTEST)
+
+
 def _inside(text: str) -> Iterator[str]:
     """Yield the secrets a text carries: the token of a header, the fields of a body."""
-    _, _, token = text.rpartition(" ")
+    scheme, _, token = text.rpartition(" ")
     if len(token) >= 2 * SHORTEST:
         yield token
+    if scheme.strip().lower() == "basic":
+        yield from _login(token)
     for part in re.split(r"[;&]", text):
         _, equals, value = part.partition("=")
         if equals and value:

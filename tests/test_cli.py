@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.background import background
-from tests.program import COMMAND, readiness, started
+from tests.program import COMMAND, environment, readiness, started
 from tests.servers import Request, Web, response, silent
 
 HEALTHY = '{"status": "pass"}'
@@ -184,6 +184,74 @@ def test_what_cannot_be_saved_changes_a_pass_to_6(tmp_path: Path) -> None:
     assert done.returncode == 6, done.stderr
     assert "READY" in done.stdout
     assert "not saved" in done.stderr
+
+
+def test_an_interrupted_run_is_compared_with_nothing(tmp_path: Path, port: int) -> None:
+    inventory(tmp_path, port)
+    first = readiness("run", cwd=tmp_path)
+    assert first.returncode == 0, first.stderr
+    value = assessment(tmp_path / "readiness-report")["score"]["value"]
+    process = started(["run"], tmp_path)
+    assert process.stderr
+    process.stderr.readline()
+    for _ in range(3):  # the second and third must not cost the report
+        process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert "PARTIAL" in out
+    assert "since the run before" not in out
+    found = assessment(tmp_path / "readiness-report")
+    assert found["exit_code"] == 130
+    again = readiness("run", cwd=tmp_path)
+    assert again.returncode == 0
+    assert assessment(tmp_path / "readiness-report")["score"]["previous"]["value"] == value
+
+
+@pytest.mark.parametrize("stream", ["stdout", "stderr", "both", "full"])
+def test_nobody_need_read_what_it_prints(tmp_path: Path, port: int, stream: str) -> None:
+    inventory(tmp_path, port)
+    reading, writing = os.pipe()
+    os.close(reading)
+    if stream == "full":
+        os.close(writing)
+        writing = os.open("/dev/full", os.O_WRONLY)
+    out = subprocess.DEVNULL if stream == "stderr" else writing
+    err = subprocess.DEVNULL if stream == "stdout" else writing
+    done = subprocess.run(
+        [*COMMAND, "run"], cwd=tmp_path, env=environment(), stdout=out, stderr=err, check=False
+    )
+    os.close(writing)
+    assert done.returncode == 0
+    assert assessment(tmp_path / "readiness-report")["verdict"] == "ready"
+
+
+def test_a_reader_who_does_not_read_holds_nothing_up(tmp_path: Path) -> None:
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{held.getsockname()[1]}"
+        services = "".join(
+            f"  a-service-with-a-rather-long-name-{n}: {{kind: http, url: '{url}'}}\n"
+            for n in range(300)
+        )
+        (tmp_path / "services.yaml").write_text(
+            f"version: 1\nsystem: {{name: Shop}}\nservices:\n{services}"
+        )
+        process = started(["run", "--deadline", "20s"], tmp_path)
+        assert process.wait(timeout=40) == 1
+        process.communicate()
+    assert assessment(tmp_path / "readiness-report")["verdict"] == "not_ready"
+
+
+def test_files_are_replaced_all_or_none(tmp_path: Path, port: int) -> None:
+    inventory(tmp_path, port)
+    out = tmp_path / "readiness-report"
+    (out / "report.md").mkdir(parents=True)
+    (out / "evidence.json").write_text("old")
+    done = readiness("run", cwd=tmp_path)
+    assert done.returncode == 6
+    assert "report.md is a folder" in done.stderr
+    assert {p.name for p in out.iterdir()} == {"report.md", "evidence.json"}
+    assert (out / "evidence.json").read_text() == "old"
 
 
 def test_an_added_pack_is_judged_and_replayed(tmp_path: Path, port: int) -> None:

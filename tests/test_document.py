@@ -1,4 +1,5 @@
 import subprocess
+import os
 import sys
 import time
 from collections.abc import Mapping
@@ -214,11 +215,22 @@ def test_bytes_that_are_no_text(tmp_path: Path) -> None:
     assert (caught.value.line, "not UTF-8" in caught.value.message) == (2, True)
 
 
-def test_a_file_too_large_is_not_read_to_its_end() -> None:
+def test_a_file_too_large_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "f.yaml"
+    with path.open("wb") as file:
+        file.truncate(8 << 30)  # sparse: it takes no room
     start = time.monotonic()
     with pytest.raises(ConfigurationError, match="larger than 1 MiB"):
-        read(Path("/dev/zero"))
+        read(path)
     assert time.monotonic() - start < 5
+
+
+def test_what_could_block_or_never_end_is_refused(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for path in (pipe, Path("/dev/zero")):
+        with pytest.raises(ConfigurationError, match="no regular file"):
+            read(path)
 
 
 def _even(number: int) -> int:

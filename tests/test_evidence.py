@@ -155,6 +155,7 @@ def written(folder: Path, text: str) -> Path:
 LAST = {
     "schema": "readiness/assessment/v1",
     "started_at": "2026-02-01T10:00:00+01:00",
+    "exit_code": 1,
     "score": {"value": 59, "raw": 70},
     "areas": [],
 }
@@ -163,6 +164,14 @@ LAST = {
 def test_the_previous_score_is_read_from_an_assessment(tmp_path: Path) -> None:
     found = previous(written(tmp_path, json.dumps(LAST)))
     assert found == Previous(value=59, started_at=datetime(2026, 2, 1, 9, tzinfo=UTC))
+
+
+def test_an_interrupted_run_is_no_measure(tmp_path: Path) -> None:
+    before = {"value": 71, "started_at": "2026-01-01T00:00:00Z"}
+    partial = LAST | {"exit_code": 130, "score": {"value": 3, "previous": before}}
+    found = previous(written(tmp_path, json.dumps(partial)))
+    assert found is not None
+    assert found.value == 71
 
 
 @pytest.mark.parametrize(

@@ -9,32 +9,51 @@ from readiness import loop
 
 
 def test_a_finished_coroutine_is_done() -> None:
-    assert loop.run(asyncio.sleep(0), 5) == "done"
+    with loop.Signals() as signals:
+        assert loop.run(asyncio.sleep(0), 5, signals) == "done"
 
 
 def test_an_error_passes_through() -> None:
     async def broken() -> None:
         raise ValueError("mine")
 
-    with pytest.raises(ValueError, match="mine"):
-        loop.run(broken(), 5)
+    with loop.Signals() as signals, pytest.raises(ValueError, match="mine"):
+        loop.run(broken(), 5, signals)
+
+
+async def for_ever() -> None:
+    await asyncio.Event().wait()
 
 
 def test_the_deadline_ends_it() -> None:
-    assert loop.run(asyncio.Event().wait(), 0.05) == "deadline"  # type: ignore[arg-type]
+    with loop.Signals() as signals:
+        assert loop.run(for_ever(), 0.05, signals) == "deadline"
+        assert signals.first is None
 
 
-@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
-def test_a_signal_ends_it_and_the_handlers_come_back(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "end"), [("SIGINT", "SIGINT"), ("SIGTERM", "SIGTERM"), ("SIGHUP", "SIGTERM")]
+)
+def test_the_first_signal_ends_it_and_further_ones_change_nothing(name: str, end: str) -> None:
     number = getattr(signal, name)
     before = signal.getsignal(number)
 
     async def struck() -> None:
         os.kill(os.getpid(), number)
-        await asyncio.Event().wait()
+        await for_ever()
 
-    assert loop.run(struck(), 10) == name
+    with loop.Signals() as signals:
+        assert loop.run(struck(), 10, signals) == end
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert signals.first == end
     assert signal.getsignal(number) is before
+
+
+def test_a_signal_that_came_before_the_start_ends_it_at_once() -> None:
+    with loop.Signals() as signals:
+        os.kill(os.getpid(), signal.SIGINT)
+        assert loop.run(for_ever(), 10, signals) == "SIGINT"
 
 
 def test_a_task_that_refuses_to_be_cancelled_is_left_behind() -> None:
@@ -46,5 +65,6 @@ def test_a_task_that_refuses_to_be_cancelled_is_left_behind() -> None:
                 continue
 
     began = time.monotonic()
-    assert loop.run(stubborn(), 0.05) == "deadline"
+    with loop.Signals() as signals:
+        assert loop.run(stubborn(), 0.05, signals) == "deadline"
     assert time.monotonic() - began < 3 * loop.GRACE_SECONDS + 2

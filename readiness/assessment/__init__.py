@@ -22,12 +22,10 @@ from readiness.assessment.risks import NotTested, Risks, not_tested, risks
 from readiness.assessment.services import ServiceRow, rows
 from readiness.checks import Criteria
 from readiness.estimate import Estimate
-from readiness.evidence import Evidence
+from readiness.evidence import INTERRUPTED_EXIT_CODES, Evidence
 from readiness.finding import Finding
 
 SCHEMA = "readiness/assessment/v1"
-
-SIGNAL_EXIT_CODES: Mapping[str, int] = {"SIGINT": 130, "SIGTERM": 143}
 
 
 @dataclass(frozen=True)
@@ -59,7 +57,7 @@ class Assessment:
     def exit_code(self) -> int:
         """The gate's exit code; an interrupted run has its signal's."""
         signal = self.evidence.interrupted
-        return SIGNAL_EXIT_CODES[signal] if signal else self.model.decision.exit_code
+        return INTERRUPTED_EXIT_CODES[signal] if signal else self.model.decision.exit_code
 
     def to_json(self) -> str:
         """Return the text of assessment.json, schema readiness/assessment/v1."""

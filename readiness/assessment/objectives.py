@@ -67,15 +67,14 @@ def _availability(_: Sequence[Finding], rows: Sequence[ServiceRow]) -> Reading:
 
 
 def _success_rate(_: Sequence[Finding], rows: Sequence[ServiceRow]) -> Reading:
-    rates = [row.success_rate for row in rows]
-    rates += [level.success_rate for row in rows for level in row.concurrency]
-    good, n = _pooled(rates)
-    return _share(good, n, f"{n} requests at every load" + _silent(rows))
+    """Mean over the services, each at its highest load: fast ones must not outvote the others."""
+    at_most = {row.name: row.concurrency[-1].success_rate for row in rows if row.concurrency}
+    return _mean(at_most, rows, "success at the highest number of users")
 
 
 def _error_rate(_: Sequence[Finding], rows: Sequence[ServiceRow]) -> Reading:
-    good, n = _pooled([row.success_rate for row in rows])
-    return _share(n - good, n, f"{n} requests at light load" + _silent(rows))
+    mean, because = _mean({r.name: r.success_rate for r in rows}, rows, "errors at light load")
+    return None if mean is None else 1 - mean, because
 
 
 def _authentication(findings: Sequence[Finding], _: Sequence[ServiceRow]) -> Reading:
@@ -97,18 +96,17 @@ def _checks(findings: Sequence[Finding], _: Sequence[ServiceRow]) -> Reading:
     return _passed([f for f in findings if f.outcome != "not_applicable"], "checks")
 
 
-def _pooled(rates: Sequence[Estimate | None]) -> tuple[int, int]:
-    kept = [r for r in rates if r and r.value is not None]
-    return sum(round((r.value or 0) * r.n) for r in kept), sum(r.n for r in kept)
-
-
-def _share(part: int, n: int, because: str) -> Reading:
-    return (part / n, because) if n else (None, "no request was answered")
-
-
-def _silent(rows: Sequence[ServiceRow]) -> str:
-    down = sum(row.status == "down" for row in rows)
-    return f"; the {down} services that are down answered none" if down else ""
+def _mean(rates: Mapping[str, Estimate | None], rows: Sequence[ServiceRow], what: str) -> Reading:
+    """Mean of the services' success rates; one that is down answers nobody and counts 0."""
+    web = [row for row in rows if row.kind in ("http", "web")]
+    known = [e.value for e in rates.values() if e and e.value is not None]
+    down = sum(row.status == "down" for row in web)
+    if not known and not down:
+        return None, "no request was answered"
+    missing = len(web) - len(known) - down
+    note = f", {down} down" if down else ""
+    note += f", {missing} not measured" if missing else ""
+    return sum(known) / (len(known) + down), f"{what}, mean of {len(known) + down} services{note}"
 
 
 def _passed(findings: Sequence[Finding], what: str) -> Reading:

@@ -15,16 +15,26 @@ app = typer.Typer(
 )
 
 Inventory = Annotated[Path, typer.Argument(help="The service inventory.")]
-Out = Annotated[Path, typer.Option("--out", help="Folder for the report and its data.")]
+Out = Annotated[
+    Path, typer.Option("--out", metavar="DIR", help="Folder for the report and its data.")
+]
 Packs = Annotated[
-    list[Path] | None, typer.Option("--checks", help="Add a checks pack: a YAML file or folder.")
+    list[Path] | None,
+    typer.Option("--checks", metavar="FILE", help="Add a checks pack: a YAML file or folder."),
 ]
 Formats = Annotated[
-    list[str] | None, typer.Option("--format", help="Also write this format. Repeatable.")
+    list[str] | None,
+    typer.Option(
+        "--format", metavar="NAME", help="Also write this format (docs/ci.md). Repeatable."
+    ),
 ]
 FailOn = Annotated[
     str | None,
-    typer.Option("--fail-on", help="Exit 1 from here on: not-ready (default) or conditional."),
+    typer.Option(
+        "--fail-on",
+        metavar="VERDICT",
+        help="Exit 1 from here on: not-ready (default) or conditional.",
+    ),
 ]
 NoGate = Annotated[bool, typer.Option("--no-gate", help="Exit 0 where the gate would exit 1.")]
 
@@ -49,24 +59,35 @@ def run(
     out: Out = REPORT,
     allow: Annotated[
         list[str] | None,
-        typer.Option("--allow", help="Allow a tier: load, write, intrusive. Repeatable, or a,b."),
+        typer.Option(
+            "--allow",
+            metavar="TIER",
+            help="Allow a tier: load, write, intrusive. Repeatable, or a,b.",
+        ),
     ] = None,
     environment: Annotated[
-        str | None, typer.Option(help="The environment this system is, over the inventory's word.")
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="local, development, test, staging or production, over the inventory's word.",
+        ),
     ] = None,
     only: Annotated[
-        list[str] | None, typer.Option("--only", help="Measure this service only. Repeatable.")
+        list[str] | None,
+        typer.Option("--only", metavar="SERVICE", help="Measure this service only. Repeatable."),
     ] = None,
     checks: Packs = None,
     previous: Annotated[
-        Path | None, typer.Option(help="The assessment.json to compare with.")
+        Path | None, typer.Option(metavar="FILE", help="The assessment.json to compare with.")
     ] = None,
     fail_on: FailOn = None,
-    deadline: Annotated[str, typer.Option(help="The whole run ends by then: 90s, 5m.")] = "5m",
+    deadline: Annotated[
+        str, typer.Option(metavar="TIME", help="The whole run ends by then: 90s, 5m.")
+    ] = "5m",
     formats: Formats = None,
     no_gate: NoGate = False,
 ) -> None:
-    """Probe the running system, judge it, write the report, and gate by the exit code."""
+    """Probe a running system, report, and gate by exit code."""
     from readiness.cli import assess
 
     request = assess.request(
@@ -94,7 +115,7 @@ def report(
     formats: Formats = None,
     no_gate: NoGate = False,
 ) -> None:
-    """Judge and render saved evidence again, without the network."""
+    """Judge saved evidence again, without the network."""
     from readiness.cli import assess
 
     raise typer.Exit(assess.replay(evidence, out, checks, fail_on, formats or (), no_gate))
@@ -108,7 +129,7 @@ def validate(
         bool, typer.Option("--no-env", help="List missing variables instead of failing.")
     ] = False,
 ) -> None:
-    """Check the inventory and the criteria without any traffic."""
+    """Check inventory and criteria without any traffic."""
     from readiness.cli import inspect
 
     inspect.validate(inventory, checks or (), no_env)
@@ -116,7 +137,7 @@ def validate(
 
 @app.command()
 def schema() -> None:
-    """Print the JSON Schema of services.yaml, probe settings included."""
+    """Print the JSON Schema of services.yaml."""
     from readiness.cli import inspect
 
     inspect.schema()
@@ -138,7 +159,7 @@ def demo(
     fixed: Annotated[bool, typer.Option("--fixed", help="Assess the repaired system.")] = False,
     out: Out = REPORT,
 ) -> None:
-    """Start the sample system on free ports of this machine and assess it."""
+    """Assess the sample system, started on this machine."""
     from readiness.cli import demonstrate
 
     raise typer.Exit(demonstrate.demo_run(fixed, out))

@@ -3,12 +3,11 @@
 import os
 import secrets
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, get_args
-
-import typer
 
 from readiness import (
     __version__,
@@ -24,6 +23,7 @@ from readiness import (
 from readiness.assessment import Assessment, assess
 from readiness.checks import Criteria
 from readiness.cli import output, progress, words
+from readiness.cli.say import say
 from readiness.document import ConfigurationError, Document
 from readiness.document.complaint import suggest
 from readiness.evidence import Evidence, Previous, Tool
@@ -78,8 +78,15 @@ def request(
     )
 
 
-def run(asked: Request, environ: Mapping[str, str] | None = None) -> int:
-    """Probe, judge, write, print; return the exit code."""
+def run(
+    asked: Request,
+    environ: Mapping[str, str] | None = None,
+    signals: loop.Signals | None = None,
+) -> int:
+    """Probe, judge, write, print; return the exit code.
+
+    `signals` are held by a caller who has more to put in order than this.
+    """
     source = document.read(asked.inventory)
     wanted = inventory.from_document(source, os.environ if environ is None else environ)
     rules = judged_by(asked.packs)
@@ -87,8 +94,15 @@ def run(asked: Request, environ: Mapping[str, str] | None = None) -> int:
     plan = _plan(asked, wanted, source, rules)
     output.prepare(asked.out)
     before = _previous(asked)
-    found = _collect(asked, plan, before)
-    return _conclude(assess(found, rules), asked.out, asked.formats)
+    with ExitStack() as stack:
+        held = signals or stack.enter_context(loop.Signals())
+        found = _collect(asked, plan, before, held)
+        # Should judging or rendering break, what was measured is kept all the same.
+        saved = stack.enter_context(ExitStack())
+        saved.callback(output.save, {asked.out / output.EVIDENCE: found.to_json()})
+        code = _conclude(assess(found, rules), asked.out, asked.formats)
+        saved.pop_all()
+        return code
 
 
 def replay(
@@ -121,11 +135,13 @@ def _plan(asked: Request, wanted: Inventory, source: Document, rules: Criteria) 
     return collect.plan(wanted, source, allowed, asked.only, rules.limits)
 
 
-def _collect(asked: Request, plan: collect.Plan, before: Previous | None) -> Evidence:
+def _collect(
+    asked: Request, plan: collect.Plan, before: Previous | None, signals: loop.Signals
+) -> Evidence:
     run_id, started_at = secrets.token_hex(8), datetime.now(UTC)
     with progress.shown(plan) as show:
         collector = collect.Collector(plan, run_id, asked.deadline, show)
-        end = loop.run(collector.run(), asked.deadline + loop.GRACE_SECONDS)
+        end = loop.run(collector.run(), asked.deadline + loop.GRACE_SECONDS, signals)
     interrupted = end if end in ("SIGINT", "SIGTERM") else None
     left = f"interrupted by {interrupted}" if interrupted else "the run's deadline came first"
     found = Evidence(
@@ -148,13 +164,14 @@ def _collect(asked: Request, plan: collect.Plan, before: Previous | None) -> Evi
 
 def _conclude(found: Assessment, out: Path, formats: Sequence[str]) -> int:
     """Write the files, say the verdict; what cannot be saved is said and changes the code."""
-    typer.echo(words.conclusion(found, out))
     try:
         written = output.write(found, out, formats)
     except OSError as error:
-        typer.echo(f"readiness: not saved in {out}: {error.strerror}.", err=True)
+        say(words.conclusion(found))
+        say(f"readiness: not saved in {out}: {error.strerror}.", err=True)
         return found.exit_code or NOT_SAVED
-    typer.echo(words.files(written))
+    say(words.conclusion(found))
+    say(words.files(written))
     return found.exit_code
 
 
@@ -167,7 +184,7 @@ def _previous(asked: Request) -> Previous | None:
     try:
         return evidence.previous(last)
     except ConfigurationError as error:
-        typer.echo(f"readiness: {error} Going on without a comparison.", err=True)
+        say(f"readiness: {error} Going on without a comparison.", err=True)
         return None
 
 

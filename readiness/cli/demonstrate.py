@@ -3,19 +3,24 @@
 import os
 from pathlib import Path
 
-import typer
-
-from readiness import bundled, demo
+from readiness import bundled, demo, loop
 from readiness.cli import assess
-
-INTERRUPTED = (130, 143)
+from readiness.cli.say import say
+from readiness.document import ConfigurationError
+from readiness.evidence import INTERRUPTED_EXIT_CODES
 
 
 def demo_run(fixed: bool, out: Path) -> int:
     """Assess the sample system; return 0 when that was completed, whatever the verdict."""
     asked = assess.request(bundled.SERVICES, out, (), None, (), (), None, None, "2m", (), False)
-    typer.echo(f"Starting the {'repaired ' if fixed else ''}sample system ...", err=True)
-    with demo.running(fixed) as variables:
-        code = assess.run(asked, {**os.environ, **variables})
-    typer.echo(f"The gate's exit code is {code}; the demo's own is 0 once it has a verdict.")
-    return code if code in (*INTERRUPTED, assess.NOT_SAVED) else 0
+    say(f"Starting the {'repaired ' if fixed else ''}sample system ...", err=True)
+    with loop.Signals() as signals:
+        try:
+            with demo.running(fixed) as variables:
+                code = assess.run(asked, {**os.environ, **variables}, signals)
+        except demo.StartError as error:
+            raise ConfigurationError(f"{error}.") from None
+    if code in (*INTERRUPTED_EXIT_CODES.values(), assess.NOT_SAVED):
+        return code
+    say(f"The gate's exit code is {code}; the demo's own is 0 once it has a verdict.")
+    return 0

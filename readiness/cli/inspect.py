@@ -5,11 +5,10 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-import typer
-
 from readiness import collect, criteria, document, inventory, probes, safety
 from readiness.checks import Check, Criteria
 from readiness.cli.assess import judged_by
+from readiness.cli.say import say
 from readiness.document import ConfigurationError
 from readiness.document.complaint import suggest
 from readiness.quantity import amount
@@ -21,16 +20,16 @@ def validate(path: Path, checks: Sequence[Path], no_env: bool) -> None:
     environ: Mapping[str, str] = os.environ
     if no_env:
         for name, line in inventory.missing_variables(source, environ):
-            typer.echo(f"{path}:{line}: variable {name} is not set.")
+            say(f"{path}:{line}: variable {name} is not set.")
         source = inventory.tolerant(source, environ)
     wanted = inventory.from_document(source, environ)
     rules = judged_by(criteria.read_packs(checks))
     criteria.check_overrides(wanted, rules, source)
     plan = collect.plan(wanted, source, safety.allowed_tiers(wanted.system), (), rules.limits)
     for warning in _unprovable(plan, rules):
-        typer.echo(f"{path}: {warning}")
+        say(f"{path}: {warning}")
     count = sum(c.concerns(s) for c in rules.checks.values() for s in wanted.services)
-    typer.echo(
+    say(
         f"{path}: valid. {len(wanted.services)} services, {len(plan.steps)} probes, {count} checks."
     )
 
@@ -41,7 +40,7 @@ def schema() -> None:
     for name in probes.names():
         probe = probes.load(name)
         settings[name] = (probe.KINDS, probe.Settings)
-    typer.echo(json.dumps(inventory.schema(settings), indent=2))
+    say(json.dumps(inventory.schema(settings), indent=2))
 
 
 def explain(name: str | None, checks: Sequence[Path]) -> None:
@@ -49,11 +48,11 @@ def explain(name: str | None, checks: Sequence[Path]) -> None:
     rules = judged_by(criteria.read_packs(checks))
     if name is None:
         for check in rules.checks.values():
-            typer.echo(f"{check.id:24} {check.title}")
+            say(f"{check.id:24} {check.title}")
         return
     if name not in rules.checks:
         raise ConfigurationError(f"unknown check '{name}'.", fix=suggest(name, rules.checks))
-    typer.echo("\n".join(_explained(rules.checks[name], rules)))
+    say("\n".join(_explained(rules.checks[name], rules)))
 
 
 def _explained(check: Check, rules: Criteria) -> Iterator[str]:
@@ -78,7 +77,7 @@ def _criterion(check: Check) -> str:
     assert check.target is not None and check.limit is not None
     side = "at most" if check.better == "lower" else "at least"
     return (
-        f"at {side} {amount(check.target, check.unit)}, fails beyond "
+        f"{side} {amount(check.target, check.unit)}, fails beyond "
         f"{amount(check.limit, check.unit)} ({check.curve} between)"
     )
 

@@ -1,14 +1,17 @@
 """Assessment -> files: each written whole or not at all."""
 
+import errno
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from readiness import report
 from readiness.assessment import Assessment
 from readiness.document import ConfigurationError
 from readiness.document.complaint import suggest
+from readiness.document.file import read_text, why
 
 EVIDENCE, ASSESSMENT = "evidence.json", "assessment.json"
 
@@ -40,11 +43,12 @@ def prepare(folder: Path) -> None:
 def text(path: Path) -> str:
     """Read the text file at `path`; ConfigurationError if that fails."""
     try:
-        return path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        why = getattr(error, "strerror", None) or "it is not UTF-8"
+        return read_text(path)
+    except (OSError, ValueError) as error:
         raise ConfigurationError(
-            f"this file cannot be read ({why}).", file=str(path), fix="Name an evidence.json."
+            f"this file cannot be read ({why(error)}).",
+            file=str(path),
+            fix="Name an evidence.json.",
         ) from None
 
 
@@ -54,20 +58,27 @@ def write(found: Assessment, folder: Path, formats: Sequence[str]) -> tuple[Path
     for name in formats:
         file, render = report.FORMATS[name]
         texts[file] = render(found)
-    for file, content in texts.items():
-        _replace(folder / file, content)
+    save({folder / file: content for file, content in texts.items()})
     return tuple(folder / file for file in texts)
 
 
-def _replace(path: Path, content: str) -> None:
-    """Put `content` at `path` atomically: a full disk or a kill leaves the old file whole."""
+def save(content: Mapping[Path, str]) -> None:
+    """Put each text at its path, all or none: a full disk or a kill leaves every old file whole."""
+    with ExitStack() as stack:
+        staged = [(_staged(path, text, stack), path) for path, text in content.items()]
+        for temporary, path in staged:
+            temporary.replace(path)
+
+
+def _staged(path: Path, text: str, stack: ExitStack) -> Path:
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
-    finally:
-        Path(name).unlink(missing_ok=True)
+    temporary = Path(name)
+    stack.callback(temporary.unlink, missing_ok=True)
+    with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.chmod(0o644)
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, f"{path.name} is a folder")
+    return temporary

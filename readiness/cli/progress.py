@@ -1,28 +1,56 @@
 """Measurements as they arrive -> a live line on a terminal, plain lines in CI."""
 
 import contextlib
+import os
+import queue
 import sys
+import threading
 from collections.abc import Iterator
-
-import typer
 
 from readiness.collect import Plan, Progress, Step
 from readiness.escape import ci_log, terminal
 from readiness.measurement import Measurement
 
+_LAST_WORDS_SECONDS = 1.0
+_STANDARD_ERROR = 2
+
 
 @contextlib.contextmanager
 def shown(plan: Plan) -> Iterator[Progress]:
     """Yield the callback that shows progress on standard error while the plan is run."""
-    if sys.stderr.isatty():
+    if sys.stderr is None:  # closed: its number may be a socket of ours by now
+        yield lambda _step, _measurement: None
+    elif sys.stderr.isatty():
         with _live(plan) as show:
             yield show
     else:
-        yield _plain
+        with _plain() as show:
+            yield show
 
 
-def _plain(step: Step, measurement: Measurement) -> None:
-    typer.echo(f"{ci_log(step.service.name)}  {step.name}  {ci_log(_state(measurement))}", err=True)
+@contextlib.contextmanager
+def _plain() -> Iterator[Progress]:
+    """Write from a thread: a reader who does not read must not hold the measuring up.
+
+    It writes past Python's buffer, whose lock a blocked thread would keep beyond the end.
+    """
+    lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+
+    def write() -> None:
+        with contextlib.suppress(OSError):
+            while (line := lines.get()) is not None:
+                os.write(_STANDARD_ERROR, f"{line}\n".encode())
+
+    def show(step: Step, measurement: Measurement) -> None:
+        lines.put(f"{ci_log(step.service.name)}  {step.name}  {ci_log(_state(measurement))}")
+
+    writer = threading.Thread(target=write, daemon=True)
+    writer.start()
+    try:
+        yield show
+    finally:
+        lines.put(None)
+        writer.join(timeout=_LAST_WORDS_SECONDS)
 
 
 @contextlib.contextmanager

@@ -17,37 +17,57 @@ VERDICTS = {
 }
 
 
-def conclusion(found: Assessment, out: Path) -> str:
+def conclusion(found: Assessment) -> str:
     """Return verdict, score and the first things to fix."""
-    decision, card = found.model.decision, found.model.card
-    previous = found.evidence.previous
-    delta = f", {decision.value - previous.value:+d} since the run before" if previous else ""
-    bound = (
-        f" ({decision.upper} if all that is unknown passes)"
-        if (decision.upper != decision.value)
-        else ""
-    )
-    raw = f", {card.raw} before caps" if card.raw != decision.value else ""
+    decision, card, signal = found.model.decision, found.model.card, found.evidence.interrupted
+    applied = sum(f.outcome != "not_applicable" for f in found.model.findings)
     lines = [
         "",
-        f"{VERDICTS[decision.verdict]}  {decision.value}/100 {decision.grade}{bound}{raw}{delta}",
-        f"Coverage {card.coverage * 100:.0f} %, {len(found.model.findings)} checks"
-        f" on {len(found.services)} services",
+        f"{VERDICTS[decision.verdict]}  {decision.value}/100 {decision.grade}{_around(found)}",
+        f"Coverage {card.coverage * 100:.0f} %, {_counted(applied, 'check')} on "
+        f"{_counted(len(found.services), 'service')}",
     ]
-    if found.evidence.interrupted:
-        lines.append(f"PARTIAL: interrupted by {found.evidence.interrupted}")
+    if signal:
+        lines.append(f"PARTIAL: interrupted by {signal}")
     if not found.evidence.policy.gate:
         lines.append("GATE DISABLED: --no-gate")
-    first = "Could be better:" if decision.verdict == "ready" else "Fix first:"
-    lines += [first] if found.work else []
-    lines += [
-        f"  {n}. {work.head.title}, {work.head.service}: {work.head.because}"
-        f" ({work.head.fix.effort_hours:g} h, then {work.together_score})"
-        for n, work in enumerate(found.work[:FIRST], 1)
-    ]
-    if not found.work and found.conditions:
-        lines += ["Needed first:", *(f"  - {c.text}" for c in found.conditions[:FIRST])]
+    lines += _work(found)
     return "\n".join(ci_log(line) for line in lines)
+
+
+def _around(found: Assessment) -> str:
+    decision, card, previous = found.model.decision, found.model.card, found.evidence.previous
+    upper = f" ({decision.upper} if all that is unknown passes)"
+    delta = f", {decision.value - previous.value:+d} since the run before" if previous else ""
+    return (
+        (upper if decision.upper != decision.value else "")
+        + (f", {card.raw} before caps" if card.raw != decision.value else "")
+        + ("" if found.evidence.interrupted else delta)
+    )
+
+
+def _work(found: Assessment) -> list[str]:
+    if not found.work:
+        needed = [f"  - {c.text}" for c in found.conditions[:FIRST]]
+        return ["Needed first:", *needed] if needed else []
+    ready = found.model.decision.verdict == "ready"
+    lines = ["Could be better:" if ready else "Fix first:"]
+    for n, work in enumerate(found.work[:FIRST], 1):
+        effort, gain = work.head.fix.effort_hours, float(work.gain * 100)
+        lines.append(
+            f"  {n}. {work.head.title}, {work.head.service}: {work.head.because}"
+            f" ({effort:g} h, {gain:+.1f} before caps)"
+        )
+    hours = sum(w.head.fix.effort_hours for w in found.work)
+    all_of_it = _counted(len(found.work), "piece") + " of work"
+    return [
+        *lines,
+        f"The whole plan: {all_of_it}, {hours:g} h, then {found.work[-1].together_score}",
+    ]
+
+
+def _counted(n: int, noun: str) -> str:
+    return f"{n} {noun}{'' if n == 1 else 's'}"
 
 
 def files(written: Sequence[Path]) -> str:

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 from readiness.document.complaint import MOST, Complaint, Place, complaints
 from readiness.document.composer import MAX_BYTES, Mistake, compose
 from readiness.document.environment import StandIns
+from readiness.document.file import read_bytes, why
 
 __all__ = ["ConfigurationError", "Document", "Place", "bind", "parse", "read"]
 
@@ -86,15 +87,13 @@ class Document:
 def read(path: Path) -> Document:
     """Read the YAML file at `path`; raise ConfigurationError for whatever is wrong with it."""
     try:
-        with path.open("rb") as file:
-            raw = file.read(MAX_BYTES + 1)
+        raw = read_bytes(path, MAX_BYTES)
     except FileNotFoundError:
         what, fix = "there is no such file.", "Check the path."
     except IsADirectoryError:
         what, fix = "this is a folder.", "Name the file in it."
     except (OSError, ValueError) as error:
-        because = getattr(error, "strerror", None) or "its path is not valid"
-        what, fix = f"cannot be read ({because}).", "Make it readable, or name another."
+        what, fix = f"cannot be read ({why(error)}).", "Make it readable, or name another."
     else:
         return _composed(raw, str(path))
     raise ConfigurationError(what, file=str(path), fix=fix)

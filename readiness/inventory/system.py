@@ -83,7 +83,7 @@ class Defaults(Frozen):
     """Settings of every probe unless a service says otherwise."""
 
     timeout: Timeout = 5.0
-    samples: Samples = 100
+    samples: Samples = 400
 
 
 class Capability(Frozen):

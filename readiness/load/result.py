@@ -1,4 +1,4 @@
-"""Outcomes as they come in -> the samples of one run, without those our own machine spoilt."""
+"""Outcomes as they come in -> the samples of one run, untimed where our own machine stalled."""
 
 from array import array
 from collections import Counter
@@ -28,7 +28,10 @@ class Result:
     codes: "array[int]"
     """The status where there was an answer, else minus the place in FAILURE_KINDS, from 1."""
     timed: "array[int]"
-    """1 where the time counts, 0 where it was warming up: that excuses slowness, not failure."""
+    """1 where the time counts, 0 where it was warming up or where our event loop stalled.
+
+    Either excuses slowness, never failure: a hostile answer can stall the loop that reads it.
+    """
     seconds: float
     """Length of the window in which requests were started and timed."""
     answered: Mapping[int, int]
@@ -36,7 +39,8 @@ class Result:
     first_fault: Failure | None
     """The first of `faults`, with its detail."""
     voided: int
-    """Requests left out because our event loop stalled or the run's deadline cut them off."""
+    """Requests left out: timeouts while our own event loop stalled, and what the run's deadline
+    cut off."""
 
     @property
     def n(self) -> int:
@@ -101,12 +105,13 @@ class Ledger:
 
     def spoilt(self, sentinel: Sentinel) -> int:
         """Return how many timed requests a stall has touched so far."""
-        return sum(row.timed for row in self._rows) - sum(r.timed for r in self._kept(sentinel))
+        return sum(row.timed and _stalled(row, sentinel) for row in self._rows)
 
     def close(self, begin_ns: int, end_ns: int, sentinel: Sentinel) -> Result:
-        """Return what was seen, leaving out requests that started or ended during a stall.
+        """Return what was seen; requests that started or ended during a stall are not timed.
 
-        ProbeError: `local_limit` if that is most of them, `deadline` if none ended in time.
+        A timeout is a time, so that one within a stall is left out. ProbeError: `local_limit` if
+        that is most of them, `deadline` if none ended in time.
         """
         kept = self._kept(sentinel)
         stalled = len(self._rows) - len(kept)
@@ -129,7 +134,17 @@ class Ledger:
         )
 
     def _kept(self, sentinel: Sentinel) -> list[_Row]:
-        return [r for r in self._rows if not sentinel.stalled(r.intended_ns, r.outcome.done_ns)]
+        kept = []
+        for row in self._rows:
+            if not _stalled(row, sentinel):
+                kept.append(row)
+            elif row.outcome.fault is None or row.outcome.fault.kind != "timeout":
+                kept.append(row._replace(timed=False))
+        return kept
+
+
+def _stalled(row: _Row, sentinel: Sentinel) -> bool:
+    return sentinel.stalled(row.intended_ns, row.outcome.done_ns)
 
 
 def _code(outcome: Outcome) -> int:

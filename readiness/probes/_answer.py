@@ -62,6 +62,11 @@ class Answer:
         return declared or start.startswith((b"<!doctype html", b"<html"))
 
     @property
+    def packed(self) -> bool:
+        """Whether the body is encoded, which was not asked for."""
+        return self.headers.get("content-encoding", "identity").strip().lower() != "identity"
+
+    @property
     def redirect(self) -> str | None:
         """Where a 3xx points to, without user, query and fragment, which may be secret."""
         if not 300 <= self.status < 400 or not (location := self.headers.get("location")):

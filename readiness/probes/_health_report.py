@@ -6,6 +6,7 @@ and the JSON of AspNetCore.Diagnostics.HealthChecks), MicroProfile Health, and p
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -31,7 +32,13 @@ _WORDS: Mapping[str, State] = {
         "down",
     ),
 }
-_STATE_KEYS = ("status", "state", "health", "healthy", "ok")
+_NO_TROUBLE = re.compile(r"\b(no|0|zero|without)\s+(errors?|failures?|downtime)\b")
+_TROUBLE = re.compile(
+    r"\bnot(?!e|i)|n't\b|down|error|fail|fatal|exception|outage|refused|offline|broken|\blost\b"
+    r"|\bun[ -]?(able|available|expected|healthy|operational|reachable|ready|responsive|stable|well)"
+)
+"""What a sentence says that no list of words foresees, in lower case and without underscores."""
+_STATE_KEYS = ("status", "state", "health", "healthy", "ok", "success", "ready", "up")
 _COMPONENT_KEYS = (
     "components",
     "checks",
@@ -45,6 +52,7 @@ _NAME_KEYS = ("name", "componentId", "component", "id", "key")
 _DEEPEST = 6
 _LONGEST_WORD = 40
 _LONGEST_NAME = 60
+_LONGEST_SENTENCE = 200
 
 
 @dataclass(frozen=True)
@@ -55,43 +63,81 @@ class HealthReport:
     state: State
     failing: tuple[str, ...]
     """Components that it says are down or degraded, with their own word: `db DOWN`."""
+    component_down: bool = False
+    """Whether one of `failing` is down, not only degraded."""
+    structured: bool = True
+    """Whether it has named fields; text has none."""
+
+    @property
+    def says_down(self) -> bool:
+        """Whether it, or a part of it that it does not own up to, says down."""
+        return self.state == "down" or (self.component_down and self.state != "warn")
 
 
-def read(text: str) -> HealthReport | str:
-    """Return the health report in `text`, or why there is none, as part of a sentence."""
+@dataclass(frozen=True)
+class NoReport:
+    """Why a body is no health report, as part of a sentence."""
+
+    because: str
+    readable: bool
+    """Whether it is sure that the body says nothing of health, so that the status decides."""
+
+
+def read(text: str, *, json_declared: bool = False) -> HealthReport | NoReport:
+    """Return the health report in `text`, or why there is none."""
     text = text.strip("\ufeff \t\r\n")
     if not text:
-        return "the body is empty"
-    if len(text) <= _LONGEST_WORD and _state(text) != "unclear":
-        return HealthReport(text, _state(text), ())
+        return NoReport("the body is empty", readable=True)
     try:
         data = json.loads(text)
     except (ValueError, RecursionError):
-        return "the body is neither JSON nor a known word of health"
-    if isinstance(data, str) and _state(data) != "unclear":
-        return HealthReport(data, _state(data), ())
+        return (
+            NoReport("the body is not valid JSON", readable=False) if json_declared else _text(text)
+        )
+    if isinstance(data, str | bool):
+        return _text(_as_word(data))
+    failing = tuple(_failing(data, "", _DEEPEST))
+    down = next((word for _, word in failing if _state(word) == "down"), None)
     word = _word(data)
-    if word is None:
-        return "the body is JSON without a status"
-    failing = tuple(f"{name} {word}" for name, word in _failing(data, "", _DEEPEST))
-    return HealthReport(word, _state(word), failing)
+    if word is None and down is None:
+        return NoReport("the body is JSON without a status", readable=True)
+    word = word or down or ""
+    named = tuple(f"{name} {_short(word)}" for name, word in failing)
+    return HealthReport(_short(word), _state(word), named, component_down=down is not None)
+
+
+def _text(text: str) -> HealthReport | NoReport:
+    if len(text) > _LONGEST_SENTENCE:
+        return NoReport("the body is neither JSON nor a known word of health", readable=False)
+    if (state := _state(text)) != "unclear":
+        return HealthReport(_short(text), state, (), structured=False)
+    because = "the body is text without a known word of health"
+    return NoReport(because, readable=len(text) <= _LONGEST_WORD)
 
 
 def _state(word: str) -> State:
-    return _WORDS.get(word.strip().lower().replace(" ", "_").replace("-", "_"), "unclear")
+    plain = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", word.strip()).lower()
+    known = _WORDS.get(re.sub(r"[ -]", "_", word.strip().lower()))
+    sentence = _NO_TROUBLE.sub("", plain.replace("_", " "))
+    return known or ("down" if _TROUBLE.search(sentence) else "unclear")
 
 
 def _word(data: Any) -> str | None:
-    """Return the word a JSON object has for its own state."""
+    """Return the word a JSON object has for its own state; of several, one that says down."""
     if not isinstance(data, Mapping):
         return None
     members = {key.lower(): value for key, value in data.items()}
-    found = (members[key] for key in _STATE_KEYS if isinstance(members.get(key), str | bool))
-    return next((_as_word(value) for value in found), None)
+    values = (members.get(key) for key in _STATE_KEYS)
+    words = [_as_word(value) for value in values if isinstance(value, str | bool)]
+    return next((word for word in words if _state(word) == "down"), next(iter(words), None))
 
 
 def _as_word(value: str | bool) -> str:
-    return value[:_LONGEST_WORD] if isinstance(value, str) else str(value).lower()
+    return value if isinstance(value, str) else str(value).lower()
+
+
+def _short(word: str) -> str:
+    return word[:_LONGEST_WORD]
 
 
 def _failing(data: Any, path: str, depth: int) -> Iterator[tuple[str, str]]:
@@ -107,6 +153,8 @@ def _failing(data: Any, path: str, depth: int) -> Iterator[tuple[str, str]]:
 
 def _components(data: Any) -> Iterator[tuple[str, Any]]:
     """Yield (name, value) of what a JSON object lists as its parts, in any of the known shapes."""
+    if isinstance(data, list):
+        data = {"checks": data}
     if not isinstance(data, Mapping):
         return
     members = {key.lower(): value for key, value in data.items()}

@@ -37,12 +37,12 @@ class LoadSettings(ProbeSettings):
         default_factory=dict, description="headers to send along"
     )
     expect_status: int | None = Field(
-        None, ge=200, le=599, description="the one status that is a success; else any 2xx or 3xx"
+        None, ge=200, le=599, description="the one status that is a success; else any 2xx"
     )
 
     def is_success(self, status: int) -> bool:
         """Whether an answer with `status` is what was wanted."""
-        return status == self.expect_status if self.expect_status else 200 <= status < 400
+        return status == self.expect_status if self.expect_status else 200 <= status < 300
 
     def asked(self, service: Service) -> tuple[str, str]:
         """Return method and path of the request."""

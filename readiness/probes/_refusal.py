@@ -1,20 +1,20 @@
 """The body of a refused request -> the server's reason in a few words, without our secrets."""
 
 import json
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from readiness.escape import line
+from readiness.mask import Masker
 from readiness.probes._answer import Answer
-from readiness.secret import SHORTEST, spellings
 
 _REASON_KEYS = (
     *("detail", "details", "message", "error_description", "error", "errors", "reason"),
     *("title", "msg", "description"),
 )
 _LONGEST = 200
+_SEARCHED = 4096
 _DEEPEST = 4
-_MASK = "***"
 
 
 def reason(answer: Answer, secrets: Iterable[str]) -> str:
@@ -24,19 +24,12 @@ def reason(answer: Answer, secrets: Iterable[str]) -> str:
     """
     if answer.html or not answer.body or "content-encoding" in answer.headers:
         return ""
-    text = " ".join(_said(answer.text).split())
-    masked = mask(text, secrets)
-    return masked if len(masked) <= _LONGEST else masked[: _LONGEST - 1] + "…"
+    return line(mask(line(_said(answer.text), _SEARCHED), secrets), _LONGEST)
 
 
 def mask(text: str, secrets: Iterable[str]) -> str:
-    """Replace each of `secrets` in `text`, the longest first."""
-    known = {secret for secret in secrets if secret}
-    for secret in sorted(spellings(known), key=len, reverse=True):
-        text = text.replace(secret, _MASK)
-    for short in (secret for secret in known if len(secret) < SHORTEST):
-        text = re.sub(rf"(?<!\w){re.escape(short)}(?!\w)", _MASK, text)
-    return text
+    """Replace each of `secrets` in `text`, however spelt; the short ones where they are words."""
+    return Masker(secrets).mask(text)
 
 
 def _said(text: str) -> str:

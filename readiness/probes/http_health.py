@@ -7,7 +7,7 @@ from readiness.inventory import Service, Tier
 from readiness.measurement import Values
 from readiness.probes import Context, ProbeSettings, _health_report
 from readiness.probes._answer import COLD_METRICS, Answer
-from readiness.probes._health_report import HealthReport
+from readiness.probes._health_report import HealthReport, NoReport
 from readiness.probes._http import attempt, exchange, public_path, target
 
 TIER: Tier = "observe"
@@ -15,8 +15,8 @@ KINDS = frozenset({"http", "web"})
 EXCLUSIVE = False
 METRICS: Mapping[str, str] = {
     "status": "HTTP status of the health path",
-    "healthy": "true or false: the status is 2xx and the body does not say down",
-    "contradiction": "true or false: the status is 2xx but the body says down",
+    "healthy": "true or false: the status is 2xx and the body does not say otherwise",
+    "contradiction": "true or false: the status is 2xx but the body says that it or a part is down",
     "state": "the body's own word for its state, as it came",
     "structured": "true or false: the body is one of the known health shapes",
     "media_type": "media type of the body",
@@ -36,20 +36,17 @@ async def measure(service: Service, settings: Settings, context: Context) -> Val
     """Ask the readiness path once, and the liveness path where one is declared."""
     path = service.health_path
     answer = await exchange(context, target(service, path))
-    report = _report(answer)
+    report = _report(service, answer)
     values: Values = {
         "status": answer.status,
         "media_type": answer.media_type,
         "protocol": answer.protocol,
-        "structured": isinstance(report, HealthReport),
-        "contradiction": answer.ok and _says_down(report),
+        "structured": isinstance(report, HealthReport) and report.structured,
+        **_contradiction(answer, report),
+        **_state(report),
         **_judged("healthy", path, answer, report),
         **answer.cold,
     }
-    if isinstance(report, HealthReport):
-        values["state"] = report.word
-    else:
-        values |= {"structured_because": report, "state_because": report}
     if service.health and service.health.live:
         values |= await _liveness(service, service.health.live, context)
     return values
@@ -60,31 +57,60 @@ async def _liveness(service: Service, path: str, context: Context) -> Values:
     if isinstance(answer, Failure):
         because = f"GET {public_path(path)}: {answer.kind}: {answer.detail}"
         return {"live_healthy": False, "live_healthy_because": because}
-    judged = _judged("live_healthy", path, answer, _report(answer))
+    judged = _judged("live_healthy", path, answer, _report(service, answer))
     return {"live_status": answer.status, **judged}
 
 
-def _report(answer: Answer) -> HealthReport | str:
+def _report(service: Service, answer: Answer) -> HealthReport | NoReport:
+    if answer.packed:
+        because = "the body is compressed, although it was asked for as it is"
+        return NoReport(because, readable=False)
     if answer.html:
-        return "the body is a web page, not a health report"
-    if answer.headers.get("content-encoding", "identity").lower() != "identity":
-        return "the body is compressed, although it was asked for as it is"
-    return _health_report.read(answer.text)
+        because = "the body is a web page, not a health report"
+        return NoReport(because, readable=service.kind == "web")
+    return _health_report.read(answer.text, json_declared="json" in answer.media_type)
 
 
-def _says_down(report: HealthReport | str) -> bool:
-    return isinstance(report, HealthReport) and report.state == "down"
+def _state(report: HealthReport | NoReport) -> Values:
+    if isinstance(report, NoReport):
+        return {"structured_because": report.because, "state_because": report.because}
+    values: Values = {"state": report.word}
+    if not report.structured:
+        values["structured_because"] = "the body is text"
+    if report.state == "unclear":
+        values["state_because"] = f'"{report.word}" is no known word of health'
+    return values
 
 
-def _judged(metric: str, path: str, answer: Answer, report: HealthReport | str) -> Values:
-    """Return `metric`, and `<metric>_because` unless there is nothing to explain."""
+def _doubt(report: HealthReport | NoReport) -> str:
+    """Return why the body leaves open whether the service is healthy; empty if it does not."""
+    if isinstance(report, NoReport):
+        return "" if report.readable else report.because
+    unknown = report.state == "unclear" and not report.says_down
+    return f'its body says "{report.word}", which is no known word of health' if unknown else ""
+
+
+def _says_down(report: HealthReport | NoReport) -> bool:
+    return isinstance(report, HealthReport) and report.says_down
+
+
+def _contradiction(answer: Answer, report: HealthReport | NoReport) -> Values:
+    if answer.ok and (doubt := _doubt(report)):
+        return {"contradiction_because": doubt}
+    return {"contradiction": answer.ok and _says_down(report)}
+
+
+def _judged(metric: str, path: str, answer: Answer, report: HealthReport | NoReport) -> Values:
+    """Return `metric` unless it is unknown, and `<metric>_because` if it needs explaining."""
+    because = f"GET {public_path(path)} answered {answer.outcome}"
+    if answer.ok and (doubt := _doubt(report)):
+        return {f"{metric}_because": f"{because}, but {doubt}"}
     healthy = answer.ok and not _says_down(report)
     said = _said(report) if isinstance(report, HealthReport) else ""
-    spotless = isinstance(report, str) or (report.state == "up" and not report.failing)
+    spotless = isinstance(report, NoReport) or (report.state == "up" and not report.failing)
     if healthy and spotless:
         return {metric: True}
     but = "but" if answer.ok and not healthy else "and"
-    because = f"GET {public_path(path)} answered {answer.outcome}"
     return {metric: healthy, f"{metric}_because": f"{because} {but} {said}" if said else because}
 
 
