@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from pydantic_core import PydanticUndefined
+
 from readiness import probes
 from readiness.checks import Check, Criteria
 from readiness.criteria import bundled_criteria
@@ -32,9 +34,11 @@ def _probes() -> Iterator[str]:
         yield from (f"| `{metric}` | {_cell(text)} |" for metric, text in probe.METRICS.items())
         fields = probe.Settings.model_fields
         if fields:
-            yield from ("", "| setting | meaning |", "|---|---|")
+            yield from ("", "| setting | meaning | default |", "|---|---|---|")
             for field, info in fields.items():
-                yield f"| `{info.alias or field}` | {_cell(info.description or '')} |"
+                default = "" if info.default in (None, (), {}, PydanticUndefined) else info.default
+                default = list(default) if isinstance(default, tuple) else default
+                yield f"| `{field}` | {_cell(info.description or '')} | {default} |"
 
 
 def _checks(criteria: Criteria) -> Iterator[str]:

@@ -155,8 +155,8 @@ def _needles(secret: str) -> Iterator[bytes]:
         data = secret.encode(*_UTF8)
         yield _compact(secret[::-1].encode(*_UTF8))
         yield data.hex().encode()
-        for offset in range(3):
-            coded = _base64(data, offset).lower()
+        for plain in (base64.b64encode(data), *(_base64(data, offset) for offset in range(3))):
+            coded = plain.lower()
             yield from (coded, coded.replace(b"+", b"-").replace(b"/", b"_"))
 
 
@@ -200,7 +200,8 @@ def _compact(data: bytes) -> bytes:
 
 def _replaced(text: str, places: Iterable[tuple[int, int]]) -> str:
     """Return `text` with MASK for each of the sorted `places`; those that touch become one."""
-    parts, done = [], 0
+    parts: list[str] = []
+    done = 0
     for start, end in places:
         if start > done or not parts:
             parts += [text[done:start], MASK]

@@ -75,7 +75,8 @@ def _login(token: str) -> Iterator[str]:
     except ValueError:
         return
     user, _, password = login.partition(":")
-    yield from (login, user, password)
+    if user and password:
+        yield from (login, user, password)
 
 
 def public_texts(settings: Any) -> Iterator[str]:

@@ -154,6 +154,7 @@ def healthy(on: str = "api", **changes: Any) -> tuple[Measurement, ...]:
         "http_access": {
             "anonymous_refused": True,
             "credential_accepted": True,
+            "forged_refused": True,
             "login_accepted": True,
             "public_answered": True,
         },

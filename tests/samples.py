@@ -23,6 +23,7 @@ API_KEY = (
     "GET /api/v1/bases answered 403 to the credential: "
     "the key differs from the one this gateway was configured with"
 )
+UNFORGED = "the credential was not accepted, so that a forged one proves nothing"
 DELAYS: Mapping[str, float] = {
     "api-gateway": 53,
     "auth": 17,
@@ -240,15 +241,18 @@ def _level(service: str, users: int, fixed: bool) -> Mapping[str, Value]:
 
 def _access(service: str, fixed: bool) -> Values:
     found: Values = {"protected_paths": 1, "public_paths": 1, "anonymous_refused": True}
-    found |= {"public_answered": True, "credential_accepted": True}
+    found |= {"public_answered": True, "credential_accepted": True, "forged_refused": True}
     if service == "auth":
         found["login_accepted"] = fixed
         if not fixed:
             found["login_accepted_because"] = LOGIN
             found["credential_accepted_because"] = "the login was refused"
-            del found["credential_accepted"]
+            found["forged_refused_because"] = "the login was refused"
+            del found["credential_accepted"], found["forged_refused"]
     if service == "airtable-gateway" and not fixed:
         found |= {"credential_accepted": False, "credential_accepted_because": API_KEY}
+        found["forged_refused_because"] = UNFORGED
+        del found["forged_refused"]
     return found
 
 

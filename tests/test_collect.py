@@ -1,20 +1,27 @@
 """A plan is checked before any traffic; a run is bounded, retried, masked and told in order."""
 
 import asyncio
+import base64
 import itertools
 import json
 import re
 import time
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import quote
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from readiness import collect
 from readiness.document import ConfigurationError, parse
+from readiness.failure import Failure
 from readiness.inventory import Tier, from_document
 from readiness.measurement import Measurement
 from tests import servers
+from tests.strategies import PROPERTY
 
 OBSERVE: frozenset[Tier] = frozenset({"observe"})
 LOAD: frozenset[Tier] = frozenset({"observe", "load"})
@@ -187,6 +194,98 @@ def test_secrets_are_masked_wherever_a_server_repeats_them() -> None:
     assert "***" in text
     assert "secret-81cc" not in text
     assert "token-3b9e07" not in text
+
+
+KEY = "SAMEKEY-Canary-1234"
+
+
+def echoing_key(request: servers.Request) -> bytes:
+    """Tell the key and the login in every way but as they are."""
+    _, _, login = request.headers.get("authorization", "").partition(" ")
+    told = {
+        "\u200b".join(KEY): "down",
+        f"{'p' * 45}{KEY}": "down",
+        KEY.upper(): "down",
+        f"x {base64.b64decode(login).decode()}": "down",
+    }
+    return servers.response(200, json.dumps({"status": "down", "checks": told}))
+
+
+def readable(text: str) -> str:
+    return "".join(json.dumps(json.loads(text), ensure_ascii=False).split()).casefold()
+
+
+def test_what_is_disguised_is_masked_before_anyone_is_shown_it() -> None:
+    shown: list[Measurement] = []
+
+    def act(port: int) -> tuple[Measurement, ...]:
+        service = {
+            "kind": "http",
+            "url": f"http://bob:BasicPw-77@127.0.0.1:{port}/?api_key={KEY}",
+            "probes": {**QUICK, "http_latency": {"request": f"GET /x?api_key={KEY}", "samples": 6}},
+        }
+        collector = collect.Collector(
+            planned({"a": service}), "run", 30, lambda _, measurement: shown.append(measurement)
+        )
+        asyncio.run(collector.run())
+        return collector.measurements("left")
+
+    found = asyncio.run(served(servers.Web(echoing_key), act))
+    for measurements in (shown, found):
+        text = "".join(readable(m.model_dump_json()) for m in measurements)
+        assert "***" in text
+        assert "pppp" in text
+        assert "\u200b" not in text
+        for secret in (KEY, KEY[:8], "BasicPw-77"):
+            assert secret.casefold() not in text
+
+
+def test_a_learned_token_is_masked_in_every_spelling() -> None:
+    token = "tokCANARY/abc+def==xyz"
+
+    def answer(request: servers.Request) -> bytes:
+        if request.target == "/login":
+            return servers.response(200, json.dumps({"token": token}))
+        if "authorization" not in request.headers:
+            return servers.response(401, "{}")
+        coded = base64.b64encode(token.encode()).decode()
+        told = f"{quote(token, safe='')} {token.upper()} {coded} {quote(quote(token))}"
+        return servers.response(403, json.dumps({"detail": told}))
+
+    access = {
+        "protected": ["/x"],
+        "login": {"request": "POST /login", "json": {"p": "secret-81cc"}, "token": "$.token"},
+    }
+
+    def act(port: int) -> tuple[Measurement, ...]:
+        return collected(planned({"a": http(port, probes={**QUICK, "http_access": access})}, ALL))
+
+    text = "".join(m.model_dump_json() for m in asyncio.run(served(servers.Web(answer), act)))
+    assert "***" in text
+    assert "canary" not in text.casefold()
+    assert "dG9rQ0" not in text
+
+
+def test_half_a_character_in_an_answer_ends_no_run() -> None:
+    broken = servers.Web(lambda _: servers.response(503, '{"status": "\\ud800 down"}'))
+    found = asyncio.run(
+        served(broken, lambda port: collected(planned({"a": http(port, probes=QUICK)})))
+    )
+    assert "\ufffd down" in "".join(m.model_dump_json() for m in found)
+
+
+@PROPERTY
+@given(st.text(st.characters(exclude_categories=())))
+def test_any_text_can_be_saved_and_read_back(text: str) -> None:
+    found = Measurement(
+        probe="p",
+        service="s",
+        started_at=datetime.now(UTC),
+        seconds=0.0,
+        values={"state": text},
+        failure=Failure(kind="protocol", detail=text),
+    )
+    assert Measurement.model_validate_json(found.model_dump_json()) == found
 
 
 def test_probes_that_measure_time_run_one_at_a_time_after_the_rest() -> None:

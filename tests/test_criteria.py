@@ -57,6 +57,7 @@ CASES: dict[str, Case] = {
     "anonymous-refused": (ACCESS, {"anonymous_refused": True}, {"anonymous_refused": False}),
     "login-accepted": (ACCESS, {"login_accepted": True}, {"login_accepted": False}),
     "credential-accepted": (ACCESS, {"credential_accepted": True}, {"credential_accepted": False}),
+    "forged-refused": (ACCESS, {"forged_refused": True}, {"forged_refused": False}),
     "public-answers": (ACCESS, {"public_answered": True}, {"public_answered": False}),
     "page-answers": (WEB, {"ok": True}, {"ok": False}),
     "page-text": (WEB, {"text_found": True}, {"text_found": False}),

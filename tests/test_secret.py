@@ -37,6 +37,20 @@ def test_a_user_alone_is_known_as_http_sends_it() -> None:
             {"x"},
         ),
         ({"login": {"header": "Authorization", "scheme": "Bearer", "token": "abc"}}, {"abc"}),
+        ({"login": {"header": "Authorization", "password": "Basic !"}}, {"Basic !"}),
+        (
+            {"headers": {"Authorization": "Basic Ym9iOnB3LTEyMzQ1"}},
+            {
+                *("Basic Ym9iOnB3LTEyMzQ1", "Ym9iOnB3LTEyMzQ1"),
+                *("bob:pw-12345", "bob", "pw-12345"),
+            },
+        ),
+        (
+            {"request": "GET /x?api_key=k%2Dabc-123&limit=10"},
+            {"api_key=k%2Dabc-123&limit=10", "k-abc-123"},
+        ),
+        ({"login": {"request": "POST /in?key=abcd-1234"}}, {"key=abcd-1234", "abcd-1234"}),
+        ({"text": "What is it? this=something-else"}, set()),
         ({"request": "GET /x", "users": [1, 10]}, set()),
         ({"credential": True}, set()),
     ],
@@ -51,7 +65,7 @@ def test_a_body_nested_past_reason_is_a_secret_as_a_whole() -> None:
 
 
 def test_what_is_public_of_settings() -> None:
-    settings = {"request": "GET /x", "public": ["/a"], "json": {"p": "x"}, "n": 1}
+    settings = {"request": "GET /x?key=k", "public": ["/a"], "json": {"p": "x"}, "n": 1}
     assert list(public_texts(settings)) == ["GET /x", "/a"]
 
 

@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from readiness.escape import line
+
 State = Literal["up", "warn", "down", "unclear"]
 
 _WORDS: Mapping[str, State] = {
@@ -34,8 +36,10 @@ _WORDS: Mapping[str, State] = {
 }
 _NO_TROUBLE = re.compile(r"\b(no|0|zero|without)\s+(errors?|failures?|downtime)\b")
 _TROUBLE = re.compile(
-    r"\bnot(?!e|i)|n't\b|down|error|fail|fatal|exception|outage|refused|offline|broken|\blost\b"
-    r"|\bun[ -]?(able|available|expected|healthy|operational|reachable|ready|responsive|stable|well)"
+    r"\bnot(ok|ready|healthy|available|running|serving|alive|live|up)?\b|n't\b|\b(shut)?down\b"
+    r"|error(s|ed)?\b|\bfail(s|ed|ing|ures?)?\b"
+    r"|\bun[ -]?(able|available|expected|healthy|operational|reachable|ready|responsive|stable)\b"
+    r"|\b(fatal|exception|outage|refused|offline|broken|lost)\b"
 )
 """What a sentence says that no list of words foresees, in lower case and without underscores."""
 _STATE_KEYS = ("status", "state", "health", "healthy", "ok", "success", "ready", "up")
@@ -83,7 +87,7 @@ class NoReport:
     """Whether it is sure that the body says nothing of health, so that the status decides."""
 
 
-def read(text: str, *, json_declared: bool = False) -> HealthReport | NoReport:
+def read(text: str) -> HealthReport | NoReport:
     """Return the health report in `text`, or why there is none."""
     text = text.strip("\ufeff \t\r\n")
     if not text:
@@ -91,9 +95,9 @@ def read(text: str, *, json_declared: bool = False) -> HealthReport | NoReport:
     try:
         data = json.loads(text)
     except (ValueError, RecursionError):
-        return (
-            NoReport("the body is not valid JSON", readable=False) if json_declared else _text(text)
-        )
+        if text.startswith(("{", "[")):
+            return NoReport("the body is broken JSON", readable=False)
+        return _text(text)
     if isinstance(data, str | bool):
         return _text(_as_word(data))
     failing = tuple(_failing(data, "", _DEEPEST))
@@ -137,13 +141,14 @@ def _as_word(value: str | bool) -> str:
 
 
 def _short(word: str) -> str:
-    return word[:_LONGEST_WORD]
+    return line(word, _LONGEST_WORD)
 
 
 def _failing(data: Any, path: str, depth: int) -> Iterator[tuple[str, str]]:
     """Yield (name, word) of the innermost components that are down or degraded."""
     for name, value in _components(data) if depth else ():
-        place = f"{path}/{name[:_LONGEST_NAME]}" if path else name[:_LONGEST_NAME]
+        shown = line(name, _LONGEST_NAME)
+        place = f"{path}/{shown}" if path else shown
         within = list(_failing(value, place, depth - 1))
         yield from within
         word = _as_word(value) if isinstance(value, str | bool) else _word(value)

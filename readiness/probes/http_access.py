@@ -1,5 +1,7 @@
 """Whether protected paths refuse strangers and accept the credential, and public ones answer."""
 
+import re
+import string
 from collections.abc import Mapping, Sequence
 from typing import Annotated
 
@@ -23,9 +25,17 @@ METRICS: Mapping[str, str] = {
     "public_paths": "count of public paths asked without a credential",
     "public_answered": "true or false: every public path answers 2xx without a credential",
     "credential_accepted": "true or false: every protected path answers 2xx to the credential",
+    "forged_refused": "true or false: a protected path refuses the credential once it is corrupted",
     "login_accepted": "true or false: the login request yields a token (write tier)",
 }
 _SHOWN = 5
+_CORRUPTED = 8
+"""Characters changed at the end of a credential: base64's last one may hold no bit that counts."""
+_KINDS_OF_CHARACTER = (string.ascii_lowercase, string.ascii_uppercase, string.digits)
+_ROTATED = str.maketrans(
+    "".join(_KINDS_OF_CHARACTER),
+    "".join(each[len(each) // 2 :] + each[: len(each) // 2] for each in _KINDS_OF_CHARACTER),
+)
 
 
 def _refusal_status(status: int) -> int:
@@ -160,11 +170,11 @@ async def _proven(service: Service, settings: Settings, context: Context) -> Val
         return {}
     if "write" not in context.allowed:
         because = "a login needs the write tier (--allow write)"
-        return {"login_accepted_because": because, "credential_accepted_because": because}
+        return {"login_accepted_because": because, **_untried(because)}
     proof = await log_in(service, settings.login, context)
     if isinstance(proof, str):
         because = "the login was refused"
-        return {**_verdict("login_accepted", [proof]), "credential_accepted_because": because}
+        return {**_verdict("login_accepted", [proof]), **_untried(because)}
     return {"login_accepted": True, **await _accepted(service, settings, proof, context)}
 
 
@@ -172,9 +182,54 @@ async def _accepted(
     service: Service, settings: Settings, headers: Mapping[str, str], context: Context
 ) -> Values:
     asked = await _ask(service, settings.protected, headers, context)
-    without = "no protected path is declared to try it on"
+    if not asked:
+        return _untried("no protected path is declared to try it on")
     sent = [text for value in headers.values() for text in (value, *value.split())]
-    return _answered("credential_accepted", asked, without, "with the credential, ", sent)
+    values = _answered("credential_accepted", asked, "", "with the credential, ", sent)
+    if values["credential_accepted"] is not True:
+        because = "the credential was not accepted, so that a forged one proves nothing"
+        return {**values, "forged_refused_because": because}
+    return values | await _forged_refused(service, settings, headers, context)
+
+
+def _untried(because: str) -> Values:
+    return {"credential_accepted_because": because, "forged_refused_because": because}
+
+
+async def _forged_refused(
+    service: Service, settings: Settings, headers: Mapping[str, str], context: Context
+) -> Values:
+    """Measure the negative control: an accepted credential opens nothing once it is corrupted."""
+    forged = {name: corrupted(name, value) for name, value in headers.items()}
+    [(request, answer)] = (await _ask(service, settings.protected[:1], forged, context)).items()
+    return _verdict("forged_refused", _undeterred(request, answer, settings.refuse_with | {400}))
+
+
+def _undeterred(request: str, answer: Answer | Failure, refusals: frozenset[int]) -> list[str]:
+    """Return why `answer` to a forged credential is no refusal, without the server's own words."""
+    if isinstance(answer, Failure):
+        return [f"{_shown(request)} gave no answer to a forged credential ({answer.kind})"]
+    if answer.status in refusals:
+        return []
+    said = f"{_shown(request)} answered a forged credential with {answer.status}"
+    wanted = " or ".join(map(str, sorted(refusals)))
+    return [said if answer.ok else f"{said}, which is no refusal ({wanted})"]
+
+
+def corrupted(name: str, value: str) -> str:
+    """Return the header's value with the end of its last word changed, of each pair in a cookie."""
+    if name.lower() == "cookie":
+        return re.sub(r"(?<==)[^;\s]+", lambda pair: _changed(pair[0]), value)
+    *scheme, word = re.split(r"(\s+)", value)
+    return "".join([*scheme, _changed(word)])
+
+
+def _changed(word: str) -> str:
+    """Rotate letters and digits, and replace all else; the padding of base64 stays as it is."""
+    body = word.rstrip("=") or word
+    kept, end = body[:-_CORRUPTED], body[-_CORRUPTED:]
+    changed = (new if (new := c.translate(_ROTATED)) != c else "x" for c in end)
+    return kept + "".join(changed) + word[len(body) :]
 
 
 def _verdict(metric: str, offenders: Sequence[str]) -> Values:

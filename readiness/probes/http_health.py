@@ -68,7 +68,7 @@ def _report(service: Service, answer: Answer) -> HealthReport | NoReport:
     if answer.html:
         because = "the body is a web page, not a health report"
         return NoReport(because, readable=service.kind == "web")
-    return _health_report.read(answer.text, json_declared="json" in answer.media_type)
+    return _health_report.read(answer.text)
 
 
 def _state(report: HealthReport | NoReport) -> Values:

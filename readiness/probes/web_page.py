@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 
 from pydantic import Field
 
+from readiness.escape import line
 from readiness.inventory import Service, Tier
 from readiness.measurement import Values
 from readiness.probes import Context, ProbeSettings
@@ -20,7 +21,7 @@ KINDS = frozenset({"web", "http"})
 EXCLUSIVE = False
 METRICS: Mapping[str, str] = {
     "status": "HTTP status of the page",
-    "ok": "true or false: every request of the page was answered 2xx",
+    "ok": "true or false: every request was answered 2xx with a whole page that is not empty",
     "text_found": "true or false: the expected text is on the page, where one is declared",
     "title": "the page's title, as it came",
     "has_title": "true or false: the page has a title that is not empty",
@@ -50,17 +51,26 @@ async def measure(service: Service, settings: Settings, context: Context) -> Val
     path = settings.path or service.health_path
     to = target(service, path)
     first = await exchange(context, to)
-    outcomes = Counter([first.outcome])
+    outcomes = Counter([_outcome(first)])
 
     async def again() -> None:
-        outcomes[(await exchange(context, to)).outcome] += 1
+        outcomes[_outcome(await exchange(context, to))] += 1
 
     timed = await sample(again, min(context.samples, _MOST_SAMPLES), context)
     return {**_page(first, settings.text), **_ok(path, outcomes), **timed, **first.cold}
 
 
+def _outcome(answer: Answer) -> str:
+    """Return what is wrong with `answer`, empty if nothing is."""
+    if not answer.ok:
+        return answer.outcome
+    if not answer.complete:
+        return f"{answer.status} with a body that does not end within 1 MiB"
+    return "" if answer.body.strip() else f"{answer.status} with an empty body"
+
+
 def _ok(path: str, outcomes: Mapping[str, int]) -> Values:
-    bad = {outcome: n for outcome, n in outcomes.items() if not outcome.startswith("2")}
+    bad = {outcome: n for outcome, n in outcomes.items() if outcome}
     if not bad:
         return {"ok": True}
     listed = ", ".join(f"{outcome} ({n} of {sum(outcomes.values())})" for outcome, n in bad.items())
@@ -125,4 +135,4 @@ def _title(text: str) -> str:
     with contextlib.suppress(AssertionError, ValueError):
         # it gives up on broken markup so; a title further down than this is none
         parser.feed(text[:_HEAD_SEARCHED])
-    return " ".join(parser.text.split())[:_LONGEST_TITLE]
+    return line(parser.text, _LONGEST_TITLE)

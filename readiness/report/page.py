@@ -14,6 +14,7 @@ from readiness.assessment.reasons import reasons
 from readiness.assessment.services import ServiceRow
 from readiness.assessment.stores import StoreRow, stores
 from readiness.finding import Finding, Outcome
+from readiness.gate import blockers
 from readiness.report.rows import SEVEREST_FIRST, AreaSection, Group, Load, counts
 from readiness.report.words import NONE, SIGNS, Sign, demanded, hours, plural, share
 from readiness.score import CRITICALITY_WEIGHTS, SEVERITY_WEIGHTS, AreaScore, grade
@@ -213,7 +214,23 @@ class Page:
 
     def problem(self, work: Work) -> str:
         """Name what a piece of work is about."""
-        return "Service is down" if self.down(work.head) else work.head.title
+        if not self.down(work.head):
+            return work.head.title
+        return "TLS handshake fails" if self.untrusted(work) else "Service is down"
+
+    def untrusted(self, work: Work) -> bool:
+        """Whether the service may well be running, but its certificate is not accepted."""
+        return work.head.failure is not None and work.head.failure.kind == "tls"
+
+    @property
+    def open_blockers(self) -> tuple[Finding, ...]:
+        """The blockers that nothing in the plan decides: unknown or too close to call."""
+        planned = {key for work in self.a.work for key in work.keys}
+        return tuple(
+            f
+            for f in blockers(self.model.findings)
+            if not f.waived and (f.check, f.service) not in planned
+        )
 
     @cached_property
     def _down(self) -> frozenset[str]:

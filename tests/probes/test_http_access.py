@@ -11,7 +11,7 @@ from readiness.failure import ProbeError
 from readiness.inventory import Service
 from readiness.measurement import Values
 from readiness.probes import Context
-from readiness.probes.http_access import METRICS, Settings, measure
+from readiness.probes.http_access import METRICS, Settings, corrupted, measure
 from tests import servers
 
 pytestmark = pytest.mark.anyio
@@ -66,9 +66,13 @@ async def test_a_guarded_service(context: Context) -> None:
         "anonymous_refused": True,
         "public_answered": True,
         "credential_accepted": True,
+        "forged_refused": True,
     }
-    assert [r.method for r in web.requests] == ["GET", "HEAD", "GET", "GET", "HEAD"]
-    assert web.connections == 5
+    assert [r.method for r in web.requests] == ["GET", "HEAD", "GET", "GET", "HEAD", "GET"]
+    assert web.connections == 6
+    forged = web.requests[-1].headers["authorization"]
+    assert forged.startswith("Bearer ")
+    assert forged != f"Bearer {TOKEN}"
 
 
 async def test_an_anonymous_request_carries_nothing_of_the_urls_credentials(
@@ -150,7 +154,7 @@ async def test_not_tested_differs_from_passed(context: Context) -> None:
     assert values["credential_accepted_because"] == ("no protected path is declared to try it on")
     values = await probe(servers.Web(guarded), context, protected=["/private"])
     assert values["public_answered_because"] == "no public path is declared"
-    assert not [name for name in values if name.startswith(("credential", "login"))]
+    assert not [name for name in values if name.startswith(("credential", "forged", "login"))]
 
 
 async def test_a_credential_that_is_refused(context: Context) -> None:
@@ -159,6 +163,10 @@ async def test_a_credential_that_is_refused(context: Context) -> None:
     assert values["credential_accepted"] is False
     assert values["credential_accepted_because"] == (
         "with the credential, GET /private answered 401"
+    )
+    assert "forged_refused" not in values
+    assert values["forged_refused_because"] == (
+        "the credential was not accepted, so that a forged one proves nothing"
     )
 
 
@@ -180,6 +188,83 @@ async def test_a_service_without_any_answer(
     assert caught.value.failure.kind == kind
 
 
+# Forged credentials
+
+
+@pytest.mark.parametrize("given", [{"credential": KEY}, {"login": LOGIN}])
+async def test_a_guard_that_takes_any_token_is_found(given: Any, context: Context) -> None:
+    def gullible(request: servers.Request) -> bytes:
+        shown = request.headers.get("authorization", "").startswith("Bearer ")
+        if request.target == "/private":
+            return servers.response(200 if shown else 401)
+        return guarded(request)
+
+    values = await probe(servers.Web(gullible), context, protected=["/private"], **given)
+    assert (values["credential_accepted"], values["forged_refused"]) == (True, False)
+    assert values["forged_refused_because"] == (
+        "GET /private answered a forged credential with 200"
+    )
+
+
+@pytest.mark.parametrize(
+    ("status", "because"),
+    [
+        (401, None),
+        (403, None),
+        (400, None),
+        (
+            302,
+            "GET /private answered a forged credential with 302, "
+            "which is no refusal (400 or 401 or 403)",
+        ),
+        (
+            500,
+            "GET /private answered a forged credential with 500, "
+            "which is no refusal (400 or 401 or 403)",
+        ),
+    ],
+)
+async def test_what_refuses_a_forged_credential(
+    status: int, because: str | None, context: Context
+) -> None:
+    def answer(request: servers.Request) -> bytes:
+        shown = request.headers.get("authorization", "")
+        if shown not in ("", f"Bearer {TOKEN}"):
+            return servers.response(status, headers={"Location": f"/denied/{shown[7:]}"})
+        return guarded(request)
+
+    values = await probe(servers.Web(answer), context, protected=["/private"], credential=KEY)
+    assert values["forged_refused"] is (because is None)
+    assert values.get("forged_refused_because") == because
+
+
+async def test_no_answer_to_a_forged_credential_is_no_refusal(context: Context) -> None:
+    def answer(request: servers.Request) -> bytes:
+        shown = request.headers.get("authorization", "")
+        return guarded(request) if shown in ("", f"Bearer {TOKEN}") else b"\x00\r\n\r\n"
+
+    values = await probe(servers.Web(answer), context, protected=["/private"], credential=KEY)
+    assert values["forged_refused"] is False
+    assert values["forged_refused_because"] == (
+        "GET /private gave no answer to a forged credential (protocol)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "forged"),
+    [
+        ("X-Key", "abc", "nop"),
+        ("Authorization", "Bearer eyJh.eyJz.c2lnbmF0dXJl", "Bearer eyJh.eyJz.c2lnozS5qKWy"),
+        ("Authorization", "Basic YW5uOnB3MTIzNDU2==", "Basic YW5uOnB3ZGVmAQH7=="),
+        ("authorization", "Token  a-1", "Token  nx6"),
+        ("Cookie", "session=abc; theme=dark", "session=nop; theme=qnex"),
+        ("X-Key", "==", "xx"),
+    ],
+)
+def test_a_corrupted_credential_keeps_its_form(name: str, value: str, forged: str) -> None:
+    assert corrupted(name, value) == forged
+
+
 # Login
 
 
@@ -198,7 +283,8 @@ async def test_a_login_waits_for_the_write_tier(context: Context) -> None:
     values = await probe(web, observing, protected=["/private"], login=LOGIN)
     assert values["login_accepted_because"] == "a login needs the write tier (--allow write)"
     assert values["credential_accepted_because"] == values["login_accepted_because"]
-    assert {"login_accepted", "credential_accepted"}.isdisjoint(values)
+    assert values["forged_refused_because"] == values["login_accepted_because"]
+    assert {"login_accepted", "credential_accepted", "forged_refused"}.isdisjoint(values)
     assert [request.target for request in web.requests] == ["/private"]
 
 
@@ -255,6 +341,8 @@ async def test_a_refused_login_is_told_with_the_servers_reason(
     assert values["login_accepted_because"] == f"POST /login answered 422{why}"
     assert "credential_accepted" not in values
     assert values["credential_accepted_because"] == "the login was refused"
+    assert values["forged_refused_because"] == "the login was refused"
+    assert "forged_refused" not in values
 
 
 @pytest.mark.parametrize(

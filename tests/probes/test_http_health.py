@@ -93,12 +93,54 @@ async def test_tls_is_timed_and_its_certificate_counted(context: Context, tmp_pa
         (
             200,
             {"status": "UP", "checks": [{"name": "queue", "status": "DOWN"}]},
+            False,
+            'GET /health answered 200 but its body says "UP": queue DOWN',
+        ),
+        (
+            200,
+            {"status": "UP", "checks": {"cache": "degraded"}},
             True,
-            'GET /health answered 200 and its body says "UP": queue DOWN',
+            'GET /health answered 200 and its body says "UP": cache degraded',
+        ),
+        (
+            200,
+            {"status": "ok", "checks": {"db": "DOWN"}},
+            False,
+            'GET /health answered 200 but its body says "ok": db DOWN',
+        ),
+        (
+            200,
+            {"checks": {"db": "DOWN"}},
+            False,
+            'GET /health answered 200 but its body says "DOWN": db DOWN',
+        ),
+        (
+            200,
+            [{"name": "db", "healthy": False}],
+            False,
+            'GET /health answered 200 but its body says "false": db false',
+        ),
+        (
+            200,
+            {"status": "NOT OK: database unreachable"},
+            False,
+            'GET /health answered 200 but its body says "NOT OK: database unreachable"',
+        ),
+        (
+            200,
+            {"status": "ok", "success": False, "error": "db gone"},
+            False,
+            'GET /health answered 200 but its body says "false"',
+        ),
+        (
+            200,
+            "Service Unavailable - database is down",
+            False,
+            'GET /health answered 200 but its body says "Service Unavailable - database is down"',
         ),
         (200, "Degraded", True, 'GET /health answered 200 and its body says "Degraded"'),
         (500, {"status": "ok"}, False, 'GET /health answered 500 and its body says "ok"'),
-        (404, "not found", False, "GET /health answered 404"),
+        (404, "nothing here", False, "GET /health answered 404"),
         (500, "", False, "GET /health answered 500"),
     ],
 )
@@ -121,37 +163,87 @@ async def test_a_redirect_is_not_healthy_and_named(context: Context) -> None:
 @pytest.mark.parametrize(
     ("body", "media_type", "because"),
     [
-        ("<!doctype html><h1>App</h1>", "text/html", "the body is a web page, not a health report"),
-        ("<html><h1>App</h1>", "text/plain", "the body is a web page, not a health report"),
         ("", "application/json", "the body is empty"),
-        (
-            "{broken",
-            "application/json",
-            "the body is neither JSON nor a known word of health",
-        ),
+        ("pong", "text/plain", "the body is text without a known word of health"),
+        ("no errors", "text/plain", "the body is text without a known word of health"),
         ('{"version": 3}', "application/json", "the body is JSON without a status"),
-        ("[" * 100_000, "application/json", "the body is neither JSON nor a known word of health"),
-        (
-            '{"status": ' + "9" * 10_000 + "}",
-            "application/json",
-            "the body is neither JSON nor a known word of health",
-        ),
+        ("[]", "application/json", "the body is JSON without a status"),
     ],
-    ids=["page", "undeclared page", "empty", "broken", "stateless", "nested", "huge number"],
 )
-async def test_no_health_report_is_healthy_by_status_alone(
+async def test_a_body_that_says_nothing_leaves_it_to_the_status(
     body: str, media_type: str, because: str, context: Context
 ) -> None:
     values = await answered(context, 200, body, media_type)
     assert (values["healthy"], values["structured"]) == (True, False)
+    assert values["contradiction"] is False
     assert values["structured_because"] == values["state_because"] == because
     assert "state" not in values
 
 
-async def test_a_gzip_bomb_is_not_unpacked(context: Context) -> None:
-    values = await probe(servers.always(servers.bomb()), context)
+@pytest.mark.parametrize("word", ["OK", "Healthy", "true"])
+async def test_a_word_of_health_is_no_structure(word: str, context: Context) -> None:
+    values = await answered(context, 200, word)
+    assert (values["healthy"], values["structured"], values["state"]) == (True, False, word)
+    assert values["structured_because"] == "the body is text"
+
+
+NO_HEALTH = "the body is neither JSON nor a known word of health"
+BROKEN = "the body is broken JSON"
+
+
+@pytest.mark.parametrize(
+    ("body", "media_type", "because"),
+    [
+        ("<!doctype html><h1>App</h1>", "text/html", "the body is a web page, not a health report"),
+        ("<html><h1>App</h1>", "text/plain", "the body is a web page, not a health report"),
+        ("{broken", "application/json", BROKEN),
+        ("[" * 100_000, "application/json", BROKEN),
+        ('{"status": ' + "9" * 10_000 + "}", "application/json", BROKEN),
+        ("lorem ipsum " * 4, "text/plain", "the body is text without a known word of health"),
+        ("lorem ipsum " * 40, "text/plain", NO_HEALTH),
+    ],
+    ids=["page", "undeclared page", "broken", "nested", "huge number", "sentence", "long text"],
+)
+async def test_what_cannot_be_read_proves_no_health(
+    body: str, media_type: str, because: str, context: Context
+) -> None:
+    values = await answered(context, 200, body, media_type)
+    assert {"healthy", "contradiction", "state"}.isdisjoint(values)
+    assert values["structured"] is False
+    assert values["healthy_because"] == f"GET /health answered 200, but {because}"
+    assert values["contradiction_because"] == because
+    refused = await answered(context, 503, body, media_type)
+    assert (refused["healthy"], refused["contradiction"]) == (False, False)
+
+
+async def test_an_unknown_word_is_unknown_health(context: Context) -> None:
+    values = await answered(context, 200, {"status": "UNKNOWN"})
+    assert {"healthy", "contradiction"}.isdisjoint(values)
+    assert (values["state"], values["structured"]) == ("UNKNOWN", True)
+    assert values["state_because"] == '"UNKNOWN" is no known word of health'
+    assert values["healthy_because"] == (
+        'GET /health answered 200, but its body says "UNKNOWN", which is no known word of health'
+    )
+
+
+async def test_a_web_page_is_what_a_website_answers(context: Context) -> None:
+    web = servers.always(servers.response(200, "<!doctype html><h1>App</h1>", "text/html"))
+    async with servers.serving(web) as port:
+        site = service(port).model_copy(update={"kind": "web"})
+        values = await measure(site, Settings(), context)
     assert (values["healthy"], values["structured"]) == (True, False)
-    assert values["state_because"] == "the body is compressed, although it was asked for as it is"
+
+
+async def test_a_packed_body_is_neither_unpacked_nor_believed(context: Context) -> None:
+    for packed in (
+        servers.bomb(),
+        servers.response(200, b"\x1f\x8b", headers={"Content-Encoding": "gzip"}),
+    ):
+        values = await probe(servers.always(packed), context)
+        assert ("healthy" in values, values["structured"]) == (False, False)
+        assert values["state_because"] == (
+            "the body is compressed, although it was asked for as it is"
+        )
 
 
 async def test_an_endless_body_ends(context: Context) -> None:
@@ -233,35 +325,44 @@ async def test_a_port_where_nothing_listens(context: Context) -> None:
         (
             '{"status": "warn", "checks": {"cassandra:responseTime": '
             '[{"status": "pass"}, {"status": "fail", "output": "slow"}]}}',
-            HealthReport("warn", "warn", ("cassandra:responseTime fail",)),
+            HealthReport("warn", "warn", ("cassandra:responseTime fail",), True),
         ),
         ('{"status": "OUT_OF_SERVICE"}', HealthReport("OUT_OF_SERVICE", "down", ())),
         ('{"status": "UNKNOWN"}', HealthReport("UNKNOWN", "unclear", ())),
         (
             '{"status": "DOWN", "components": {"db": {"status": "DOWN", "components": '
             '{"primary": {"status": "UP"}, "replica": {"status": "DOWN"}}}}}',
-            HealthReport("DOWN", "down", ("db/replica DOWN",)),
+            HealthReport("DOWN", "down", ("db/replica DOWN",), True),
         ),
         (
             '{"status": "DOWN", "details": {"db": {"status": "DOWN", '
             '"details": {"database": "PostgreSQL", "exists": false}}}}',
-            HealthReport("DOWN", "down", ("db DOWN",)),
+            HealthReport("DOWN", "down", ("db DOWN",), True),
         ),
         (
             '{"status": "Unhealthy", "entries": {"sql": {"status": "Unhealthy"}, '
             '"redis": {"status": "Degraded"}}}',
-            HealthReport("Unhealthy", "down", ("sql Unhealthy", "redis Degraded")),
+            HealthReport("Unhealthy", "down", ("sql Unhealthy", "redis Degraded"), True),
         ),
-        ("Healthy", HealthReport("Healthy", "up", ())),
-        ("Unhealthy\n", HealthReport("Unhealthy", "down", ())),
-        ('"Healthy"', HealthReport("Healthy", "up", ())),
-        ("\ufeffOK", HealthReport("OK", "up", ())),
+        ("Healthy", HealthReport("Healthy", "up", (), structured=False)),
+        ("Unhealthy\n", HealthReport("Unhealthy", "down", (), structured=False)),
+        ('"Healthy"', HealthReport("Healthy", "up", (), structured=False)),
+        ("\ufeffOK", HealthReport("OK", "up", (), structured=False)),
         ('{"healthy": true}', HealthReport("true", "up", ())),
         ('{"healthy": false}', HealthReport("false", "down", ())),
         ('{"ok": false, "services": {"mail": "down", "db": "ok"}}',
-         HealthReport("false", "down", ("mail down",))),
+         HealthReport("false", "down", ("mail down",), True)),
+        ('{"success": true}', HealthReport("true", "up", ())),
+        ('{"up": false}', HealthReport("false", "down", ())),
+        ('{"ready": true, "healthy": false}', HealthReport("false", "down", ())),
+        ('{"status": "NotReady"}', HealthReport("NotReady", "down", ())),
+        ('{"status": "db_error"}', HealthReport("db_error", "down", ())),
+        ('{"status": "starting, no errors"}', HealthReport("starting, no errors", "unclear", ())),
+        ('{"status": "ok", "services": {"cdn": "downloads.example"}}',
+         HealthReport("ok", "up", ())),
+        ('{"status": "%s down"}' % ("x" * 50), HealthReport("x" * 39 + "…", "down", ())),
         ('{"Status": "Not Ready"}', HealthReport("Not Ready", "down", ())),
-        ('{"status": "%s"}' % ("x" * 500), HealthReport("x" * 40, "unclear", ())),
+        ('{"status": "%s"}' % ("x" * 500), HealthReport("x" * 39 + "…", "unclear", ())),
     ],
 )  # fmt: skip
 async def test_the_shapes_of_health(body: str, expected: HealthReport) -> None:

@@ -1,4 +1,5 @@
 import statistics
+import time
 from array import array
 from collections.abc import Mapping
 from dataclasses import replace
@@ -235,15 +236,68 @@ def paced(milliseconds: float) -> Result:
 
 @pytest.mark.parametrize(
     ("milliseconds", "wanted", "n", "seconds"),
-    [(0.2, 100, 100, 0.75), (12, 400, 400, 2.4), (53, 400, 94, 2.5), (2000, 400, 8, 2.5)],
+    [
+        (0.2, 100, 100, 0.75),
+        (12, 400, 400, 2.4),
+        (50, 400, 400, 10),
+        (53, 400, 377, 10),
+        (2000, 400, 10, 10),
+    ],
 )
 def test_a_slow_service_is_asked_less_often(
-    milliseconds: float, wanted: int, n: int, seconds: float
+    milliseconds: float, wanted: int, n: int, seconds: float, context: Context
 ) -> None:
-    count, duration = probe.plan(paced(milliseconds), probe.Settings(), wanted)
+    settings = probe.Settings(samples=wanted)
+    most = probe.bounds_for(settings, context)
+    count, duration = probe.plan(paced(milliseconds), settings.seconds, most)
     assert count == n
     assert duration == pytest.approx(seconds, abs=0.02)
     assert count * milliseconds / 1000 / duration <= 8  # in flight on average
+
+
+@pytest.mark.parametrize("milliseconds", [0.1, 1, 20, 200, 5000])
+@pytest.mark.parametrize("seconds", [0.01, 1, 300])
+def test_without_the_load_tier_nothing_is_put_under_load(
+    milliseconds: float, seconds: float, context: Context
+) -> None:
+    greedy = probe.Settings(samples=100_000, in_flight=64, seconds=seconds)
+    observing = replace(context, allowed=frozenset({"observe"}))
+    most = probe.bounds_for(greedy, observing)
+    assert (most.samples, most.in_flight) == (400, 4)
+    n, duration = probe.plan(paced(milliseconds), seconds, most)
+    assert 1 <= n <= 400
+    assert n / duration <= 50.001
+
+
+@pytest.mark.anyio
+@pytest.mark.alone
+async def test_a_run_without_the_load_tier_is_held_back_and_says_so(context: Context) -> None:
+    web = servers.always(OK)
+    observing = replace(context, allowed=frozenset({"observe"}))
+    async with servers.serving(web) as port:
+        began = time.monotonic()
+        values = await measured(port, observing, samples=100_000, in_flight=64, seconds=0.6)
+        took = time.monotonic() - began
+    warming = 6 + 4  # the pacing, and one for each connection
+    assert len(web.requests) - warming <= 3 * 30
+    assert (len(web.requests) - warming) / took <= 60
+    assert web.connections <= 6
+    assert str(values["p99_ms_because"]).endswith(
+        "a p99 needs 368; without the load tier at most 400 requests are sent, "
+        "50 a second, 4 at once"
+    )
+
+
+@pytest.mark.anyio
+@pytest.mark.alone
+async def test_a_redirect_is_no_success_unless_expected(context: Context) -> None:
+    to_error = servers.always(servers.response(302, headers={"Location": "/error"}))
+    async with servers.serving(to_error) as port:
+        values = await measured(port, context, samples=6)
+        wanted = await measured(port, context, samples=6, expect_status=302)
+    assert point(values, "success_rate") == 0
+    assert values["errors"] == f"HTTP 302: {values['n']}"
+    assert point(wanted, "success_rate") == 1
 
 
 @pytest.mark.parametrize(

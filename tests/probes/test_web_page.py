@@ -87,6 +87,27 @@ async def test_a_page_that_fails_now_and_then_is_not_ok(context: Context) -> Non
     assert values["ok_because"] == "GET / answered 503 (1 of 22)"
 
 
+@pytest.mark.parametrize("body", ["", " \n"])
+async def test_an_empty_page_is_not_ok(body: str, context: Context) -> None:
+    values = await probe(page(body), context)
+    assert (values["status"], values["ok"]) == (200, False)
+    assert values["ok_because"] == "GET / answered 200 with an empty body (22 of 22)"
+
+
+async def test_a_page_without_an_end_is_not_ok(context: Context) -> None:
+    values = await probe(servers.endless_body, dataclasses.replace(context, samples=1))
+    assert values["ok"] is False
+    assert values["ok_because"] == (
+        "GET / answered 200 with a body that does not end within 1 MiB (3 of 3)"
+    )
+
+
+async def test_a_page_that_breaks_off_is_a_fault(context: Context) -> None:
+    cut = servers.in_turn(servers.response(200, PAGE)[:-5])
+    with pytest.raises(ProbeError, match="the body is malformed or ends early"):
+        await probe(cut, context)
+
+
 async def test_a_redirect_loop_is_not_followed(context: Context) -> None:
     web = servers.always(servers.response(301, headers={"Location": "/"}))
     values = await probe(web, context)
