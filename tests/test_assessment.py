@@ -470,15 +470,17 @@ def test_what_is_waived_is_no_work() -> None:
 
 
 def test_an_unmet_condition_names_owner_effort_and_gain() -> None:
-    found = judged(API, *healthy(http_access__login_accepted=False))
-    blocker, area = found.conditions
+    found = judged(
+        API, *healthy(http_access__login_accepted=False, http_access__forged_refused=False)
+    )
+    blocker, _, area = found.conditions
     assert blocker.text == (
         "Documented login works, api: does not hold. "
         "Make the login accept the documented request and return a token."
     )
-    assert (blocker.owner, blocker.effort_hours, blocker.projected_score) == ("platform", 3, 100)
-    assert area.text == "Access and authentication is at 66, READY needs 70"
-    assert (area.owner, area.effort_hours, area.projected_score) == (None, 3, 100)
+    assert (blocker.owner, blocker.effort_hours, blocker.projected_score) == ("platform", 3, 59)
+    assert area.text == "Access and authentication is at 50, READY needs 70"
+    assert (area.owner, area.effort_hours, area.projected_score) == (None, 7, 100)
 
 
 def test_an_unknown_blocker_wants_to_be_measured() -> None:

@@ -274,3 +274,50 @@ def test_the_bundled_criteria_are_read_from_their_folder() -> None:
     assert (bundled.CHECKS / "areas.yaml").is_file()
     assert bundled_criteria() == CRITERIA
     assert CRITERIA.added == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "hint"),
+    [
+        ("probe: http_health", "probe: http_helth", "Did you mean 'http_health'?"),
+        ("metric: response_bytes", "metric: response_byte", "Did you mean 'response_bytes'?"),
+    ],
+)
+def test_a_pack_judges_only_what_a_probe_measures(old: str, new: str, hint: str) -> None:
+    pack = """checks:
+  tiny:
+    title: Answers are tiny
+    probe: http_health
+    metric: response_bytes
+    area: infrastructure
+    severity: low
+    unit: bytes
+    target: 1kB
+    limit: 2kB
+    why: Our clients are slow.
+    fix: {text: Answer less., effort_hours: 1}
+"""
+    metrics = {name: load(name).METRICS for name in names()}
+    assert "tiny" in with_packs(CRITERIA, {"p.yaml": pack}, metrics).added
+    with pytest.raises(ConfigurationError, match=re.escape(hint)):
+        with_packs(CRITERIA, {"p.yaml": pack.replace(old, new)}, metrics)
+
+
+def test_a_pack_may_judge_a_metric_of_one_number_of_users() -> None:
+    pack = """checks:
+  ten-users:
+    title: Ten users are served
+    probe: http_concurrency
+    metric: users.10.success_rate
+    area: capacity
+    severity: low
+    sampled: true
+    unit: ratio
+    target: 99%
+    limit: 95%
+    better: higher
+    why: Ten is what we have.
+    fix: {text: Serve ten., effort_hours: 1}
+"""
+    metrics = {"http_concurrency": load("http_concurrency").METRICS}
+    assert "ten-users" in with_packs(CRITERIA, {"p.yaml": pack}, metrics).added

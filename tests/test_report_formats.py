@@ -69,7 +69,7 @@ def test_prometheus_text_is_well_formed() -> None:
         sample = rf"readiness_[a-z_]+{{{label}(?:,{label})*}} -?\d+(?:\.\d+)?(?:e[-+]\d+)?"
         for line in text.splitlines():
             assert re.fullmatch(rf"# (?:HELP|TYPE) readiness_[a-z_]+ .+|{sample}", line), line
-    assert 'readiness_score{system="PyAirtable",environment="staging"} 38' in text
+    assert 'readiness_score{system="PyAirtable",environment="staging"} 37' in text
     assert 'verdict="not_ready"} 1' in text
     assert (
         'readiness_service_available{system="PyAirtable",environment="staging",service="p'
