@@ -1,5 +1,5 @@
-import subprocess
 import os
+import subprocess
 import sys
 import time
 from collections.abc import Mapping

@@ -19,7 +19,9 @@ def commands(text: str) -> list[str]:
         for b in blocks
         for line in b.splitlines()
     ]
-    return [line.partition("  #")[0].strip() for line in lines if re.match(r"(readiness|make) ", line)]
+    return [
+        line.partition("  #")[0].strip() for line in lines if re.match(r"(readiness|make) ", line)
+    ]
 
 
 ALL = sorted({c for page in PAGES for c in commands(page.read_text("utf-8"))})
@@ -51,6 +53,15 @@ def test_the_exit_codes_are_documented() -> None:
     text = (ROOT / "README.md").read_text("utf-8")
     for code in ("0", "1", "2", "3", "4", "5", "6", "130"):
         assert re.search(rf"^\| `?{code}", text, re.MULTILINE), code
+
+
+def test_the_excerpt_has_the_tables_of_the_report() -> None:
+    report = (ROOT / "tests" / "golden" / "broken.report.md").read_text("utf-8")
+    shown = (ROOT / "README.md").read_text("utf-8")
+    heads = re.findall(r"^> (\|.*)\n> \|[-:|]+$", shown, re.MULTILINE)
+    assert len(heads) == 3
+    for head in heads:
+        assert f"\n{head}\n" in report
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
