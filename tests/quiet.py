@@ -18,7 +18,7 @@ def beside_others(folder: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def alone(folder: Path) -> Iterator[None]:
-    """Hold the room with no other test in it."""
+    """Hold the room with no other test in it; never from within a test, which holds it already."""
     with _opened(folder) as (door, room):
         fcntl.flock(door, fcntl.LOCK_EX)
         fcntl.flock(room, fcntl.LOCK_EX)

@@ -499,7 +499,10 @@ def test_formats_are_named_as_in_the_contract() -> None:
     assert {name: form.file for name, form in FORMATS.items()} == {
         "markdown": "report.md",
         "summary": "summary.md",
+        "html": "report.html",
         "junit": "junit.xml",
+        "sarif": "readiness.sarif",
+        "gitlab": "gl-code-quality.json",
         "prometheus": "readiness.prom",
         "badge": "badge.json",
         "csv": "findings.csv",

@@ -4,13 +4,18 @@ import csv
 import io
 import json
 import re
+from html.parser import HTMLParser
+from typing import Any
 from xml.etree import ElementTree
 
-from hypothesis import given
+import pytest
+from hypothesis import example, given
 
-from readiness.assessment import assess
+from readiness.assessment import Assessment, assess
 from readiness.criteria import bundled_criteria
-from readiness.report import FORMATS
+from readiness.report import FORMATS, PRINTED, github
+from readiness.report.html import _parser
+from readiness.report.problems import problems
 from tests import samples
 from tests.golden import SAMPLES
 from tests.hostile import FEW, HOSTILE, sendable, spoiled
@@ -88,3 +93,275 @@ def test_machines_can_read_every_format_whatever_a_server_answers(text: str) -> 
     assert not any(cell[:1] in ("=", "@") for cells in table for cell in cells)
     plain = FORMATS["prometheus"].render(assess(spoiled(samples.partial(), "x"), CRITERIA))
     assert len(FORMATS["prometheus"].render(assessment).splitlines()) == len(plain.splitlines())
+
+
+# Code hosts
+
+HOSTILE_LINE = "\r\n::error::x%0A::stop-commands::y\n##[error]z,title=a:b [c](http://d.example) {0}"
+COMMAND = re.compile(
+    r"::(?P<level>error|warning|notice) title=(?P<title>(?:[^%:,\r\n]|%(?:25|3A|2C))+)"
+    r"::(?P<text>(?:[^%\r\n]|%25)+)"
+)
+"""What GitHub's runner takes for a command with one property, written as it demands."""
+
+
+def annotations(assessment: Assessment) -> list[re.Match[str]]:
+    """Return the commands that the runner finds, having made sure that there is nothing else."""
+    lines = PRINTED["github"](assessment).splitlines()
+    found = [COMMAND.fullmatch(line) for line in lines]
+    assert all(found), lines
+    assert not any(re.search(r"##\w*\[", line) for line in lines)
+    return [match for match in found if match]
+
+
+def test_problems_are_what_is_not_good_the_worst_first() -> None:
+    assessment = assess(samples.partial(), CRITERIA)
+    found = problems(assessment)
+    assert len(found) == sum(
+        f.outcome in ("fail", "warn", "unknown") for f in assessment.model.findings
+    )
+    levels = [("error", "warning", "note").index(p.level) for p in found]
+    assert levels == sorted(levels)
+    assert set(levels) == {0, 1, 2}
+    assert found[0].finding.blocker
+    login = next(p for p in found if p.finding.check == "login-accepted")
+    assert login.level == "note"
+    assert login.text.startswith("auth: waived by @dana until 2026-11-30: POST /auth/login")
+    assert login.text.endswith("Make the login accept the documented request and return a token.")
+
+
+def test_fingerprints_tell_findings_apart_and_stay_from_run_to_run() -> None:
+    broken, partial = (problems(assess(e, CRITERIA)) for e in (samples.broken(), samples.partial()))
+    assert len({p.fingerprint for p in partial}) == len(partial)
+    known = {(p.finding.check, p.finding.service): p.fingerprint for p in partial}
+    for problem in broken:
+        key = problem.finding.check, problem.finding.service
+        assert known.get(key, problem.fingerprint) == problem.fingerprint
+
+
+def sarif(assessment: Assessment) -> dict[str, Any]:
+    """Return the run of the log, having checked what SARIF 2.1.0 and GitHub require of it."""
+    log = json.loads(FORMATS["sarif"].render(assessment))
+    assert log["version"] == "2.1.0"
+    (run,) = log["runs"]
+    driver = run["tool"]["driver"]
+    assert driver["name"] == "readiness"
+    for rule in driver["rules"]:
+        assert rule["id"] and rule["shortDescription"]["text"] and rule["fullDescription"]["text"]
+        assert rule["help"]["text"].endswith(".")
+        assert rule["defaultConfiguration"]["level"] in ("error", "warning")
+    for result in run["results"]:
+        assert driver["rules"][result["ruleIndex"]]["id"] == result["ruleId"]
+        assert result["level"] in ("error", "warning", "note")
+        assert re.fullmatch(r".+", result["message"]["text"])
+        (location,) = result["locations"]
+        assert location["physicalLocation"] == {"artifactLocation": {"uri": "services.yaml"}}
+        assert re.fullmatch("[0-9a-f]{64}", result["partialFingerprints"]["checkAndService/v1"])
+    return dict(run)
+
+
+def test_sarif_has_a_rule_for_each_check_and_a_result_for_each_problem() -> None:
+    run = sarif(assess(samples.partial(), CRITERIA))
+    assert [rule["id"] for rule in run["tool"]["driver"]["rules"]] == list(CRITERIA.checks)
+    results = {
+        (r["ruleId"], r["locations"][0]["logicalLocations"][0]["name"]): r for r in run["results"]
+    }
+    assert len(results) == len(run["results"])
+    assert len(
+        {r["partialFingerprints"]["primaryLocationLineHash"] for r in run["results"]}
+    ) == len(results)
+    waived = results["login-accepted", "auth"]
+    assert waived["level"] == "note"
+    assert waived["suppressions"] == [
+        {"kind": "external", "justification": "the new login ships next week"}
+    ]
+    assert results["postgres-up", "postgres"]["properties"] == {"outcome": "unknown"}
+    assert run["invocations"][0]["executionSuccessful"] is False
+
+
+def test_sarif_of_a_good_system_has_no_error() -> None:
+    run = sarif(assess(samples.fixed(), CRITERIA))
+    assert run["results"] == []
+    assert run["invocations"] == [
+        {
+            "executionSuccessful": True,
+            "startTimeUtc": "2026-11-24T10:37:00Z",
+            "endTimeUtc": "2026-11-24T10:37:24Z",
+        }
+    ]
+
+
+def test_gitlab_gets_what_fails_or_warns() -> None:
+    assessment = assess(samples.broken(), CRITERIA)
+    issues = json.loads(FORMATS["gitlab"].render(assessment))
+    assert len(issues) == sum(f.outcome in ("fail", "warn") for f in assessment.model.findings)
+    login = next(i for i in issues if i["check_name"] == "login-accepted")
+    assert login["severity"] == "blocker"
+    assert login["description"].startswith("Documented login works: auth: POST /auth/login")
+    for issue in issues:
+        assert set(issue) == {"description", "check_name", "fingerprint", "severity", "location"}
+        assert issue["severity"] in ("info", "minor", "major", "critical", "blocker")
+        assert issue["location"] == {"path": "services.yaml", "lines": {"begin": 1}}
+    assert len({i["fingerprint"] for i in issues}) == len(issues)
+
+
+def test_gitlab_severities_follow_severity_outcome_and_waiver() -> None:
+    assessment = assess(samples.partial(), CRITERIA)
+    issues = {
+        i["fingerprint"]: i["severity"] for i in json.loads(FORMATS["gitlab"].render(assessment))
+    }
+    steps = {"critical": "critical", "high": "major", "medium": "minor", "low": "info"}
+    softer = {"critical": "major", "high": "minor", "medium": "info", "low": "info"}
+    for problem in problems(assessment):
+        f = problem.finding
+        if f.outcome == "unknown":
+            assert problem.fingerprint not in issues
+        elif f.waived:
+            assert issues[problem.fingerprint] == "info"
+        elif f.outcome == "warn":
+            assert issues[problem.fingerprint] == softer[f.severity]
+        else:
+            expected = "blocker" if f.blocker else steps[f.severity]
+            assert issues[problem.fingerprint] == expected
+
+
+def test_github_annotates_the_worst_of_each_level() -> None:
+    assessment = assess(samples.broken(), CRITERIA)
+    found = annotations(assessment)
+    levels: list[str] = [problem.level for problem in problems(assessment)]
+    assert levels.count("error") > github.MOST
+    for level, command in (("error", "error"), ("warning", "warning"), ("note", "notice")):
+        shown = sum(a["level"] == command for a in found)
+        assert shown == min(levels.count(level), github.MOST)
+    login = next(a for a in found if a["title"] == "Documented login works (auth)")
+    assert login["level"] == "error"
+    assert login["text"].startswith("auth: POST /auth/login answered 422: body.username: field req")
+    assert PRINTED["github"](assess(samples.fixed(), CRITERIA)) == ""
+
+
+def test_github_text_is_escaped_as_its_toolkit_does() -> None:
+    assert github._data("50 %, a:b") == "50 %25, a:b"
+    assert github._property("50 %, a:b") == "50 %25%2C a%3Ab"
+    assert github._data("a\r\nb") == "a b"
+
+
+@FEW
+@given(text=HOSTILE)
+@example(text=HOSTILE_LINE)
+def test_no_answer_of_a_server_is_a_command_to_a_code_host(text: str) -> None:
+    usual = assess(spoiled(samples.partial(), "x"), CRITERIA)
+    assessment = assess(spoiled(samples.partial(), sendable(text)), CRITERIA)
+    levels = [(a["level"], a["title"]) for a in annotations(usual)]
+    assert [(a["level"], a["title"]) for a in annotations(assessment)] == levels
+    for result in sarif(assessment)["results"]:
+        assert not re.search(r"\]\(|\{\d+\}", result["message"]["text"])
+    usual_issues = json.loads(FORMATS["gitlab"].render(usual))
+    assert len(json.loads(FORMATS["gitlab"].render(assessment))) == len(usual_issues)
+
+
+# HTML
+
+
+class Page(HTMLParser):
+    """The tags of a page with their attributes, its text, and whether all that opens is closed."""
+
+    VOID = ("meta", "br")
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, tuple[tuple[str, str | None], ...]]] = []
+        self.text = ""
+        self._open: list[str] = []
+        self.feed(text)
+        self.close()
+        assert self._open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, tuple(attrs)))
+        if tag not in self.VOID:
+            self._open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def page(name: str) -> Page:
+    return Page(FORMATS["html"].render(assess(SAMPLES[name](), CRITERIA)))
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_the_page_loads_and_runs_nothing(name: str) -> None:
+    found = page(name)
+    assert {tag for tag, _ in found.tags} <= {
+        *("html", "head", "meta", "title", "style", "body", "div", "h1", "h2", "h3", "p", "br"),
+        *("strong", "em", "ul", "li", "blockquote", "details", "summary"),
+        *("table", "thead", "tbody", "tr", "th", "td"),
+    }
+    attributes = {name for tag, attrs in found.tags for name, _ in attrs if tag != "meta"}
+    assert attributes <= {"class", "style", "lang"}
+    assert not re.search(r"url\(|@import|https?://", found.text)
+    policy = ("http-equiv", "Content-Security-Policy")
+    assert any(policy in attrs for tag, attrs in found.tags if tag == "meta")
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_the_page_says_what_the_report_says(name: str) -> None:
+    report = FORMATS["markdown"].render(assess(SAMPLES[name](), CRITERIA))
+    found = page(name)
+    tags = [tag for tag, _ in found.tags]
+    assert tags.count("details") == report.count("<details>")
+    assert tags.count("table") == len(re.findall(r"^\|(?::?-+:?\|)+$", report, re.M))
+    assert tags.count("tr") + tags.count("table") == len(re.findall(r"^\|.*\|$", report, re.M))
+    for heading in re.findall(r"^#+ (.+)$", report, re.M):
+        assert heading in found.text
+    assert "PyAirtable: production readiness" in found.text
+
+
+def test_the_verdict_of_the_page_is_a_box_of_its_kind() -> None:
+    for name, kind in (("broken", "caution"), ("fixed", "tip"), ("partial", "caution")):
+        found = page(name)
+        boxes = [dict(attrs).get("class") for tag, attrs in found.tags if tag == "blockquote"]
+        assert boxes == [f"alert {kind}"]
+        assert "[!" not in found.text
+
+
+def test_the_page_shows_text_without_the_breaks_against_links() -> None:
+    evidence = spoiled(samples.partial(), "see http://a.example @dana *b* <i>c</i> & d")
+    text = FORMATS["html"].render(assess(evidence, CRITERIA))
+    assert "see http://a.example @dana *b* &lt;i&gt;c&lt;/i&gt; &amp; d" in text
+    assert "\u200b" not in text and "&#8203;" not in text
+
+
+@FEW
+@given(text=HOSTILE)
+@example(text="<script>alert(1)</script><img src=x onerror=a()><a href='javascript:x'>y</a>")
+@example(text="</details><details><summary> </td></table></title></style> $body [!TIP]")
+@example(text="[l](http://a.example) ![i](http://a.example/j) <http://a.example> `c`")
+def test_whatever_a_server_answers_the_page_keeps_its_tags(text: str) -> None:
+    usual = FORMATS["html"].render(assess(spoiled(samples.partial(), "x"), CRITERIA))
+    spoilt = FORMATS["html"].render(assess(spoiled(samples.partial(), sendable(text)), CRITERIA))
+    assert Page(spoilt).tags == Page(usual).tags
+
+
+ATTRIBUTES = re.compile(
+    r'(?: (?:class="(?:table|alert \w+|language-[^"]*)"|style="text-align:\w+"|start="\d+"))*'
+    r"(?: /)?"
+)
+"""Those that markdown-it makes of Markdown itself."""
+
+
+@given(text=HOSTILE)
+@example(text="<script>alert(1)</script>")
+@example(text="a <b onclick=x>b</b> <br/> <!-- c -->")
+@example(text="<details open ontoggle=x><summary>a</summary>")
+@example(text="<details><summary><img src=x></summary>")
+@example(text="> [!TIP]")
+@example(text="[a](javascript:b) ![c](d) <http://e.example>\n\n[a]: f")
+def test_even_unescaped_markdown_brings_no_tag_of_its_own(text: str) -> None:
+    tags = re.findall(r"<(\w+)((?: [^>]*)?)>", _parser().render(text))
+    for tag, attributes in tags:
+        assert tag not in ("script", "img", "a", "b", "iframe", "svg", "style")
+        assert ATTRIBUTES.fullmatch(attributes)

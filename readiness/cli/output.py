@@ -1,4 +1,4 @@
-"""Assessment -> files: each written whole or not at all."""
+"""Assessment -> files, each written whole or not at all, and lines for a code host."""
 
 import errno
 import os
@@ -9,20 +9,22 @@ from pathlib import Path
 
 from readiness import report
 from readiness.assessment import Assessment
+from readiness.cli.say import say
 from readiness.document import ConfigurationError
 from readiness.document.complaint import suggest
 from readiness.document.file import read_text, why
 
 EVIDENCE, ASSESSMENT = "evidence.json", "assessment.json"
+STEP_SUMMARY = "GITHUB_STEP_SUMMARY"
+"""The variable in which GitHub Actions names the file of a step's summary."""
 
 
 def known(formats: Sequence[str]) -> tuple[str, ...]:
     """Return `formats` with markdown first; ConfigurationError for an unknown one."""
+    names = (*report.FORMATS, *report.PRINTED)
     for name in formats:
-        if name not in report.FORMATS:
-            raise ConfigurationError(
-                f"--format does not know '{name}'.", fix=suggest(name, report.FORMATS)
-            )
+        if name not in names:
+            raise ConfigurationError(f"--format does not know '{name}'.", fix=suggest(name, names))
     return tuple(dict.fromkeys(["markdown", *formats]))
 
 
@@ -53,13 +55,35 @@ def text(path: Path) -> str:
 
 
 def write(found: Assessment, folder: Path, formats: Sequence[str]) -> tuple[Path, ...]:
-    """Write evidence, assessment and each format to `folder`; raises OSError."""
+    """Write evidence, assessment and each format to its place; raises OSError.
+
+    What is printed is printed even if nothing can be saved.
+    """
     texts = {EVIDENCE: found.evidence.to_json(), ASSESSMENT: found.to_json()}
     for name in formats:
-        file, render = report.FORMATS[name]
-        texts[file] = render(found)
+        if name in report.PRINTED:
+            for line in report.PRINTED[name](found).splitlines():
+                say(line)
+        else:
+            file, render = report.FORMATS[name]
+            texts[file] = render(found)
     save({folder / file: content for file, content in texts.items()})
+    if "github" in formats:
+        _append_summary(found)
     return tuple(folder / file for file in texts)
+
+
+def _append_summary(found: Assessment) -> None:
+    """Add the summary to those of other steps, where GitHub Actions collects them."""
+    path = os.environ.get(STEP_SUMMARY)
+    if not path:
+        return
+    try:
+        with Path(path).open("a", encoding="utf-8", newline="\n") as file:
+            file.write(report.FORMATS["summary"].render(found))
+    except OSError as error:
+        reason = f"{STEP_SUMMARY} cannot be written to ({error.strerror})"
+        raise OSError(error.errno, reason) from None
 
 
 def save(content: Mapping[Path, str]) -> None:

@@ -1,10 +1,21 @@
-"""Assessment -> text: every format by the name that users type, with the file it goes to."""
+"""Assessment -> text: every format by the name that users type, with the place it goes to."""
 
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from readiness.assessment import Assessment
-from readiness.report import badge, csv, junit, markdown, prometheus, summary
+from readiness.report import (
+    badge,
+    csv,
+    github,
+    gitlab,
+    html,
+    junit,
+    markdown,
+    prometheus,
+    sarif,
+    summary,
+)
 
 
 class Format(NamedTuple):
@@ -17,8 +28,14 @@ class Format(NamedTuple):
 FORMATS: Mapping[str, Format] = {
     "markdown": Format(markdown.FILE, markdown.render),
     "summary": Format(summary.FILE, summary.render),
+    "html": Format(html.FILE, html.render),
     "junit": Format(junit.FILE, junit.render),
+    "sarif": Format(sarif.FILE, sarif.render),
+    "gitlab": Format(gitlab.FILE, gitlab.render),
     "prometheus": Format(prometheus.FILE, prometheus.render),
     "badge": Format(badge.FILE, badge.render),
     "csv": Format(csv.FILE, csv.render),
 }
+
+PRINTED: Mapping[str, Callable[[Assessment], str]] = {"github": github.render}
+"""Formats that are no file but lines on stdout, each with its end."""
