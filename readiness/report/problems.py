@@ -41,11 +41,16 @@ class Problem(NamedTuple):
 
 
 def problems(assessment: Assessment) -> tuple[Problem, ...]:
-    """Return every problem, errors before warnings before notes, then the severest first."""
+    """Return every problem, errors before warnings before notes, then the severest first.
+
+    Of all that one unreachable service fails, only the telling one is a problem.
+    """
+    outages = [w.findings[1:] for w in assessment.work if w.head.failure]
+    folded = {(f.check, f.service) for findings in outages for f in findings}
     found = [
         Problem(f, "note" if f.waived else _LEVELS[f.outcome])
         for f in assessment.model.findings
-        if f.outcome in _LEVELS
+        if f.outcome in _LEVELS and (f.check, f.service) not in folded
     ]
     return tuple(sorted(found, key=_rank))
 
