@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from readiness.report import FORMATS
 from tests.background import background
 from tests.program import COMMAND, environment, readiness, started
 from tests.servers import Request, Web, response, silent
@@ -489,6 +490,22 @@ def echo(request: Request) -> bytes:
     """Give back all that was sent, as careless servers do."""
     told = json.dumps({"detail": f"{request.target} {dict(request.headers)} {request.body!r}"})
     return response(422 if request.target == "/login" else 401, told)
+
+
+def test_no_secret_reaches_any_output_of_a_run_that_passes(tmp_path: Path, port: int) -> None:
+    path = inventory(tmp_path, port)
+    secretive = (
+        f"http://canary-user-31d7:canary-password-9e02@127.0.0.1:{port}/?k=canary-query-60ab"
+    )
+    path.write_text(path.read_text().replace(f"http://127.0.0.1:{port}", secretive))
+    formats = [word for name in FORMATS for word in ("--format", name)]
+    done = readiness("run", *formats, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    texts = [done.stdout, done.stderr]
+    texts += [p.read_text() for p in (tmp_path / "readiness-report").iterdir()]
+    assert len(texts) == 2 + 2 + len(FORMATS)
+    for canary in ("canary-user", "canary-password", "canary-query", "k-5c1b0f"):
+        assert not any(canary in text for text in texts), canary
 
 
 @pytest.mark.parametrize("ending", ["done", "SIGINT"])
