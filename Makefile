@@ -6,6 +6,9 @@ ifeq ($(shell command -v uv 2>/dev/null),)
   CREATE = $(PYTHON) -m venv $(VENV) && $(BIN)/python -m pip install --quiet --upgrade pip
   INSTALL = $(BIN)/python -m pip install --quiet
 else
+  # Trust what the system trusts, as pip does; the older and the newer name of the setting.
+  export UV_NATIVE_TLS ?= 1
+  export UV_SYSTEM_CERTS ?= 1
   CREATE = uv venv --quiet --allow-existing --python $(PYTHON) $(VENV)
   INSTALL = uv pip install --quiet --python $(BIN)/python
 endif
