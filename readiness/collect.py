@@ -15,7 +15,7 @@ from readiness.document.complaint import suggest
 from readiness.failure import Failure, classify
 from readiness.inventory import Inventory, Service, Tier
 from readiness.mask import Masker
-from readiness.measurement import Measurement, Values
+from readiness.measurement import Measurement
 from readiness.probes import Context, Probe, ProbeSettings
 from readiness.resolve import resolve
 
@@ -198,17 +198,13 @@ class Collector:
         loop = asyncio.get_running_loop()
         began, started_at = time.perf_counter(), datetime.now(UTC)
         deadline = min(self._deadline, loop.time() + PROBE_SECONDS)
-        values: Values = {}
-        failure: Failure | None = None
         if loop.time() >= deadline:
-            late = self._late(loop.time())
-            return _measurement(step, attempt, started_at, began, {}, late)
+            return _measurement(step, attempt, started_at, began, {}, self._late(loop.time()))
         bound = asyncio.timeout_at(deadline)
         try:
             async with bound:
-                values = await step.probe.measure(
-                    step.service, step.settings, self._context(step, deadline)
-                )
+                context = self._context(step, deadline)
+                values = await step.probe.measure(step.service, step.settings, context)
             return _measurement(step, attempt, started_at, began, values, None)
         except Exception as error:
             failure = self._late(loop.time()) if bound.expired() else classify(error)
