@@ -1,9 +1,17 @@
-"""A number with its interval and sample size: what every sampled metric is reported as."""
+"""A number with its interval and sample size: what every sampled metric is reported as.
+
+Latencies come in runs: a queue or a stall makes neighbours alike, and a sample of them tells less
+than its size. So each interval is made for the *effective* size: the size divided by the design
+effect, which is measured on the sample itself by batch means (Flyvbjerg and Petersen 1989,
+J. Chem. Phys. 91:461), on the very indicator that the quantile is about.
+"""
 
 import functools
 import math
-from collections.abc import Sequence
-from typing import Annotated, Self
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterator, Sequence
+from operator import add, mul
+from typing import Annotated, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -12,6 +20,15 @@ CONFIDENCE = 0.95
 
 _TAIL = (1 - CONFIDENCE) / 2
 _Z = 1.959963984540054  # the standard normal quantile at 1 - _TAIL
+
+_FEWEST_STRETCHES = 16
+_CORRELATED = 2.7  # standard deviations: chance alone makes neighbours so alike in 1 of 300
+_COUNTABLE = 10  # with fewer exceedances their bunching says nothing at all
+_PLENTY = 30  # with fewer, a level nearer the middle is asked as well
+_FREEDOM = 15  # so it is where the variance itself is too uncertain
+_MARGIN = 1.5  # times `needed`, where the effective size is an estimate
+_ENOUGH_EFFECTIVE = 20
+_LEAST_EFFECTIVE = 4
 
 
 class Estimate(BaseModel):
@@ -36,26 +53,230 @@ class Estimate(BaseModel):
         return self
 
 
-def quantile(samples: Sequence[float], q: float) -> Estimate:
-    """Estimate the `q` quantile of `samples` with a distribution-free interval.
+class Ranks(NamedTuple):
+    """Which order statistics bound and estimate a quantile: 1-based, of n.
 
-    The interval's ends are order statistics whose ranks are binomial quantiles (Conover,
-    Practical Nonparametric Statistics, 3.2); a p50 needs n >= 6, a p95 n >= 72, a p99
-    n >= 368, below which the estimate is empty. Units are those of the samples.
+    Where samples depend on each other so much that even the extremes do not bound it, `lacking`
+    says how many times more information that would take, and the interval reaches beyond.
+    """
+
+    low: int
+    value: int
+    high: int
+    lacking: float = 1.0
+
+    def reach(self, low: float, middle: float, high: float) -> tuple[float, float]:
+        """Return the interval's ends, of the values at `low` and `high`, and of the median.
+
+        The tail is taken to grow in proportion to what is lacking, as the heaviest do that have a
+        mean (Pareto's with index 1); no duration is below zero.
+        """
+        if self.lacking <= 1:
+            return low, high
+        below = middle - (middle - low) * self.lacking if self.low == 1 else low
+        return max(0.0, below) if low >= 0 else below, middle + (high - middle) * self.lacking
+
+
+class Exceedances(NamedTuple):
+    """How many samples exceed a threshold, `total` and in consecutive stretches of equal length.
+
+    Where the stretches are not quite equal, `counts` are less what was to be expected of each.
+    """
+
+    counts: Sequence[float]
+    total: int
+
+
+Above = Callable[[int], Exceedances]
+"""Rank r (1..n) -> how often the samples exceed the r-th smallest, or as good as that."""
+
+
+class _Effect(NamedTuple):
+    factor: float
+    """Variance of the share, in terms of what it were if the samples were independent."""
+    freedom: float
+    """Degrees of freedom of that; infinite where the samples show no dependence."""
+
+
+def quantile(samples: Sequence[float], q: float) -> Estimate:
+    """Estimate the `q` quantile of `samples`, in order of time, with a distribution-free interval.
+
+    The interval's ends are order statistics (see `ranks`); a p50 needs n >= 6, a p95 n >= 72, a
+    p99 n >= 368, and more if the samples are dependent: below that the estimate is empty. Units
+    are those of the samples.
     """
     n = len(samples)
-    ranks = _ranks(n, q)
-    if ranks is None:
-        return Estimate(value=None, low=None, high=None, n=n)
+    empty = Estimate(value=None, low=None, high=None, n=n)
+    if n < needed(q):
+        return empty
     ordered = sorted(samples)
-    low, high = ranks
-    value = ordered[min(n, max(1, math.ceil(n * q - 1e-9))) - 1]  # 0.07 * 100 exceeds 7
-    return Estimate(value=value, low=ordered[low - 1], high=ordered[high - 1], n=n)
+    found = ranks(n, q, lambda rank: exceedances(samples, ordered, rank))
+    if found is None:
+        return empty
+    low, high = found.reach(ordered[found.low - 1], ordered[(n - 1) // 2], ordered[found.high - 1])
+    return Estimate(value=ordered[found.value - 1], low=low, high=high, n=n)
+
+
+def exceedances(samples: Sequence[float], ordered: Sequence[float], rank: int) -> Exceedances:
+    """Tell which samples exceed the `rank`-th of `ordered`, or reach it if ties make that nearer.
+
+    `samples` are in order of time, `ordered` the same by size.
+    """
+    n, level = len(samples), ordered[rank - 1]
+    more, least = n - bisect_right(ordered, level), n - bisect_left(ordered, level)
+    if abs(more - (n - rank)) <= abs(least - (n - rank)):
+        return Exceedances([sample > level for sample in samples], more)
+    return Exceedances([sample >= level for sample in samples], least)
 
 
 def needed(q: float) -> int:
     """Return the fewest samples that bound the `q` quantile: 6 for p50, 72 for p95, 368 for p99."""
     return math.ceil(math.log(_TAIL) / math.log(max(q, 1 - q)))
+
+
+def ranks(n: int, q: float, above: Above) -> Ranks | None:
+    """Return the ranks that estimate and bound the `q` quantile of `n` samples, or None.
+
+    They are binomial quantiles (Conover, Practical Nonparametric Statistics, 3.2) for the
+    effective size, stretched to `n`. None where `n` is too small, or the samples are all but one.
+    """
+    if _ranks(n, q) is None:
+        return None
+    size, dependent = _effective_size(n, min(q, 1 - q), functools.partial(_outside, n, q, above))
+    if not dependent:
+        size = max(size, needed(q))  # a suspicion widens the interval, it never empties it
+    elif size < _LEAST_EFFECTIVE:
+        return None
+    elif size < (enough := max(_MARGIN * needed(q), _ENOUGH_EFFECTIVE)):
+        value = _rank_of(q, n)
+        return Ranks(min(value, _low_rank(size, n, q)), value, n, enough / size)
+    inner = _ranks(int(size + 1e-6), q)
+    if inner is None:
+        return None
+    each = n / int(size + 1e-6)
+    value = _rank_of(q, n)
+    low = int((inner[0] - 1) * each + 1e-9) + 1
+    high = min(n, math.ceil(inner[1] * each - 1e-9))
+    return Ranks(min(low, value), value, max(high, value))
+
+
+def _rank_of(q: float, n: int) -> int:
+    return min(n, max(1, math.ceil(n * q - 1e-9)))  # 0.07 * 100 exceeds 7
+
+
+def _low_rank(size: float, n: int, q: float) -> int:
+    """Return the rank below which the quantile is not, for a size that bounds it on no other side.
+
+    1 where it does not even bound it there.
+    """
+    whole, below = int(size), 0.0
+    for k in range(whole):
+        below += math.exp(_log_mass(k, whole, q))
+        if below > _TAIL:
+            return max(1, int(max(0, k - 1) * n / whole))
+    return 1
+
+
+def _outside(n: int, q: float, above: Above, mass: float) -> Exceedances:
+    """Return the exceedances of the level that leaves `mass` on the side where `q` leaves less."""
+    share = mass if q < 0.5 else 1 - mass
+    return above(min(n, max(1, math.ceil(n * share - 1e-9))))
+
+
+def _effective_size(n: int, mass: float, at: Callable[[float], Exceedances]) -> tuple[float, bool]:
+    """Return how many independent samples tell as much, and whether dependence was shown.
+
+    Where a tail holds too few exceedances to judge by, levels nearer the middle are asked too,
+    and the greatest effect holds. The noise of the estimated variance is paid for as in
+    Student's t.
+    """
+    worst = _Effect(1.0, math.inf)
+    while True:
+        seen = at(mass)
+        few = min(seen.total, n - seen.total)
+        if few >= _COUNTABLE:
+            effect = _effect(n, seen)
+            worst = max(worst, effect, key=lambda found: (found.factor, -found.freedom))
+            if few >= _PLENTY and effect.freedom >= _FREEDOM:
+                break
+        if mass >= 0.5:
+            break
+        mass = min(0.5, 4 * mass)
+    return _discounted(n, worst), worst.freedom < math.inf
+
+
+def _discounted(n: int, effect: _Effect) -> float:
+    return min(n, n / effect.factor * (_Z / _student(effect.freedom)) ** 2)
+
+
+def _effect(n: int, seen: Exceedances) -> _Effect:
+    """Measure the design effect of a share.
+
+    Stretches are doubled in length until neighbours no longer correlate; the variance between
+    them is then that of the share. What correlation is left is added (Bartlett's first lag).
+    """
+    share, length = seen.total / n, n / max(1, len(seen.counts))
+    levels = [_Stretches.of(counts) for counts in _doubled(seen.counts)]
+    if not 0 < share < 1 or not levels:
+        return _Effect(1.0, math.inf)
+    alike = [i for i, level in enumerate(levels) if level.alike]
+    if not alike and length == 1:
+        few = min(seen.total, n - seen.total) < _PLENTY
+        return _Effect(1.0 if few else 1 + 2 * max(0.0, levels[0].correlation), math.inf)
+    chosen = min(alike[-1] + 1 if alike else 0, len(levels) - 1)
+    level = levels[chosen]
+    scale = length * 2**chosen * share * (1 - share)
+    factor = level.variance / scale * (1 + 2 * max(0.0, level.correlation))
+    if factor <= 1:
+        return _Effect(1.0, math.inf)
+    return _Effect(factor, level.freedom)
+
+
+def _doubled(counts: Sequence[float]) -> Iterator[Sequence[float]]:
+    """Yield the counts of ever longer stretches; the oldest is dropped where one is left over."""
+    while len(counts) >= _FEWEST_STRETCHES:
+        yield counts
+        odd = len(counts) % 2
+        counts = list(map(add, counts[odd::2], counts[odd + 1 :: 2]))
+
+
+class _Stretches(NamedTuple):
+    counts: Sequence[float]
+    mean: float
+    variance: float
+    correlation: float
+    """Between neighbours."""
+
+    @classmethod
+    def of(cls, counts: Sequence[float]) -> Self:
+        size = len(counts)
+        mean = sum(counts) / size
+        squares = sum(map(mul, counts, counts)) - size * mean * mean
+        products = sum(map(mul, counts, counts[1:])) - (size - 1) * mean * mean
+        return cls(counts, mean, squares / (size - 1), products / squares if squares > 0 else 0.0)
+
+    @property
+    def alike(self) -> bool:
+        return self.correlation * math.sqrt(len(self.counts)) > _CORRELATED
+
+    @property
+    def freedom(self) -> float:
+        """Those of the variance, given how heavy the tails of the counts are."""
+        size, second = len(self.counts), self.variance
+        fourth = sum((count - self.mean) ** 4 for count in self.counts) / size
+        excess = max(0.0, fourth / second**2 - 3)
+        return max(3.0, 2 * size / (2 + excess + (4 if self.alike else 0)))
+
+
+def _student(freedom: float) -> float:
+    """Return Student's t at 1 - _TAIL (Abramowitz and Stegun 26.7.5)."""
+    z = _Z
+    terms = (
+        (z**3 + z) / 4,
+        (5 * z**5 + 16 * z**3 + 3 * z) / 96,
+        (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
+    )
+    return z + sum(term / freedom ** (i + 1) for i, term in enumerate(terms))
 
 
 @functools.lru_cache(maxsize=256)
@@ -89,11 +310,30 @@ def _log_mass(k: int, n: int, q: float) -> float:
 
 def rate(successes: int, n: int) -> Estimate:
     """Estimate a proportion (0..1) with Wilson's score interval (Wilson 1927, JASA 22:209)."""
+    return _wilson(successes, n, n)
+
+
+def share(n: int, seen: Exceedances, above: Above) -> Estimate:
+    """Estimate which share (0..1) of `n` dependent samples exceeds a threshold.
+
+    Wilson's interval for the effective size. Where too few samples exceed it to tell whether they
+    come in bunches, what `above` tells of the samples in general is held to be true of them.
+    """
+    few = min(seen.total, n - seen.total)
+    effect = _effect(n, seen) if few >= _COUNTABLE else _Effect(1.0, math.inf)
+    size = _discounted(n, effect)
+    if n and (few < _PLENTY or effect.freedom < _FREEDOM):
+        mass = min(0.5, 4 * max(few, _COUNTABLE) / n)
+        size = min(size, _effective_size(n, mass, functools.partial(_outside, n, 0.5, above))[0])
+    return _wilson(seen.total, n, size)
+
+
+def _wilson(successes: int, n: int, size: float) -> Estimate:
     if n < 1:
         return Estimate(value=None, low=None, high=None, n=0)
     p, z2 = successes / n, _Z * _Z
-    centre = (p + z2 / (2 * n)) / (1 + z2 / n)
-    half = _Z / (1 + z2 / n) * math.sqrt(p * (1 - p) / n + z2 / (4 * n * n))
+    centre = (p + z2 / (2 * size)) / (1 + z2 / size)
+    half = _Z / (1 + z2 / size) * math.sqrt(p * (1 - p) / size + z2 / (4 * size * size))
     low = 0.0 if successes == 0 else max(0.0, centre - half)
     high = 1.0 if successes == n else min(1.0, centre + half)
     return Estimate(value=p, low=low, high=high, n=n)
