@@ -1,19 +1,17 @@
 """The closed model: N users, each asking again as soon as answered -> how well N are served."""
 
-import asyncio
-import contextlib
 import time
+from collections import deque
 from dataclasses import dataclass
 
-from readiness.load.client import Client
-from readiness.load.request import Endpoint, Request
-from readiness.load.result import Ledger, Result
-from readiness.load.sentinel import Sentinel
-from readiness.load.together import together
+from readiness.load.channel import Channel
+from readiness.load.crew import Crew
+from readiness.load.warmth import Warmth
 
-_ARRIVAL_SECONDS = 0.0005
+_ARRIVAL_NS = 500_000
 """Between the arrivals of two users, lest their handshakes overflow the listen backlog."""
-_STALL_SECONDS = 0.025
+_WINDOW = 5
+_NEVER = 1 << 62
 
 
 @dataclass(frozen=True)
@@ -21,7 +19,9 @@ class Level:
     """How many users ask, how often, and for how long.
 
     Sampling ends after `requests` samples; or after `seconds` if it has `least` samples by then,
-    if not, when it has or at `longest` seconds. What is in flight then is waited for.
+    if not, when it has or at `longest` seconds. What is in flight then is waited for. The users
+    come one by one over `ramp` seconds. Together they ask at most `per_second` times a second, if
+    that is not 0: each then pauses between an answer and the next request.
     """
 
     users: int
@@ -29,71 +29,114 @@ class Level:
     seconds: float
     least: int = 1
     longest: float = 0.0
+    ramp: float = 0.0
+    per_second: float = 0.0
 
 
-async def run(
-    endpoint: Endpoint, request: Request, level: Level, *, timeout: float, deadline: float
-) -> Result:
-    """Put `level` on the endpoint; `timeout` seconds bound a request, `deadline` (loop time) all.
+class Closed:
+    """Plays one level; requests are timed once every user has been served and times settle."""
 
-    Requests are timed once every user has had a first outcome, and after `level.seconds` whoever
-    still waits; if nobody has been answered by then, it ends there. Raises ProbeError for what is
-    wrong on our side.
-    """
-    crowd = _Crowd(level, timeout, deadline)
-    with contextlib.ExitStack() as closing, Sentinel(_STALL_SECONDS) as sentinel:
-        clients = [closing.enter_context(Client(endpoint, request)) for _ in range(level.users)]
-        await together(crowd.user(client, place) for place, client in enumerate(clients))
-    return crowd.ledger.close(crowd.opened_ns, crowd.closed_ns, sentinel)
+    rests = True
 
+    def __init__(self, level: Level) -> None:
+        self._level = level
+        self._warmth = Warmth(max(_WINDOW, level.users))
+        self._budget = max(level.requests, level.users)  # to warm up with
+        self._cycle = round(level.users / level.per_second * 1e9) if level.per_second else 0
+        self._pausing: deque[tuple[int, Channel]] = deque()
+        self._parked: list[tuple[Channel, int]] = []
+        self._waiting: list[Channel] = []
+        self._began = self._next = 0
+        self.opened = self.closed = 0
+        """When timing began and ended."""
+        self.settled = False
 
-class _Crowd:
-    """What the users of one level share: when timing begins and ends, and what they saw."""
+    def begin(self, crew: Crew, now: int) -> None:
+        """Part of Model."""
+        self._crew, self._began, self._next = crew, now, now
+        self._waiting = list(reversed(crew.channels))
+        ramp = self._level.ramp * 1e9 / self._level.users
+        self._between = max(_ARRIVAL_NS, round(ramp))
 
-    def __init__(self, level: Level, timeout: float, deadline: float) -> None:
-        self.ledger = Ledger(deadline)
-        self.opened_ns = 0
-        self.closed_ns = 0
-        self._level, self._timeout, self._deadline = level, timeout, deadline
-        self._began_ns = time.monotonic_ns()
-        self._cold = level.users
-        self._warm_ups = 0
-        self._answered = False
-        self._sampled = 0
+    def free(self, channel: Channel, at: int) -> None:
+        """Part of Model."""
+        if self._budget > 0:
+            self._budget -= 1
+            if self._cycle:
+                self._pausing.append((max(at, channel.intended + self._cycle), channel))
+            else:
+                channel.ask(at)
+        else:
+            self._parked.append((channel, at))
+            self._turn()
 
-    async def user(self, client: Client, place: int) -> None:
-        """Arrive in turn, then ask until the window closes."""
-        await asyncio.sleep(place * _ARRIVAL_SECONDS)
-        await self._ask(client, time.monotonic_ns())
-        self._cold -= 1
-        while self._goes_on(now := time.monotonic_ns()):
-            await self._ask(client, now)
+    def tick(self, now: int) -> int:
+        """Part of Model."""
+        while self._waiting and self._next <= now:
+            self._next += self._between
+            self._waiting.pop().ask(now)
+        pausing = self._pausing
+        while pausing and pausing[0][0] <= now:
+            due, channel = pausing.popleft()
+            channel.ask(due)
+        due = pausing[0][0] if pausing else _NEVER
+        return min(self._next, due) if self._waiting else due
 
-    async def _ask(self, client: Client, now_ns: int) -> None:
-        timed = self.opened_ns > 0
-        self._sampled += timed
-        self._warm_ups += not timed
-        outcome = await client.ask(min(now_ns / 1e9 + self._timeout, self._deadline))
-        self._answered |= outcome.status is not None
-        self.ledger.add(now_ns, outcome, timed=timed)
+    def sweep(self, now: int) -> None:
+        """Part of Model."""
+        if not self.opened:
+            self._warmth.feed(self._crew.recorder.recent())
+            if self._is_warm(now):
+                self._open(now)
+        elif not self.closed and self._is_over(now):
+            self.stop(now)
 
-    def _goes_on(self, now_ns: int) -> bool:
-        if not self.opened_ns and self._is_warm(now_ns):
-            self.opened_ns = now_ns
-        if self.opened_ns and not self.closed_ns and self._is_over(now_ns):
-            self.closed_ns = now_ns
-        return not self.closed_ns
+    def stop(self, now: int) -> None:
+        """Part of Model."""
+        if not self.closed:
+            self.opened = self.opened or now
+            self.closed = now
+            self._crew.recorder.close_window(now)
+        self._budget = 0
+        self._waiting.clear()
+        self._pausing.clear()
 
-    def _is_warm(self, now_ns: int) -> bool:
-        waited = (now_ns - self._began_ns) / 1e9
-        enough = self._warm_ups >= max(self._level.requests, self._level.users)
-        return self._cold == 0 or enough or waited >= self._level.seconds
+    def abandon(self, now: int) -> int:
+        """Part of Model: users who wait have asked for nothing."""
+        return 0
 
-    def _is_over(self, now_ns: int) -> bool:
-        level, elapsed = self._level, (now_ns - self.opened_ns) / 1e9
-        if not self._answered and (now_ns - self._began_ns) / 1e9 >= level.seconds:
+    @property
+    def over(self) -> bool:
+        """Part of Model."""
+        return bool(self.closed) and not any(channel.busy for channel in self._crew.channels)
+
+    def _turn(self) -> None:
+        """Go on to the next phase: what this one may ask has been asked."""
+        now = time.monotonic_ns()
+        if not self.opened:
+            self._open(now)
+        elif not self.closed:
+            self.stop(now)
+
+    def _open(self, now: int) -> None:
+        self.opened, self.settled = now, self._warmth.settled
+        self._crew.opened(now)
+        self._budget = self._level.requests
+        parked, self._parked = self._parked, []
+        for channel, at in parked:
+            self.free(channel, max(at, now))
+
+    def _is_warm(self, now: int) -> bool:
+        if (now - self._began) / 1e9 >= self._level.seconds + self._level.ramp:
             return True
-        if now_ns / 1e9 >= self._deadline or elapsed >= max(level.longest, level.seconds):
+        served = not self._waiting and all(channel.freed for channel in self._crew.channels)
+        return served and (self._warmth.settled or self._warmth.given_up)
+
+    def _is_over(self, now: int) -> bool:
+        level, elapsed = self._level, (now - self.opened) / 1e9
+        sampled = level.requests - self._budget
+        if elapsed >= max(level.longest, level.seconds):
             return True
-        wanted = level.least if elapsed >= level.seconds else level.requests
-        return self._sampled >= min(wanted, level.requests)
+        if elapsed < level.seconds:
+            return False
+        return sampled >= level.least or not self._crew.answered

@@ -1,111 +1,207 @@
 """The open model: requests start when it is their time, answered or not -> true latencies."""
 
-import asyncio
-import contextlib
-import random
 import time
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from readiness.load.client import Client
-from readiness.load.request import Endpoint, Request
-from readiness.load.result import Ledger, Result
-from readiness.load.sentinel import Sentinel
-from readiness.load.together import together
+from readiness.load.arrivals import Spacing, Stage, arrivals
+from readiness.load.channel import Channel
+from readiness.load.crew import Crew
+from readiness.load.recorder import Recorder
+from readiness.load.warmth import Warmth
 
-_STALL_SECONDS = 0.010
-_SPIN_SECONDS = 0.001
-"""The resolution of epoll, which would make every request up to so much late."""
-_ROUNDS = 3
-"""After the first, each makes up for the requests that a stall of our own spoilt in the last."""
+_ARRIVAL_NS = 500_000
+"""Between the openings of two connections at least, lest they overflow the listen backlog."""
+_LEAST_WARM = 8
+_OPENING_NS = 250_000_000
+"""For all of them together, unless that would be closer."""
+_LEAD_NS = 2_000_000
+_BACKLOG_NS = 50_000_000
+_BACKLOGS = 20_000
+_HOPELESS = 0.99
+"""Part of its time after which a request that still waits for a connection is given up."""
+_WARM_SHARE = 0.25
+"""Of the schedule, the part that is given to warming up at most."""
+_MORE = 1.3
+"""So many times the samples are taken before asking again whether they are enough."""
+_NEVER = 1 << 62
+
+Enough = Callable[[Recorder], bool]
+"""Whether what was seen will do, asked when the wanted number of samples is there."""
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """When requests start (seconds from the run's begin), and how many are in flight at most.
+    """When requests start, and how many are in flight at most.
 
-    A request whose time has come while all slots are taken waits, and its waiting counts.
+    A request whose time has come while all connections are busy waits, and its waiting counts.
+    It ends with its stages, or after `samples` timed arrivals once they are enough.
     """
 
-    starts: Sequence[float]
+    stages: tuple[Stage, ...]
     in_flight: int
+    samples: int | None = None
+    spacing: Spacing = "poisson"
+    seed: str = ""
+    phase: float | None = None
+    """The place among processes that share an even rate, 0..1."""
+
+    @property
+    def seconds(self) -> float:
+        """Length of all stages."""
+        return sum(stage.seconds for stage in self.stages)
 
 
-def poisson(n: int, seconds: float, seed: str) -> tuple[float, ...]:
-    """Return the starts of a Poisson process that has `n` arrivals in `seconds`.
+class Open:
+    """Plays one schedule: connections first, then arrivals, timed once times settle."""
 
-    Given their number, the arrivals of a Poisson process are independent and uniform (Ross,
-    Introduction to Probability Models, theorem 5.2). The same `seed` gives the same starts.
-    """
-    source = random.Random(seed)
-    return tuple(sorted(source.uniform(0, seconds) for _ in range(n)))
+    rests = False
 
+    def __init__(self, schedule: Schedule, enough: Enough = lambda _: True) -> None:
+        self._schedule, self._enough = schedule, enough
+        wanted = schedule.samples or round(sum(stage.arrivals for stage in schedule.stages))
+        self._warmth = Warmth(min(100, max(10, wanted // 30)))
+        self._wanted = schedule.samples or _NEVER
+        self._cold: list[Channel] = []
+        self._spare: list[Channel] = []
+        self._free: deque[Channel] = deque()
+        self._due: deque[tuple[int, int]] = deque()  # (intended, when we noticed)
+        self._starts: Iterator[int] = iter(())
+        self._next = self._began = self._counted = 0
+        self.opened = self.closed = 0
+        self.settled = False
+        self.offered = 0
+        """Arrivals of the window."""
+        self.queued = 0
+        """Arrivals that found all connections busy."""
+        self.backlog: list[tuple[float, int]] = []
+        """(seconds from the begin, requests begun or waiting and not yet answered)"""
 
-async def run(
-    endpoint: Endpoint, request: Request, schedule: Schedule, *, timeout: float, deadline: float
-) -> Result:
-    """Send `request` on `schedule`; each has `timeout` seconds from its intended start.
+    def begin(self, crew: Crew, now: int) -> None:
+        """Part of Model."""
+        self._crew = crew
+        # no more than a second of arrivals could use; the others are opened when they are needed
+        warm = max(_LEAST_WARM, round(self._schedule.stages[0].rate))
+        self._cold = list(reversed(crew.channels[:warm]))
+        self._spare = list(reversed(crew.channels[warm:]))
+        self._opening = len(self._cold)
+        self._next = now
+        # no faster than the schedule itself, or opening would be the greatest load of all
+        gap = 1e9 / max(self._schedule.stages[0].rate, 1e-9)
+        self._between = max(_ARRIVAL_NS, round(min(gap, _OPENING_NS / len(self._cold))))
 
-    Every connection makes one request before the clock starts. `deadline` (loop time) bounds the
-    whole run. Raises ProbeError for what is wrong on our side.
-    """
-    stream = _Stream(schedule, timeout, deadline)
-    with contextlib.ExitStack() as closing:
-        clients = [
-            closing.enter_context(Client(endpoint, request)) for _ in range(schedule.in_flight)
-        ]
-        await together(stream.warm_up(client) for client in clients)
-        with Sentinel(_STALL_SECONDS) as sentinel:
-            begin_ns = time.monotonic_ns()
-            await stream.play(clients, sentinel)
-            return stream.ledger.close(begin_ns, time.monotonic_ns(), sentinel)
+    def free(self, channel: Channel, at: int) -> None:
+        """Part of Model."""
+        due, patience = self._due, self._crew.timeout_ns * _HOPELESS
+        while due and due[0][1] + patience <= at:
+            self._crew.expire(due.popleft()[0])  # to ask now would only waste a connection
+        if due:
+            intended, noted = self._due.popleft()
+            # what we noticed late is our lag, what it waited for a connection is not
+            channel.ask(max(at, noted) - (noted - intended), intended)
+        else:
+            self._free.append(channel)
+            if not self._began and len(self._free) == self._opening:
+                self._start()
 
+    def tick(self, now: int) -> int:
+        """Part of Model."""
+        if not self._began:
+            return self._tick_cold(now)
+        while self._next <= now:
+            self._arrive(self._next, now)
+            self._next = self._following(now)
+        return self._next
 
-class _Stream:
-    """The queue between the clock, which never waits for an answer, and the connections."""
+    def sweep(self, now: int) -> None:
+        """Part of Model."""
+        due = self._due
+        while due and due[0][1] + self._crew.timeout_ns <= now:
+            self._crew.expire(due.popleft()[0])
+        if self._began and not self.closed:
+            self._count(now)
+            if not self.opened:
+                self._warm(now)
 
-    def __init__(self, schedule: Schedule, timeout: float, deadline: float) -> None:
-        self.ledger = Ledger(deadline)
-        self._schedule, self._timeout, self._deadline = schedule, timeout, deadline
-        self._due: asyncio.Queue[int | None] = asyncio.Queue()
-        self._loop = asyncio.get_running_loop()
+    def stop(self, now: int) -> None:
+        """Part of Model."""
+        if not self.closed:
+            self.opened = self.opened or now
+            self.closed = now
+            self._crew.recorder.close_window(now)
+        self._began = self._began or now
+        self._next = _NEVER
+        self._cold.clear()
 
-    async def warm_up(self, client: Client) -> None:
-        """Make one request that is not timed."""
-        now = time.monotonic_ns()
-        outcome = await client.ask(min(now / 1e9 + self._timeout, self._deadline))
-        self.ledger.add(now, outcome, timed=False)
+    def abandon(self, now: int) -> int:
+        """Part of Model."""
+        left = len(self._due)
+        self._due.clear()
+        return left
 
-    async def play(self, clients: Sequence[Client], sentinel: Sentinel) -> None:
-        """Send the schedule, then make up for what a stall of our own has spoilt."""
-        starts, replaced = self._schedule.starts, 0
-        for _ in range(_ROUNDS):
-            await together([self._arrive(starts), *(self._send(client) for client in clients)])
-            starts = self._schedule.starts[: self.ledger.spoilt(sentinel) - replaced]
-            replaced += len(starts)
-            if not starts:
-                return
+    @property
+    def over(self) -> bool:
+        """Part of Model."""
+        return bool(self.closed) and not self._due and not self._busy
 
-    async def _arrive(self, starts: Sequence[float]) -> None:
-        """Queue each request at its time from now, then one end mark per connection."""
-        begin = self._loop.time()
-        for start in starts:
-            intended = begin + start
-            if intended >= self._deadline:
-                break
-            await self._until(intended)
-            self._due.put_nowait(round(intended * 1e9))
-        for _ in range(self._schedule.in_flight):
-            self._due.put_nowait(None)
+    @property
+    def _busy(self) -> bool:
+        return any(channel.busy for channel in self._crew.channels)
 
-    async def _send(self, client: Client) -> None:
-        """Send what is due, as long as more may come."""
-        while (intended_ns := await self._due.get()) is not None:
-            until = min(intended_ns / 1e9 + self._timeout, self._deadline)
-            self.ledger.add(intended_ns, await client.ask(until))
+    def _tick_cold(self, now: int) -> int:
+        while self._cold and self._next <= now:
+            self._next += self._between
+            self._cold.pop().ask(now)
+        return self._next if self._cold else _NEVER
 
-    async def _until(self, moment: float) -> None:
-        if (early := moment - self._loop.time() - _SPIN_SECONDS) > 0:
-            await asyncio.sleep(early)
-        while self._loop.time() < moment:  # noqa: ASYNC110 - a clock sets no event
-            await asyncio.sleep(0)
+    def _start(self) -> None:
+        """Begin the schedule: every connection has had an answer, or has failed."""
+        schedule, now = self._schedule, time.monotonic_ns()
+        self._began = now + _LEAD_NS
+        if schedule.phase is not None and schedule.stages[0].rate:
+            # on the grid of the clock, so that processes that share a rate keep their phases
+            period = round(1e9 / schedule.stages[0].rate)
+            self._began += -self._began % period
+        self._starts = arrivals(
+            schedule.stages, schedule.spacing, schedule.seed, schedule.phase or 0.0
+        )
+        self._next = self._following(now)
+
+    def _arrive(self, intended: int, now: int) -> None:
+        timed = 0 < self.opened <= intended
+        self.offered += timed
+        if self._free or self._spare:
+            channel = self._free.popleft() if self._free else self._spare.pop()
+            freed = channel.freed
+            channel.ask(freed if freed > intended else intended, intended)
+        else:
+            self.queued += timed
+            self._due.append((intended, now))
+
+    def _following(self, now: int) -> int:
+        """Return the next arrival, unless the schedule or the wish for samples is at its end."""
+        if self.offered >= self._wanted:
+            if self._enough(self._crew.recorder):
+                self.stop(now)
+                return _NEVER
+            self._wanted = round(self._wanted * _MORE)
+        start = next(self._starts, None)
+        if start is None:
+            self.stop(max(now, self._began + round(self._schedule.seconds * 1e9)))
+            return _NEVER
+        return self._began + start
+
+    def _warm(self, now: int) -> None:
+        self._warmth.feed(self._crew.recorder.recent())
+        self.settled = self._warmth.settled
+        share = (now - self._began) / 1e9 / self._schedule.seconds
+        if self.settled or self._warmth.given_up or share >= _WARM_SHARE:
+            self.opened = now
+            self._crew.opened(now)
+
+    def _count(self, now: int) -> None:
+        if now >= self._counted + _BACKLOG_NS and len(self.backlog) < _BACKLOGS:
+            self._counted = now
+            under_way = sum(channel.busy for channel in self._crew.channels)
+            self.backlog.append(((now - self._began) / 1e9, under_way + len(self._due)))

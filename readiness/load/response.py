@@ -3,7 +3,7 @@
 import functools
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from readiness.failure import ProbeError
@@ -17,7 +17,7 @@ _CHUNK_LINE_LIMIT = 1 << 10
 _HEAD_END = re.compile(rb"\r?\n\r?\n")
 _LINE_END = re.compile(rb"\r?\n")
 _FOLD = re.compile(rb"\r?\n[ \t]+")
-_STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9]{2})(?: [^\r\n]*)?")
+_STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9]{2})(?: [^\r\n\0]*)?")
 _FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):([^\r\n\0]*)")
 _LENGTH = re.compile(rb"[0-9]{1,15}")
 _CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n]*)?")
@@ -36,6 +36,8 @@ class Head:
     length: int
     persistent: bool
     """Whether the connection may be used again, once the answer's end is known."""
+    retry_after: bool = False
+    """Whether the server asks to be left alone for a while."""
 
 
 @functools.lru_cache(maxsize=16)
@@ -44,7 +46,8 @@ def parse_head(raw: bytes) -> Head:
 
     Cached, because a server under load repeats its head word for word for a second.
     """
-    first, *lines = _LINE_END.split(_FOLD.sub(b" ", raw))
+    first, *rest = _LINE_END.split(raw, maxsplit=1)
+    lines = _LINE_END.split(_FOLD.sub(b" ", rest[0])) if rest else []
     status_line = _STATUS_LINE.fullmatch(first)
     if not status_line:
         raise ProbeError("protocol", "the answer is not HTTP/1.1")
@@ -54,7 +57,7 @@ def parse_head(raw: bytes) -> Head:
     persistent = b"close" not in options and (modern or b"keep-alive" in options)
     # who sends both is confused: the chunks are believed, the connection no more (RFC 9112, 6.3)
     confused = b"transfer-encoding" in fields and b"content-length" in fields
-    return Head(status, framing, length, persistent and not confused)
+    return Head(status, framing, length, persistent and not confused, b"retry-after" in fields)
 
 
 def _fields(lines: Sequence[bytes]) -> Fields:
@@ -96,19 +99,30 @@ class Parser:
     bytes after the answer's end: whoever sends those is out of step with its requests.
     """
 
-    def __init__(self, *, head: bool = False) -> None:
+    def __init__(self, *, head: bool = False, keep: bool = False) -> None:
         self.status = 0
         self.keep_alive = False
+        self.retry_after = False
+        self.cut = False
+        """Whether the body was given up at BODY_LIMIT."""
+        self.excess = False
+        """Whether bytes came after the answer's end."""
         self.started = False
         """Whether a single byte has come."""
-        self._bodiless = head
+        self._bodiless, self._keep = head, keep
         self._buffer = bytearray()
         self._scanned = 0
         self._head_bytes = 0
         self._body_bytes = 0
         self._head: Head | None = None
+        self._kept = bytearray()
         self._left = 0  # bytes to come: of the body, or of the current chunk and its line end
         self._in_trailers = False
+
+    @property
+    def body(self) -> bytes:
+        """What came of the body, if it was asked to `keep` it."""
+        return bytes(self._kept)
 
     def feed(self, data: bytes) -> bool:
         """Take what came; return whether the answer is complete."""
@@ -118,9 +132,10 @@ class Parser:
             return False
         complete = self._take_body()
         if self._body_bytes >= BODY_LIMIT and not (complete and not self._buffer):
-            self.keep_alive = False
+            self.keep_alive, self.cut = False, True
             return True
         if complete and self._buffer:
+            self.excess = True
             raise ProbeError("protocol", "bytes after the end of the answer")
         return complete
 
@@ -156,8 +171,9 @@ class Parser:
             raise ProbeError("protocol", "more than 64 KiB of headers")
 
     def _begin(self, head: Head) -> None:
-        self._head = Head(head.status, "length", 0, head.persistent) if self._bodiless else head
+        self._head = replace(head, framing="length", length=0) if self._bodiless else head
         self.status, self._left = head.status, self._head.length
+        self.retry_after = head.retry_after
         self.keep_alive = head.persistent and self._head.framing != "close"
 
     def _take_body(self) -> bool:
@@ -165,14 +181,19 @@ class Parser:
         if self._head.framing == "chunked":
             return self._take_chunks()
         if self._head.framing == "close":
-            self._body_bytes += len(self._buffer)
-            self._buffer.clear()
+            self._take(len(self._buffer))
             return False
         taken = min(self._left, len(self._buffer))
-        self._body_bytes += taken
         self._left -= taken
-        del self._buffer[:taken]
+        self._take(taken)
         return self._left == 0
+
+    def _take(self, size: int) -> None:
+        """Move `size` bytes from the buffer to the body."""
+        if self._keep:
+            self._kept += self._buffer[:size]
+        self._body_bytes += size
+        del self._buffer[:size]
 
     def _take_chunks(self) -> bool:
         while not self._in_trailers:
@@ -190,9 +211,8 @@ class Parser:
     def _take_chunk(self) -> bool:
         """Take the chunk's data and the line end behind it."""
         data = min(max(self._left - 2, 0), len(self._buffer))
-        self._body_bytes += data
         self._left -= data
-        del self._buffer[:data]
+        self._take(data)
         if self._left > 2 or len(self._buffer) < 2:
             return False
         if self._buffer[:2] != b"\r\n":
@@ -205,6 +225,8 @@ class Parser:
         while (line := self._take_line(HEAD_LIMIT)) is not None:
             if not line:
                 return True
+            if not _FIELD.fullmatch(line):
+                raise ProbeError("protocol", "the answer has a malformed trailer")
             self._count_head(len(line) + 2)
         return False
 

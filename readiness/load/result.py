@@ -1,153 +1,165 @@
-"""Outcomes as they come in -> the samples of one run, untimed where our own machine stalled."""
+"""What one run saw, as counts and distributions."""
 
-from array import array
 from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
-from readiness.failure import FAILURE_KINDS, Failure, FailureKind, ProbeError
-from readiness.load.client import Outcome
-from readiness.load.sentinel import Sentinel
+from readiness.failure import FAILURE_KINDS, Failure, FailureKind
+from readiness.load.check import BODY_FAILED, LIMITED, Check
+from readiness.load.crew import Setup
+from readiness.load.series import Series
 
-IsSuccess = Callable[[int], bool]
-"""Which statuses the caller counts as a success."""
+CPU_LIMIT = 0.8
+"""Share of a processor above which we, not the service, may be what is slow."""
+LAG_LIMIT = 0.1
+"""Part of the p99 that our own lateness may make up."""
+LAG_FLOOR_MS = 1.0
+"""Lateness below this is no matter, however quick the service is."""
 
 
 @dataclass(frozen=True)
 class Result:
-    """What one run saw, one element of each array per request.
+    """Counts take in the warm-up; distributions (ms) are of timed successes only."""
 
-    Moments are nanoseconds of `time.monotonic_ns`: when the request was meant to start, when it
-    was written to the socket, when its last byte came (or it failed).
-    """
-
-    intended_ns: "array[int]"
-    sent_ns: "array[int]"
-    done_ns: "array[int]"
-    codes: "array[int]"
-    """The status where there was an answer, else minus the place in FAILURE_KINDS, from 1."""
-    timed: "array[int]"
-    """1 where the time counts, 0 where it was warming up or where our event loop stalled.
-
-    Either excuses slowness, never failure: a hostile answer can stall the loop that reads it.
-    """
+    check: Check
+    codes: Mapping[int, int]
+    """Outcome -> requests: a status, BODY_FAILED + status, or a fault below zero."""
+    response: Series
+    """From the intended start to the last byte: what a user waits."""
+    service: Series
+    """From the write to the last byte: what the answer alone takes."""
+    lag: Series
+    """From the moment a request could have been sent until it was: our own lateness."""
     seconds: float
     """Length of the window in which requests were started and timed."""
-    answered: Mapping[int, int]
-    """Status -> answers that came within the window, also to requests sent before it."""
+    in_window: int
+    """Successes that came within the window."""
+    offered: int
+    """Arrivals within the window; 0 where there is no schedule."""
+    queued: int
+    """Arrivals of these that found every connection busy."""
+    clock: str
+    """Who stamped the answers: `kernel` or `process`."""
+    cpu: float
+    """Share of one processor that this took."""
+    settled: bool
+    """Whether service times settled before timing began."""
+    late: int
+    """Successes not timed, because we were late or a clock was set."""
+    cut_off: int
+    """Requests that the end of the run left without an outcome."""
+    stalled: int
+    """Times that our own process, or the whole machine, stood still."""
+    connections: int
+    closed_by_server: int
+    cut_bodies: int
+    """Answers whose body was given up at 1 MiB, by us: their times are until then."""
+    untrusted: int
+    """Timed successes of connections that turned out, later, to answer what nobody asked."""
+    retried: int
+    """Requests sent again since the connection that had served before was gone without a word."""
+    asked_to_wait: int
+    """Answers with Retry-After."""
+    aborted: str
+    """Why the run was given up early; empty if it was not."""
     first_fault: Failure | None
-    """The first of `faults`, with its detail."""
-    voided: int
-    """Requests left out: timeouts while our own event loop stalled, and what the run's deadline
-    cut off."""
+    setups: Sequence[Setup] = ()
+    backlog: Sequence[tuple[float, int]] = field(default=(), repr=False)
+    """(seconds, requests begun or waiting)"""
 
     @property
     def n(self) -> int:
         """How many requests had an outcome."""
-        return len(self.codes)
+        return sum(self.codes.values())
 
     @property
     def statuses(self) -> Mapping[int, int]:
-        """Status -> number of requests answered with it."""
-        return Counter(code for code in self.codes if code > 0)
+        """Status -> number of requests answered with it, whatever the body said."""
+        found: Counter[int] = Counter()
+        for code, count in self.codes.items():
+            if code > 0:
+                found[code % BODY_FAILED] += count
+        return found
 
     @property
     def faults(self) -> Mapping[FailureKind, int]:
         """What the target did wrong instead of answering -> number of requests."""
-        return Counter(FAILURE_KINDS[-code - 1] for code in self.codes if code < 0)
+        return {FAILURE_KINDS[-c - 1]: n for c, n in self.codes.items() if c < 0}
 
-    def successes(self, ok: IsSuccess) -> int:
+    @property
+    def successes(self) -> int:
         """How many requests were answered with success."""
-        return sum(count for status, count in self.statuses.items() if ok(status))
+        return sum(n for c, n in self.codes.items() if c > 0 and self.check.succeeded(c))
 
-    def throughput(self, ok: IsSuccess) -> float:
+    @property
+    def limited(self) -> int:
+        """How many requests were refused for coming too often (429)."""
+        return 0 if self.check.succeeded(LIMITED) else self.codes.get(LIMITED, 0)
+
+    @property
+    def throughput(self) -> float:
         """Successes per second of the window."""
-        return sum(n for status, n in self.answered.items() if ok(status)) / self.seconds
+        return self.in_window / self.seconds
 
-    def response_ms(self, ok: IsSuccess) -> list[float]:
-        """Milliseconds of each timed success from its intended start: what a user waits."""
-        return self._ms(self.intended_ns, ok)
+    @property
+    def drifting(self) -> bool:
+        """Whether service times still moved while they were timed."""
+        return self.service.drifts()
 
-    def service_ms(self, ok: IsSuccess) -> list[float]:
-        """Milliseconds of each timed success from its write: what the answer alone takes."""
-        return self._ms(self.sent_ns, ok)
+    @property
+    def local_limit(self) -> str:
+        """Why the slowest times may be ours rather than the service's; empty if no doubt."""
+        return self.doubt(0.99)
 
-    def _ms(self, since: "array[int]", ok: IsSuccess) -> list[float]:
-        rows = zip(since, self.done_ns, self.codes, self.timed, strict=True)
-        return [(done - start) / 1e6 for start, done, code, timed in rows if timed and ok(code)]
+    def doubt(self, q: float) -> str:
+        """Return why the `q` quantile may be ours rather than the service's; empty if no doubt.
 
-
-class _Row(NamedTuple):
-    intended_ns: int
-    outcome: Outcome
-    timed: bool
-
-
-class Ledger:
-    """Takes down outcomes while a run lasts; `close` turns them into its Result."""
-
-    def __init__(self, deadline: float) -> None:
-        self._deadline_ns = round(deadline * 1e9)
-        self._rows: list[_Row] = []
-        self._cut_off = 0
-
-    def add(self, intended_ns: int, outcome: Outcome, *, timed: bool = True) -> None:
-        """Take down one outcome, unless it was the run's own deadline that ended it."""
-        if (
-            outcome.fault
-            and outcome.fault.kind == "timeout"
-            and outcome.done_ns >= self._deadline_ns
-        ):
-            self._cut_off += 1
-        else:
-            self._rows.append(_Row(intended_ns, outcome, timed))
-
-    def spoilt(self, sentinel: Sentinel) -> int:
-        """Return how many timed requests a stall has touched so far."""
-        return sum(row.timed and _stalled(row, sentinel) for row in self._rows)
-
-    def close(self, begin_ns: int, end_ns: int, sentinel: Sentinel) -> Result:
-        """Return what was seen; requests that started or ended during a stall are not timed.
-
-        A timeout is a time, so that one within a stall is left out. ProbeError: `local_limit` if
-        that is most of them, `deadline` if none ended in time.
+        Arrivals that wait for us are timed with the waiting. Users who wait for us only make less
+        load, which matters where it is the rule.
         """
-        kept = self._kept(sentinel)
-        stalled = len(self._rows) - len(kept)
-        if stalled > len(kept):
-            what = f"this machine stalled during {stalled} of {len(self._rows)} requests"
-            raise ProbeError("local_limit", what)
-        if not kept and self._cut_off:
-            raise ProbeError("deadline", "the run's time was up before an answer came")
-        outcomes = [row.outcome for row in self._rows if begin_ns < row.outcome.done_ns <= end_ns]
-        return Result(
-            intended_ns=array("q", (row.intended_ns for row in kept)),
-            sent_ns=array("q", (row.outcome.sent_ns for row in kept)),
-            done_ns=array("q", (row.outcome.done_ns for row in kept)),
-            codes=array("h", (_code(row.outcome) for row in kept)),
-            timed=array("b", (row.timed for row in kept)),
-            seconds=max(end_ns - begin_ns, 1) / 1e9,
-            answered=Counter(o.status for o in outcomes if o.status is not None),
-            first_fault=next((row.outcome.fault for row in kept if row.outcome.fault), None),
-            voided=stalled + self._cut_off,
-        )
-
-    def _kept(self, sentinel: Sentinel) -> list[_Row]:
-        kept = []
-        for row in self._rows:
-            if not _stalled(row, sentinel):
-                kept.append(row)
-            elif row.outcome.fault is None or row.outcome.fault.kind != "timeout":
-                kept.append(row._replace(timed=False))
-        return kept
+        if self.cpu > CPU_LIMIT:
+            return f"this process used {self.cpu:.0%} of its processor"
+        if not self.offered:
+            q = 0.5
+        lag, response = self.lag.point(q), self.response.point(q)
+        if lag > LAG_FLOOR_MS and lag > LAG_LIMIT * response:
+            return f"requests left {lag:.1f} ms late (p{100 * q:g}), of {response:.1f} ms measured"
+        return ""
 
 
-def _stalled(row: _Row, sentinel: Sentinel) -> bool:
-    return sentinel.stalled(row.intended_ns, row.outcome.done_ns)
-
-
-def _code(outcome: Outcome) -> int:
-    if outcome.fault is not None:
-        return -1 - FAILURE_KINDS.index(outcome.fault.kind)
-    return outcome.status or 0
+def merge(results: Sequence[Result]) -> Result:
+    """Return what several processes saw of one load, side by side, as if one had seen it all."""
+    first = results[0]
+    response, service, lag = Series(), Series(), Series()
+    codes: Counter[int] = Counter()
+    for result in results:
+        codes.update(result.codes)
+        response.merge(result.response)
+        service.merge(result.service)
+        lag.merge(result.lag)
+    return Result(
+        check=first.check,
+        codes=dict(codes),
+        response=response,
+        service=service,
+        lag=lag,
+        seconds=max(r.seconds for r in results),
+        in_window=sum(r.in_window for r in results),
+        offered=sum(r.offered for r in results),
+        queued=sum(r.queued for r in results),
+        clock=first.clock,
+        cpu=max(r.cpu for r in results),
+        settled=all(r.settled for r in results),
+        late=sum(r.late for r in results),
+        cut_off=sum(r.cut_off for r in results),
+        stalled=sum(r.stalled for r in results),
+        connections=sum(r.connections for r in results),
+        closed_by_server=sum(r.closed_by_server for r in results),
+        retried=sum(r.retried for r in results),
+        cut_bodies=sum(r.cut_bodies for r in results),
+        untrusted=sum(r.untrusted for r in results),
+        asked_to_wait=sum(r.asked_to_wait for r in results),
+        aborted=next((r.aborted for r in results if r.aborted), ""),
+        first_fault=next((r.first_fault for r in results if r.first_fault), None),
+        setups=[setup for r in results for setup in r.setups],
+    )

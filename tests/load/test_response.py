@@ -2,11 +2,14 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from readiness.failure import ProbeError
 from readiness.load.response import BODY_LIMIT, HEAD_LIMIT, Parser, parse_head
+
+PROPERTY = settings(derandomize=True, max_examples=80, deadline=None)
+"""The same examples each time, on a machine however slow."""
 
 HEADERS = b"Content-Type: text/plain\r\nX-Note: a, b\r\n"
 
@@ -59,6 +62,7 @@ def fragmented(draw: st.DrawFn) -> tuple[list[bytes], int]:
 
 
 @given(fragmented())
+@PROPERTY
 def test_an_answer_ends_with_its_last_byte_however_it_is_cut(
     answer: tuple[list[bytes], int],
 ) -> None:
@@ -69,12 +73,14 @@ def test_an_answer_ends_with_its_last_byte_however_it_is_cut(
 
 
 @given(answers(), st.binary(min_size=1, max_size=50))
+@PROPERTY
 def test_bytes_behind_the_end_are_an_error(answer: tuple[bytes, int], more: bytes) -> None:
     with pytest.raises(ProbeError, match="after the end"):
         Parser().feed(answer[0] + more)
 
 
 @given(answers(), st.integers(0, 2000), st.binary(min_size=1, max_size=3), st.booleans())
+@PROPERTY
 def test_whatever_comes_nothing_but_a_protocol_error_is_raised(
     answer: tuple[bytes, int], place: int, junk: bytes, head: bool
 ) -> None:
@@ -87,6 +93,7 @@ def test_whatever_comes_nothing_but_a_protocol_error_is_raised(
 
 
 @given(st.lists(st.binary(min_size=1, max_size=200), max_size=20))
+@PROPERTY
 def test_noise_is_no_answer(pieces: Sequence[bytes]) -> None:
     parser = Parser()
     try:
@@ -159,6 +166,10 @@ def test_who_keeps_the_connection(head: bytes, persistent: bool) -> None:
         (b"HTTP/1.1 200 OK\r\nX-Folded: a\r\n b: c\r\nContent-Length:\t7 ", "length", 7),
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, Chunked", "chunked", 0),
         (b"HTTP/1.1 204 None\r\nTransfer-Encoding: chunked", "length", 0),
+        (b"HTTP/1.1 304 Same\r\nContent-Length: odd", "length", 0),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: x", "close", 0),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding:\t, chunked,", "chunked", 0),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding:", "close", 0),
     ],
 )
 def test_how_an_answer_ends(head: bytes, framing: str, length: int) -> None:
@@ -232,3 +243,44 @@ def test_a_body_of_just_the_limit_keeps_the_connection() -> None:
     parser = Parser()
     assert parser.feed(content(bytes(BODY_LIMIT)))
     assert parser.keep_alive
+
+
+@pytest.mark.parametrize("size", [b"4", b"0004", b"4;a", b'4 ; a="b;c" ', b"4\t"])
+def test_chunks_may_carry_extensions(size: bytes) -> None:
+    parser = Parser(keep=True)
+    assert parser.feed(chunked([])[:-5] + size + b"\r\nfine\r\n0;last\r\n\r\n")
+    assert (parser.body, parser.keep_alive) == (b"fine", True)
+
+
+@given(st.lists(st.binary(min_size=1, max_size=60), max_size=5), st.sets(st.integers(1, 500)))
+@PROPERTY
+def test_a_body_is_kept_as_it_was_sent_if_it_is_asked_for(
+    chunks: list[bytes], cuts: set[int]
+) -> None:
+    for raw in (chunked(chunks), content(b"".join(chunks))):
+        edges = [0, *sorted(cut for cut in cuts if cut < len(raw)), len(raw)]
+        keeping, other = Parser(keep=True), Parser()
+        pieces = [raw[a:b] for a, b in pairwise(edges)]
+        assert feed(keeping, pieces)[-1] is feed(other, pieces)[-1] is True
+        assert (keeping.body, other.body) == (b"".join(chunks), b"")
+
+
+@pytest.mark.parametrize("name", [b"Retry-After", b"retry-after"])
+def test_who_asks_to_be_left_alone_is_heard(name: bytes) -> None:
+    assert parse_head(b"HTTP/1.1 503 Busy\r\n%b: 120" % name).retry_after
+    assert not parse_head(b"HTTP/1.1 503 Busy\r\nX-Note: %b: 120" % name).retry_after
+
+
+@pytest.mark.parametrize("line", [b"no colon", b"HTTP/1.1 204 No Content", b"X : 1", b"\nX: 1"])
+def test_malformed_trailers_are_a_protocol_error(line: bytes) -> None:
+    raw = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n" + line + b"\r\n\r\n"
+    with pytest.raises(ProbeError, match="malformed"):
+        Parser().feed(raw)
+
+
+@pytest.mark.parametrize(
+    "raw", [b"HTTP/1.1\r\n 200 OK\r\nContent-Length: 0\r\n\r\n", b"HTTP/1.1 204 No\0ne\r\n\r\n"]
+)
+def test_a_status_line_is_one_line_of_text(raw: bytes) -> None:
+    with pytest.raises(ProbeError, match=r"not HTTP/1.1"):
+        Parser().feed(raw)

@@ -1,0 +1,229 @@
+"""The search for the knee, played on a real service -> the rate it bears, and how it recovers."""
+
+import asyncio
+import statistics
+import time
+from array import array
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from readiness.estimate import rate as share
+from readiness.load.arrivals import Stage
+from readiness.load.check import BODY_FAILED, Check
+from readiness.load.crew import Crew
+from readiness.load.engine import run_open
+from readiness.load.knee import Ask, Bounds, Knee, Objective, Step, clear, recovery, search
+from readiness.load.open import Open, Schedule
+from readiness.load.recorder import VOID
+from readiness.load.request import Endpoint, Request
+from readiness.load.result import CPU_LIMIT, Result
+from readiness.load.series import Series
+
+_SLOTS = (8, 512)
+_SLOTS_PER_WAITING = 4
+"""Connections at hand, in terms of the requests in flight if each took as long as allowed."""
+_LOOK_NS = 250_000_000
+_RECOVERY_SECONDS = 5.0
+_LAG_SHARE = 0.25
+"""Of the objective's limit: requests that leave later than this are no Poisson arrivals."""
+_TRIES = 2
+_LIGHT = 0.5
+"""Part of the greatest rate held at which a service that was overrun should be well again."""
+
+Progress = Callable[[Step], None]
+
+
+@dataclass(frozen=True)
+class Capacity:
+    """The knee, and how the service came back from the load that broke it."""
+
+    knee: Knee
+    recovered_seconds: float | None
+    """None if it was never overrun, or was not well again within _RECOVERY_SECONDS."""
+    overrun: bool
+
+
+class Search:
+    """One search on one service; `progress` is told each step."""
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        request: Request,
+        objective: Objective,
+        bounds: Bounds,
+        *,
+        timeout: float,
+        deadline: float,
+        check: Check | None = None,
+        seed: str = "",
+        progress: Progress = lambda _: None,
+    ) -> None:
+        self._endpoint, self._request, self._check = endpoint, request, check or Check()
+        self._objective, self._bounds, self._seed = objective, bounds, seed
+        self._timeout, self._deadline, self._progress = timeout, deadline, progress
+
+    async def run(self) -> Capacity:
+        """Search; raises ProbeError for what is wrong on our side."""
+        bounds = replace(self._bounds, seconds=self._bounds.seconds - _RECOVERY_SECONDS)
+        asks = search(self._objective, bounds, self._seed)
+        ask, recovered, overrun, held = next(asks), None, False, 0.0
+        steps: list[Step] = []
+        while True:
+            step = await self._play(ask)
+            self._progress(step)
+            held = held if step.stopped else max(held, step.rate)
+            if step.stopped and not step.limited_by_us and not overrun:
+                overrun, recovered = True, await self._recover(held)
+            if overrun and recovered is None:
+                return Capacity(_collapsed([*steps, step]), None, overrun)
+            steps.append(step)
+            try:
+                ask = asks.send(step)
+            except StopIteration as end:
+                return Capacity(end.value, recovered, overrun)
+
+    async def _play(self, ask: Ask) -> Step:
+        """Play a step; where we were the limit, which may pass, once more."""
+        began = time.monotonic()
+        for _ in range(_TRIES):
+            seen = _Seen(self._check, self._objective, ask.rate)
+            result = await self._open(ask.rate, ask.seconds, ask.seed, seen.look)
+            step = seen.step(result, ask.seconds, time.monotonic() - began)
+            if not step.limited_by_us:
+                break
+        return step
+
+    async def _recover(self, held: float) -> float | None:
+        """Return how long the service needs at a light rate until it holds the objective again."""
+        light = max(_LIGHT * (held or self._bounds.start), 1.0)
+        seen = _Seen(self._check, self._objective, light, stopping=False)
+        await self._open(light, _RECOVERY_SECONDS, f"{self._seed} recovery", seen.look)
+        found = recovery(seen.answers, self._objective)
+        return None if found is None else max(0.0, found)
+
+    async def _open(
+        self, rate: float, seconds: float, seed: str, watch: Callable[[Crew], None]
+    ) -> Result:
+        waiting = rate * self._objective.limit_ms / 1000 * _SLOTS_PER_WAITING
+        schedule = Schedule(
+            (Stage(rate, seconds),), min(max(round(waiting), _SLOTS[0]), _SLOTS[1]), seed=seed
+        )
+        return await run_open(
+            self._endpoint,
+            self._request,
+            schedule,
+            timeout=self._timeout,
+            deadline=min(self._deadline, asyncio.get_running_loop().time() + 2 * seconds + 30),
+            check=self._check,
+            watch=watch,
+        )
+
+
+def _collapsed(steps: Sequence[Step]) -> Knee:
+    """Return that no rate can be named: the service did not come back from the last step."""
+    return Knee(
+        rate=None,
+        low=None,
+        high=None,
+        quantile=None,
+        held=None,
+        broke=steps[-1],
+        reason="errors",
+        steps=tuple(steps),
+    )
+
+
+class _Seen:
+    """What one step has seen so far, row by row, in the engine's thread.
+
+    Our own lag is taken off each response time: what is left is the service's, and what waiting
+    for a connection adds.
+    """
+
+    def __init__(
+        self, check: Check, objective: Objective, rate: float, *, stopping: bool = True
+    ) -> None:
+        self._check, self._objective, self._rate, self._stopping = check, objective, rate, stopping
+        self._looked = self._began = self._opened = 0
+        self.stopped = False
+        self._rows: list[tuple[int, int, bool]] = []  # (intended, response time, success), ns
+
+    @property
+    def answers(self) -> list[tuple[float, float, bool]]:
+        """(seconds from the begin of the step, response time in ms, success)"""
+        return [((at - self._began) / 1e9, took / 1e6, ok) for at, took, ok in self._rows]
+
+    def look(self, crew: Crew) -> None:
+        """Take what is new; end the step if its outcome is clear."""
+        now = time.monotonic_ns()
+        self._began = self._began or now
+        if isinstance(crew.model, Open):
+            self._opened = crew.model.opened
+        for intended, _, done, lag, code, _ in crew.recorder.newest_rows():
+            good = 0 < code < BODY_FAILED and self._check.succeeded(code)
+            if not good or lag < VOID:
+                self._rows.append((intended, max(0, done - intended - lag * good), good))
+        if self._stopping and not self.stopped and now - self._looked >= _LOOK_NS:
+            self._looked = now
+            if clear(self._so_far((now - self._began) / 1e9), self._objective):
+                self.stopped = True
+                crew.model.stop(now)
+                crew.stopping = True
+
+    def _so_far(self, seconds: float) -> Step:
+        """Return the step up to now, without what only its end can tell."""
+        limit = self._objective.limit_ms * 1e6
+        good = [took for _, took, ok in self._rows if ok]
+        n = len(self._rows)
+        return Step(
+            rate=self._rate,
+            seconds=seconds,
+            took=seconds,
+            offered=self._rate,
+            achieved=len(good) / seconds if seconds else 0.0,
+            quantile=share(0, 0),
+            point=None,
+            over=share(sum(took > limit for took in good), len(good)),
+            error_rate=share(n - len(good), n),
+        )
+
+    def step(self, result: Result, asked: float, took: float) -> Step:
+        """Return the whole step of the `asked` seconds.
+
+        One that was stopped or given up may not even have begun to be timed; its outcome is as
+        clear as if it had gone on.
+        """
+        limited = self._limited(result)
+        if self.stopped or result.aborted or not result.response.n:
+            so_far = self._so_far(max((self._looked - self._began) / 1e9, 1e-3))
+            ended = replace(so_far, took=took, limited_by_us=limited, stopped=True)
+            return replace(ended, seconds=asked)
+        times = Series()
+        times.add(array("q", [t for at, t, ok in self._rows if ok and at >= self._opened > 0]))
+        return Step(
+            rate=self._rate,
+            seconds=result.seconds,
+            took=took,
+            offered=result.offered / result.seconds,
+            achieved=result.throughput,
+            quantile=times.quantile(self._objective.q),
+            point=times.point(self._objective.q) if times.n else None,
+            over=times.over(self._objective.limit_ms),
+            error_rate=share(result.n - result.successes, result.n),
+            backlog=result.backlog,
+            thirds=self._thirds(),
+            limited_by_us=limited,
+        )
+
+    def _limited(self, result: Result) -> bool:
+        """Whether our lag is more than can be taken off, or our processor was the limit."""
+        late = result.lag.point(self._objective.q) > _LAG_SHARE * self._objective.limit_ms
+        return late or result.cpu > CPU_LIMIT
+
+    def _thirds(self) -> tuple[float, float] | None:
+        times: Sequence[float] = [took / 1e6 for _, took, ok in self._rows if ok]
+        third = len(times) // 3
+        if not third:
+            return None
+        return statistics.median(times[:third]), statistics.median(times[-third:])

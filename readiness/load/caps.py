@@ -1,0 +1,55 @@
+"""The most that any run may ask for, whoever asks."""
+
+from readiness.failure import ProbeError
+from readiness.load.closed import Level
+from readiness.load.open import Schedule
+
+USERS = 10_000
+"""Users, or connections."""
+RATE = 200_000.0
+"""Requests per second."""
+REQUESTS = 100_000_000
+"""Requests of one run."""
+SECONDS = 3600.0
+PER_HOST = 1_000_000
+"""Requests to one host by all probes of an assessment together."""
+
+
+def check(load: Level | Schedule) -> None:
+    """Raise ProbeError `not_allowed` for a load beyond the caps."""
+    if isinstance(load, Level):
+        users, rate, seconds = load.users, 0.0, max(load.seconds, load.longest) + load.ramp
+        requests = min(load.requests, REQUESTS)
+    else:
+        users, seconds = load.in_flight, load.seconds
+        rate = max(max(stage.rate, stage.to or 0.0) for stage in load.stages)
+        requests = load.samples or round(sum(stage.arrivals for stage in load.stages))
+    for what, asked, most in (
+        ("connections", users, USERS),
+        ("requests/s", rate, RATE),
+        ("requests", requests, REQUESTS),
+        ("seconds", seconds, SECONDS),
+    ):
+        if asked > most:
+            raise ProbeError("not_allowed", f"{asked:,.0f} {what}: the most is {most:,.0f}")
+
+
+class Budget:
+    """What may still be asked of each host."""
+
+    def __init__(self, per_host: int = PER_HOST) -> None:
+        self._per_host = per_host
+        self._spent: dict[str, int] = {}
+
+    def left(self, host: str) -> int:
+        """Return how many more requests `host` may get; ProbeError if none."""
+        left = self._per_host - self._spent.get(host, 0)
+        if left <= 0:
+            raise ProbeError(
+                "not_allowed", f"this run has sent {host} the {self._per_host:,} requests it may"
+            )
+        return left
+
+    def spend(self, host: str, requests: int) -> None:
+        """Take down that `host` got so many requests."""
+        self._spent[host] = self._spent.get(host, 0) + requests

@@ -1,0 +1,173 @@
+"""Endpoint, request and model -> a Result, measured in a thread of its own."""
+
+import asyncio
+import contextlib
+import gc
+import importlib.util
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Literal
+
+from readiness.failure import ProbeError
+from readiness.load import caps
+from readiness.load.check import Check
+from readiness.load.closed import Closed, Level
+from readiness.load.crew import Crew, Driver
+from readiness.load.open import Enough, Open, Schedule
+from readiness.load.portable import Portable
+from readiness.load.request import Endpoint, Request
+from readiness.load.result import Result
+
+DriverName = Literal["epoll", "uvloop", "asyncio"]
+Watch = Callable[[Crew], None]
+
+_SWITCH_SECONDS = 0.0005
+"""What another thread may keep the interpreter while a request waits to be sent."""
+
+
+def driver_name() -> DriverName:
+    """Return the best driver there is: epoll with kernel stamps on Linux, else an asyncio loop."""
+    if sys.platform == "linux":
+        return "epoll"
+    return "uvloop" if importlib.util.find_spec("uvloop") else "asyncio"
+
+
+async def run_open(
+    endpoint: Endpoint,
+    request: Request,
+    schedule: Schedule,
+    *,
+    timeout: float,
+    deadline: float,
+    check: Check | None = None,
+    enough: Enough = lambda _: True,
+    watch: Watch | None = None,
+    driver: DriverName | None = None,
+) -> Result:
+    """Send `request` on `schedule`; each has `timeout` seconds from its intended start.
+
+    Every connection makes one request before the clock starts. `deadline` (loop time) bounds the
+    whole run. Raises ProbeError for what is wrong on our side.
+    """
+    caps.check(schedule)
+    model = Open(schedule, enough)
+    return await _run(
+        endpoint, request, check, model, schedule.in_flight, timeout, deadline, watch, driver
+    )
+
+
+async def run_closed(
+    endpoint: Endpoint,
+    request: Request,
+    level: Level,
+    *,
+    timeout: float,
+    deadline: float,
+    check: Check | None = None,
+    watch: Watch | None = None,
+    driver: DriverName | None = None,
+) -> Result:
+    """Put `level` on the endpoint; `timeout` seconds bound a request, `deadline` (loop time) all.
+
+    Raises ProbeError for what is wrong on our side.
+    """
+    caps.check(level)
+    model = Closed(level)
+    return await _run(
+        endpoint, request, check, model, level.users, timeout, deadline, watch, driver
+    )
+
+
+async def _run(
+    endpoint: Endpoint,
+    request: Request,
+    check: Check | None,
+    model: Open | Closed,
+    channels: int,
+    timeout: float,
+    deadline: float,
+    watch: Watch | None,
+    driver: DriverName | None,
+) -> Result:
+    loop = asyncio.get_running_loop()
+    drive = _driver(driver or driver_name())
+    crew = Crew(
+        endpoint,
+        request,
+        check or Check(),
+        model,
+        drive,
+        timeout=timeout,
+        deadline_ns=time.monotonic_ns() + round((deadline - loop.time()) * 1e9),
+        channels=channels,
+        watch=watch,
+    )
+    thread = ThreadPoolExecutor(1, thread_name_prefix="load")
+    try:
+        return await loop.run_in_executor(thread, _measure, crew, drive, model)
+    finally:
+        crew.stopping = True
+        thread.shutdown(wait=False)
+
+
+def _measure(crew: Crew, drive: Driver, model: Open | Closed) -> Result:
+    with _undisturbed():
+        drive.run(crew)
+        cpu = crew.cpu
+    if crew.error:
+        raise crew.error
+    crew.recorder.finish()
+    recorder, now = crew.recorder, time.monotonic_ns()
+    if not recorder.codes and crew.cut_off:
+        raise ProbeError("deadline", "the run's time was up before an answer came")
+    return Result(
+        check=crew.check,
+        codes=dict(recorder.codes),
+        response=recorder.response,
+        service=recorder.service,
+        lag=recorder.lag,
+        seconds=max((model.closed or now) - (model.opened or now), 1) / 1e9,
+        in_window=recorder.in_window,
+        offered=model.offered if isinstance(model, Open) else 0,
+        queued=model.queued if isinstance(model, Open) else 0,
+        clock=drive.clock,
+        cpu=cpu,
+        settled=model.settled,
+        late=recorder.late,
+        cut_off=crew.cut_off,
+        stalled=crew.stalled,
+        connections=crew.connections,
+        closed_by_server=crew.closed_by_server,
+        retried=crew.retried,
+        cut_bodies=crew.cut_bodies,
+        untrusted=recorder.untrusted,
+        asked_to_wait=crew.asked_to_wait,
+        aborted=crew.aborted,
+        first_fault=crew.first_fault,
+        setups=crew.setups(),
+        backlog=model.backlog if isinstance(model, Open) else (),
+    )
+
+
+def _driver(name: DriverName) -> Driver:
+    if name == "epoll":
+        from readiness.load.epoll import Epoll
+
+        return Epoll()
+    return Portable(importlib.import_module(name).new_event_loop())
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Keep the collector of cycles, and other threads, from making requests late."""
+    collecting, switching = gc.isenabled(), sys.getswitchinterval()
+    gc.disable()
+    sys.setswitchinterval(_SWITCH_SECONDS)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(switching)
+        if collecting:
+            gc.enable()

@@ -1,0 +1,221 @@
+"""Durations of one run in order of time -> quantiles and shares with honest intervals.
+
+Every sample is kept while they fit; after that, histograms of consecutive batches, so that memory
+stays bounded however long the run, and the batch means that the intervals need remain.
+"""
+
+import functools
+import math
+from array import array
+from collections.abc import Sequence
+from itertools import pairwise
+from operator import add
+
+from readiness.estimate import Estimate, Exceedances, Ranks, exceedances, ranks, share
+from readiness.histogram import Histogram
+
+RAW = 200_000
+"""Samples kept one by one."""
+BATCHES = 64
+"""At this many, neighbours are merged."""
+
+_MS = 1e6
+_DRIFT = 0.1  # of the median: less of a change does not matter
+_GREAT = 0.5  # of the samples more beyond the median of all
+
+
+class Series:
+    """Non-negative durations (ns), oldest first."""
+
+    def __init__(self, raw: int = RAW, most: int = 0) -> None:
+        self._raw = raw
+        self._most = most  # ns that no sample can exceed; 0 if there is no such bound
+        self._batches: list[Histogram] = []
+        self._size = max(1, raw // (BATCHES // 2))
+        self._recent: array[int] = array("q")  # not in a batch yet; all there is, at first
+        self._batched = 0
+        self._maximum = 0
+
+    def add(self, values: Sequence[int]) -> None:
+        """Take in a chunk (ns), not older than what is here; ValueError for one below zero."""
+        if not len(values):
+            return
+        if min(values) < 0:
+            raise ValueError(f"a duration below zero: {min(values)} ns")
+        self._forget()
+        self._maximum = max(self._maximum, max(values))
+        self._recent.extend(values)
+        if self._batches or len(self._recent) > self._raw:
+            self._fold()
+
+    def merge(self, other: "Series") -> None:
+        """Take in what was measured beside this, over the same stretch of time.
+
+        The two are laid side by side, not end to end: a stall that both saw is one event, and
+        must not count as two.
+        """
+        if not other.n:
+            return
+        whole = self.n + other.n
+        if not self.n:
+            self._batches, self._recent = list(other._batches), other._recent[:]
+            self._size = other._size
+        elif not (self._batches or other._batches) and whole <= self._raw:
+            self._recent = _interleaved(self._recent, other._recent)
+        else:
+            slots = BATCHES // 2
+            self._batches = list(map(add, self._slots(slots), other._slots(slots)))
+            self._size, self._recent = max(1, whole // slots), array("q")
+        self._batched = whole - len(self._recent)
+        self._maximum = max(self._maximum, other._maximum)
+        self._forget()
+
+    @property
+    def n(self) -> int:
+        """How many samples came in."""
+        return self._batched + len(self._recent)
+
+    @property
+    def maximum_ms(self) -> float:
+        """The greatest sample, exactly; 0 if there is none."""
+        return self._maximum / _MS
+
+    def quantile(self, q: float) -> Estimate:
+        """Estimate the `q` quantile (ms); empty where the samples cannot bound it."""
+        found = ranks(self.n, q, self._above)
+        if found is None:
+            return Estimate(value=None, low=None, high=None, n=self.n)
+        lowest, value, highest = self._values(found)
+        low, high = found.reach(lowest, self.point(0.5) * _MS, highest)
+        high = max(highest, min(high, self._most or high))
+        return Estimate(value=value / _MS, low=low / _MS, high=high / _MS, n=self.n)
+
+    def point(self, q: float) -> float:
+        """Return the `q` quantile of the samples themselves (ms), however few; 0 if none."""
+        if not self.n:
+            return 0.0
+        rank = min(self.n, max(1, math.ceil(self.n * q - 1e-9)))
+        return self._values(Ranks(rank, rank, rank))[1] / _MS
+
+    def over(self, threshold_ms: float) -> Estimate:
+        """Estimate the share (0..1) of samples over a threshold; no number of samples is too few.
+
+        Once binned, samples in the threshold's own bucket are in doubt, and widen the interval.
+        """
+        threshold = threshold_ms * _MS
+        if not self._batches:
+            counts = [value > threshold for value in self._recent]
+            return share(self.n, Exceedances(counts, sum(counts)), self._above)
+        parts = [(batch.n, batch.above(threshold)) for batch in self._all]
+        low, value, high = (
+            share(self.n, _residual([(n, found[i]) for n, found in parts]), self._above)
+            for i in range(3)
+        )
+        return value.model_copy(update={"low": low.low, "high": high.high})
+
+    def histogram(self) -> Histogram:
+        """Return the distribution of all samples."""
+        return self._total
+
+    def drifts(self) -> bool:
+        """Tell whether later samples differ from earlier ones, by more than chance or 10 %."""
+        first, last = self._halves()
+        if not first.n or not last.n:
+            return False
+        before, after = first.point(0.5), last.point(0.5)
+        if abs(after - before) <= _DRIFT * min(before, after):
+            return False
+        middle = self.point(0.5)
+        slow, slower = sorted((first.over(middle), last.over(middle)), key=lambda e: e.value or 0)
+        # dependence blurs the intervals of what only grows, so a great difference speaks as well
+        clear = (slow.high or 0) < (slower.low or 0)
+        return clear or (slower.value or 0) - (slow.value or 0) > _GREAT
+
+    def _fold(self) -> None:
+        while len(self._recent) >= self._size:
+            self._batches.append(Histogram.of(self._recent[: self._size]))
+            del self._recent[: self._size]
+            self._batched += self._size
+            if len(self._batches) >= BATCHES:
+                self._batches = list(map(add, self._batches[::2], self._batches[1::2]))
+                self._size *= 2
+
+    def _forget(self) -> None:
+        for derived in ("_all", "_total", "_ordered"):
+            self.__dict__.pop(derived, None)
+
+    @functools.cached_property
+    def _all(self) -> list[Histogram]:
+        return [*self._batches, *([Histogram.of(self._recent)] if self._recent else [])]
+
+    @functools.cached_property
+    def _total(self) -> Histogram:
+        return sum(self._all, Histogram())
+
+    @functools.cached_property
+    def _ordered(self) -> list[int]:
+        return sorted(self._recent)
+
+    def _values(self, found: Ranks) -> tuple[float, float, float]:
+        """Return the values (ns) of these ranks; of binned ones the outer bounds and the middle."""
+        if not self._batches:
+            low, value, high = (self._ordered[rank - 1] for rank in found[:3])
+            return low, value, high
+        low_, value_, high_ = (self._total.ranked(rank) for rank in found[:3])
+        return low_[0], value_[1], high_[2]
+
+    def _above(self, rank: int) -> Exceedances:
+        if not self._batches:
+            return exceedances(self._recent, self._ordered, rank)
+        level = self._total.bucket(rank)
+        more, least = (_beyond(self._all, first) for first in (level + 1, level))
+        wanted = self.n - rank
+        nearer = min(more, least, key=lambda parts: abs(sum(c for _, c in parts) - wanted))
+        return _residual(nearer)
+
+    def _slots(self, slots: int) -> list[Histogram]:
+        """Return the distributions of about equal, consecutive parts, as many as `slots`."""
+        if not self._batches:
+            edges = [self.n * i // slots for i in range(slots + 1)]
+            pairs = pairwise(edges)
+            return [Histogram.of(self._recent[a:b]) for a, b in pairs]
+        parts, before = [Histogram()] * slots, 0
+        for batch in self._all:
+            place = (before + batch.n / 2) / self.n
+            parts[int(place * slots)] += batch
+            before += batch.n
+        return parts
+
+    def _halves(self) -> tuple["Series", "Series"]:
+        first, last = Series(self._raw), Series(self._raw)
+        middle = len(self._batches) // 2
+        first._batches, last._batches = self._batches[:middle], self._batches[middle:]
+        if self._batches:
+            last._recent = self._recent
+        else:
+            middle = len(self._recent) // 2
+            first._recent, last._recent = self._recent[:middle], self._recent[middle:]
+        for half in (first, last):
+            half._batched = sum(batch.n for batch in half._batches)
+        return first, last
+
+
+def _beyond(batches: Sequence[Histogram], first: int) -> list[tuple[int, int]]:
+    """Return (size, values in the bucket `first` and those after it) of each batch."""
+    return [
+        (batch.n, sum(count for bucket, count in batch.counts.items() if bucket >= first))
+        for batch in batches
+    ]
+
+
+def _residual(parts: Sequence[tuple[int, int]]) -> Exceedances:
+    """Turn (size, exceedances) of batches into exceedances less those expected of its size."""
+    n, total = (sum(column) for column in zip(*parts, strict=True))
+    return Exceedances([count - size * total / n for size, count in parts], total)
+
+
+def _interleaved(one: "array[int]", other: "array[int]") -> "array[int]":
+    """Return both, each value at the same part of the way as in its own."""
+    both = one + other
+    places = [(i + 0.5) / len(part) for part in (one, other) for i in range(len(part))]
+    return array("q", [both[i] for i in sorted(range(len(both)), key=places.__getitem__)])
