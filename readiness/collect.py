@@ -2,28 +2,47 @@
 
 import asyncio
 import functools
+import importlib
+import re
 import ssl
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+
+from pydantic import ValidationError
 
 from readiness import probes
 from readiness.document import ConfigurationError, Document, bind
 from readiness.document.complaint import suggest
 from readiness.failure import Failure, classify
 from readiness.inventory import Inventory, Service, Tier
+from readiness.load.caps import Budget
 from readiness.mask import Masker
 from readiness.measurement import Measurement
 from readiness.probes import Context, Probe, ProbeSettings
-from readiness.resolve import resolve
+from readiness.probes._wire import STAMPED
+from readiness.resolve import Resolver
 
 AT_ONCE = 8
-"""Probes under way together; those that measure time under load run alone, after them."""
+"""Probes under way together, and of those that bear company, at one origin."""
+MANY_AT_ONCE = 64
+"""Those of them under way together whose times are the kernel's, with no queue of ours in it."""
+PATIENCE_SECONDS = 0.5
+"""After which one of these counts no longer, so that hanging services hold up nobody else."""
+MOST_AT_ONCE = 512
+"""Of these in all, hanging ones included."""
 PROBE_SECONDS = 60.0
 """The longest that one attempt of one probe may take."""
 RETRY_PAUSE_SECONDS = 0.5
+_RESERVED = 64
+"""Descriptors left to everything that is no probe's socket."""
+_SOCKETS_EACH = 2
+"""A host of several addresses may be dialed at two of them at once."""
+_WORDS = 4096
+
+Mask = Callable[[str], str]
 
 Limits = Callable[[Service, str], Mapping[str, tuple[float, float]]]
 """(service, probe name) -> metric -> (target, limit)"""
@@ -68,8 +87,9 @@ def plan(
             f"--only names the unknown service '{unknown[0]}'.",
             fix=suggest(unknown[0], [s.name for s in inventory.services]),
         )
+    known = {name: functools.cache(functools.partial(_usual, name)) for name in probes.names()}
     steps = tuple(
-        _step(service, name, document, allowed, only)
+        _step(service, name, known, document, allowed, only)
         for service in inventory.services
         for name in service.expected_probes
     )
@@ -79,19 +99,20 @@ def plan(
 def _step(
     service: Service,
     name: str,
+    known: Mapping[str, Callable[[], tuple[Probe, ProbeSettings | None]]],
     document: Document,
     allowed: frozenset[Tier],
     only: Collection[str],
 ) -> Step:
     place = ("services", service.name, "probes", name)
     where: dict[str, Any] = {"file": document.name, "line": document.line(place)}
-    if name not in probes.names():
+    if name not in known:
         raise ConfigurationError(
             f"service '{service.name}' names the unknown probe '{name}'.",
             **where,
-            fix=suggest(name, probes.names()),
+            fix=suggest(name, known),
         )
-    probe = probes.load(name)
+    probe, settings = known[name]()
     if service.kind not in probe.KINDS:
         raise ConfigurationError(
             f"probe '{name}' cannot be pointed at '{service.name}' of kind {service.kind}.",
@@ -100,8 +121,18 @@ def _step(
         )
     written = service.probes.get(name, {})
     off = written is False
-    settings = bind(probe.Settings, {} if off or written is None else written, document, place)
+    if settings is None or (written and not off):
+        settings = bind(probe.Settings, {} if off or written is None else written, document, place)
     return Step(service, name, probe, settings, _withheld(service, probe, off, allowed, only))
+
+
+def _usual(name: str) -> tuple[Probe, ProbeSettings | None]:
+    """Return the probe and its settings where none are made; None if it cannot do without."""
+    probe = probes.load(name)
+    try:
+        return probe, probe.Settings()
+    except ValidationError:
+        return probe, None
 
 
 def _withheld(
@@ -118,16 +149,77 @@ def _withheld(
     return None
 
 
+class Slots:
+    """Permits to be under way: `at_once` in all, AT_ONCE at each origin.
+
+    Who keeps one for longer than `patience` seconds gives it back and goes on without, as one of
+    at most `most`. `settled` is set when `expected` permits have been given back.
+    """
+
+    def __init__(self, expected: int, at_once: int, most: int, patience: float) -> None:
+        self.all, self.most = asyncio.Semaphore(at_once), asyncio.Semaphore(most)
+        self.origins: dict[str, asyncio.Semaphore] = {}
+        self.patience, self._left = patience, expected
+        self.settled = asyncio.Event()
+        self.given_back(0)
+
+    def one(self, service: Service) -> "_Slot":
+        """Return a context within which one may be under way at `service`."""
+        return _Slot(self, service)
+
+    def given_back(self, n: int = 1) -> None:
+        """Count permits that were given back."""
+        self._left -= n
+        if self._left <= 0:
+            self.settled.set()
+
+
+class _Slot:
+    """One permit, held within its context."""
+
+    def __init__(self, slots: Slots, service: Service) -> None:
+        self._slots, self._held = slots, list[asyncio.Semaphore]()
+        self._origin = slots.origins.setdefault(_origin(service), asyncio.Semaphore(AT_ONCE))
+
+    async def __aenter__(self) -> None:
+        slots = self._slots
+        try:
+            for permit in (self._origin, slots.all, slots.most):
+                await permit.acquire()
+                self._held.append(permit)
+        except asyncio.CancelledError:
+            self._let_go(0)
+            raise
+        self._late = asyncio.get_running_loop().call_later(slots.patience, self._give_back)
+
+    async def __aexit__(self, *_: object) -> None:
+        self._late.cancel()
+        if len(self._held) > 1:
+            self._give_back()
+        self._let_go(0)
+
+    def _give_back(self) -> None:
+        """Give back all but the place among the most that there may be."""
+        self._held.reverse()
+        self._let_go(1)
+        self._slots.given_back()
+
+    def _let_go(self, but: int) -> None:
+        while len(self._held) > but:
+            self._held.pop().release()
+
+
 class Collector:
     """One run of a plan: what it has measured so far, and how long it still may."""
 
     def __init__(self, plan: Plan, run_id: str, seconds: float, progress: Progress) -> None:
         self._plan, self._run_id, self._seconds, self._progress = plan, run_id, seconds, progress
-        self._done: list[Measurement] = []
+        self._done: list[tuple[Mask, Measurement]] = []
         self._learned: set[str] = set()
         self._secrets = plan.inventory.secrets()
-        self._known, self._masker = self._secrets, Masker(self._secrets)
+        self._known, self._mask = self._secrets, _mask(self._secrets)
         self._tls = functools.cache(ssl.create_default_context)
+        self._budget, self._resolve = Budget(), Resolver()
         self._deadline = 0.0
 
     async def run(self) -> None:
@@ -137,19 +229,27 @@ class Collector:
             if step.withheld:
                 self._record(step, _failed(step, 1, step.withheld))
         open_ = [s for s in self._plan.steps if not s.withheld]
-        slots = asyncio.Semaphore(AT_ONCE)
-
-        async def shared(step: Step) -> None:
-            async with slots:
-                await self._measure(step)
-
-        async with asyncio.TaskGroup() as group:
+        try:
+            await self._together([s for s in open_ if not s.probe.EXCLUSIVE])
+            alone = Slots(0, 1, 1, PROBE_SECONDS)
             for step in open_:
-                if not step.probe.EXCLUSIVE:
-                    group.create_task(shared(step))
-        for step in open_:
-            if step.probe.EXCLUSIVE:
-                await self._measure(step)
+                if step.probe.EXCLUSIVE:
+                    await self._measure(step, alone)
+        finally:
+            self._resolve.close()
+
+    async def _together(self, steps: Sequence[Step]) -> None:
+        """Measure first what bears company; the rest when only what hangs is left of it."""
+        many = [s for s in steps if _bears_company(s)]
+        few = [s for s in steps if not _bears_company(s)]
+        wide = Slots(len(many), MANY_AT_ONCE, _most_at_once(), PATIENCE_SECONDS)
+        narrow = Slots(0, AT_ONCE, AT_ONCE, PROBE_SECONDS)
+        async with asyncio.TaskGroup() as group:
+            for step in many:
+                group.create_task(self._measure(step, wide))
+            await wide.settled.wait()
+            for step in few:
+                group.create_task(self._measure(step, narrow))
 
     def measurements(self, left: str) -> tuple[Measurement, ...]:
         """Return what was measured in the plan's order; `left` says why the rest was not.
@@ -157,20 +257,20 @@ class Collector:
         Secrets of the inventory, and those that probes learned, are masked in every text.
         """
         order = {(s.service.name, s.name): i for i, s in enumerate(self._plan.steps)}
-        known = {(m.service, m.probe) for m in self._done}
+        mask = self._current_mask()  # knows tokens learned after some were recorded
+        done = [m if by is mask else _masked(m, mask) for by, m in self._done]
+        known = {(m.service, m.probe) for m in done}
         missing = [
-            _failed(step, 1, Failure(kind="deadline", detail=left))
+            _masked(_failed(step, 1, Failure(kind="deadline", detail=left)), mask)
             for step in self._plan.steps
             if (step.service.name, step.name) not in known
         ]
-        found = sorted(
-            [*self._done, *missing], key=lambda m: (order[m.service, m.probe], m.attempt)
-        )
-        masker = self._current_masker()  # knows tokens learned after some were recorded
-        return tuple(_masked(m, masker) for m in found)
+        done += missing
+        return tuple(sorted(done, key=lambda m: (order[m.service, m.probe], m.attempt)))
 
-    async def _measure(self, step: Step) -> None:
-        first = await self._attempt(step, 1)
+    async def _measure(self, step: Step, slots: Slots) -> None:
+        async with slots.one(step.service):
+            first = await self._attempt(step, 1)
         self._record(step, first)
         vital = step.name == step.service.health_probe
         again = vital or not step.probe.EXCLUSIVE
@@ -179,20 +279,22 @@ class Collector:
         left = self._deadline - asyncio.get_running_loop().time()
         if left > RETRY_PAUSE_SECONDS:
             await asyncio.sleep(RETRY_PAUSE_SECONDS)
-            second = await self._attempt(step, 2)
+            async with slots.one(step.service):
+                second = await self._attempt(step, 2)
             if not second.failure or second.failure.blames_target:
                 self._record(step, second)  # a retry that we failed to make takes nothing back
 
     def _record(self, step: Step, measurement: Measurement) -> None:
-        masked = _masked(measurement, self._current_masker())
-        self._done.append(masked)
+        mask = self._current_mask()
+        masked = _masked(measurement, mask)
+        self._done.append((mask, masked))
         self._progress(step, masked)
 
-    def _current_masker(self) -> Masker:
-        known = self._secrets | self._learned
+    def _current_mask(self) -> Mask:
+        known = self._secrets | self._learned if self._learned else self._secrets
         if known != self._known:
-            self._known, self._masker = known, Masker(known)
-        return self._masker
+            self._known, self._mask = known, _mask(known)
+        return self._mask
 
     async def _attempt(self, step: Step, attempt: int) -> Measurement:
         loop = asyncio.get_running_loop()
@@ -225,7 +327,8 @@ class Collector:
             allowed=self._plan.allowed,
             run_id=self._run_id,
             tls=self._tls,
-            resolve=resolve,
+            resolve=self._resolve,
+            budget=self._budget,
             conceal=self._learned.add,
         )
 
@@ -253,12 +356,42 @@ def _failed(step: Step, attempt: int, failure: Failure) -> Measurement:
     return _measurement(step, attempt, datetime.now(UTC), time.perf_counter(), {}, failure)
 
 
-def _masked(measurement: Measurement, masker: Masker) -> Measurement:
+def _origin(service: Service) -> str:
+    """Return scheme, host and port; it is compared, never shown."""
+    scheme, _, rest = service.url.get_secret_value().partition("://")
+    return f"{scheme}://{re.split('[/?#]', rest, maxsplit=1)[0].rpartition('@')[2]}"
+
+
+def _bears_company(step: Step) -> bool:
+    """Whether its times stay right among many others: the probe says so, the kernel tells them."""
+    return STAMPED and bool(getattr(step.probe, "BEARS_COMPANY", False))
+
+
+def _mask(secrets: Collection[str]) -> Mask:
+    """Return what masks `secrets` in a text; the words of many services are much the same."""
+    return functools.lru_cache(maxsize=_WORDS)(Masker(secrets).mask)
+
+
+def _masked(measurement: Measurement, mask: Mask) -> Measurement:
     values = {
-        name: masker.mask(value) if isinstance(value, str) else value
+        name: mask(value) if isinstance(value, str) else value
         for name, value in measurement.values.items()
     }
     failure = measurement.failure
     if failure:
-        failure = Failure(kind=failure.kind, detail=masker.mask(failure.detail))
+        failure = Failure(kind=failure.kind, detail=mask(failure.detail))
+    if values == measurement.values and failure == measurement.failure:
+        return measurement
     return measurement.model_copy(update={"values": values, "failure": failure})
+
+
+def _most_at_once() -> int:
+    """Return MOST_AT_ONCE, or fewer where the sockets would leave too few descriptors."""
+    try:
+        resource = importlib.import_module("resource")
+    except ImportError:  # not a Unix
+        return MANY_AT_ONCE
+    descriptors: int = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    if descriptors == resource.RLIM_INFINITY:
+        return MOST_AT_ONCE
+    return max(AT_ONCE, min(MOST_AT_ONCE, (descriptors - _RESERVED) // _SOCKETS_EACH))

@@ -10,6 +10,7 @@ from typing import Protocol, cast
 from pydantic import BaseModel, ConfigDict
 
 from readiness.inventory import Service, Tier
+from readiness.load.caps import Budget
 from readiness.measurement import Values
 
 Address = tuple[int, str, int]
@@ -42,6 +43,8 @@ class Context:
     """The run's one client context, built on first use."""
     resolve: Callable[[str, int], Awaitable[Sequence[Address]]]
     """Name resolution that a hanging resolver cannot hold past the deadline."""
+    budget: Budget
+    """What the run may still ask of each host under load."""
     conceal: Callable[[str], None]
     """Registers a secret learned at run time (a token), to be masked in whatever is written."""
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from readiness.measurement import Values
 
@@ -35,6 +35,8 @@ class Answer:
     complete: bool
     ms: Mapping[str, float]
     certificate_days: int | None
+    untimed: Mapping[str, str] = field(default_factory=dict)
+    """Step -> why its time is not known."""
 
     @property
     def ok(self) -> bool:
@@ -86,6 +88,7 @@ class Answer:
     def cold(self) -> Values:
         """The values that COLD_METRICS describes."""
         values: Values = {f"{step}_ms": ms for step, ms in self.ms.items()}
+        values |= {f"{step}_ms_because": because for step, because in self.untimed.items()}
         values["response_bytes"] = len(self.body)
         if not self.complete:
             values["response_bytes_because"] = "reading stopped at 1 MiB, the body is longer"

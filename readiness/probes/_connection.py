@@ -1,16 +1,38 @@
 """A host name and a deadline -> a connected socket, with the time each step took."""
 
 import asyncio
-import contextlib
+import errno
+import os
 import socket
+import struct
+import sys
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
+from types import TracebackType
 
 from readiness.failure import ProbeError
 from readiness.probes import Address, Context
 
 _STAGGER = 0.25
 """Seconds before the next address is tried beside the last (RFC 8305, section 5)."""
+_TCP_INFO = getattr(socket, "TCP_INFO", None) if sys.platform == "linux" else None
+_INFO_SIZE = 104
+_STATE, _RTT, _RETRANSMITTED = 0, 68, 100  # of struct tcp_info, linux/tcp.h
+_ESTABLISHED, _CLOSED = 1, 7  # net/tcp_states.h
+_UNDER_WAY = (errno.EINPROGRESS, errno.EWOULDBLOCK)
+
+
+class Addresses(tuple[Address, ...]):
+    """The addresses of a name, with the milliseconds that looking it up took, if at all."""
+
+    ms: float = 0.0
+
+
+class LookUpsHang(ProbeError):
+    """Raised for a name that cannot be looked up because so many other look-ups hang."""
+
+    def __init__(self, n: int) -> None:
+        super().__init__("local_limit", f"{n} look-ups of other names hang")
 
 
 class Stopwatch:
@@ -21,38 +43,58 @@ class Stopwatch:
         self.step = ""
         self._since = 0.0
 
-    def begin(self, step: str) -> None:
-        """End the step under way, if any, and begin `step`."""
-        now = time.perf_counter()
+    def begin(self, step: str, at: float | None = None) -> None:
+        """End the step under way, if any, and begin `step`: now, or `at` time.perf_counter."""
+        now = time.perf_counter() if at is None else max(at, self._since)
         if self.step:
             self.ms[self.step] = (now - self._since) * 1000
         self.step, self._since = step, now
 
-    def end(self) -> None:
+    def end(self, at: float | None = None) -> None:
         """End the step under way."""
-        self.begin("")
+        self.begin("", at)
+
+    def excuse(self, seconds: float) -> None:
+        """Do not charge the step under way with `seconds` of our own making."""
+        self._since = min(time.perf_counter(), self._since + seconds)
 
 
-@contextlib.asynccontextmanager
-async def within(context: Context) -> AsyncIterator[Stopwatch]:
+def within(context: Context) -> "_Within":
     """Bound one exchange as a whole by `context.timeout` and by the probe's deadline.
 
     Raises ProbeError: `timeout` names the step that was under way, `deadline` blames this run.
     """
-    watch = Stopwatch()
-    ends = asyncio.get_running_loop().time() + context.timeout
-    try:
-        async with asyncio.timeout_at(min(ends, context.deadline)) as scope:
-            yield watch
-    except TimeoutError:
-        if not scope.expired():
-            raise
-        if context.deadline < ends:
-            raise ProbeError(
-                "deadline", "no time was left for this probe before the answer came"
-            ) from None
-        step = f" ({watch.step})" if watch.step else ""
-        raise ProbeError("timeout", f"no answer within {context.timeout:g} s{step}") from None
+    return _Within(context)
+
+
+class _Within:
+    def __init__(self, context: Context) -> None:
+        self._context, self._watch = context, Stopwatch()
+
+    async def __aenter__(self) -> Stopwatch:
+        context = self._context
+        self._ends = asyncio.get_running_loop().time() + context.timeout
+        self._scope = asyncio.timeout_at(min(self._ends, context.deadline))
+        await self._scope.__aenter__()
+        return self._watch
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        try:
+            await self._scope.__aexit__(kind, error, at)
+        except TimeoutError:
+            raise self._failure() from None
+
+    def _failure(self) -> ProbeError:
+        context, step = self._context, self._watch.step
+        if context.deadline < self._ends:
+            return ProbeError("deadline", "no time was left for this probe before the answer came")
+        named = f" ({step})" if step else ""
+        return ProbeError("timeout", f"no answer within {context.timeout:g} s{named}")
 
 
 async def dial(addresses: Sequence[Address]) -> socket.socket:
@@ -61,6 +103,8 @@ async def dial(addresses: Sequence[Address]) -> socket.socket:
     Raises the one error, or an ExceptionGroup of all, when none does. An address that stays
     silent delays the next by a quarter of a second, not by its whole timeout.
     """
+    if len(addresses) == 1:
+        return await _dial(addresses[0])
     waiting, failures = list(addresses), []
     attempts: set[asyncio.Task[socket.socket]] = set()
     try:
@@ -86,17 +130,72 @@ async def dial(addresses: Sequence[Address]) -> socket.socket:
     raise BaseExceptionGroup("no address of the host accepted the connection", failures)
 
 
+def handshake_ms(connection: socket.socket) -> float | None:
+    """Return the milliseconds from SYN to SYN-ACK as the kernel counted them.
+
+    None where it does not tell, and where a SYN was lost and the time must be the whole wait.
+    """
+    info = _info(connection)
+    if info is None or _word(info, _RETRANSMITTED):
+        return None
+    return _word(info, _RTT) / 1000 or None
+
+
 async def _dial(address: Address) -> socket.socket:
     family, host, port = address
-    with contextlib.ExitStack() as on_failure:
-        # the protocol is named, or asyncio leaves Nagle on and a body waits 40 ms for an ACK
-        connection = on_failure.enter_context(
-            socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-        )
+    # the protocol is named, or asyncio leaves Nagle on and a body waits 40 ms for an ACK
+    connection = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    connected = False
+    try:
         connection.setblocking(False)
-        await asyncio.get_running_loop().sock_connect(connection, (host, port))
-        on_failure.pop_all()
+        await _connect(connection, (host, port))
+        connected = True
+    finally:
+        if not connected:
+            connection.close()
     return connection
+
+
+async def _connect(connection: socket.socket, to: tuple[str, int]) -> None:
+    code = connection.connect_ex(to)
+    if code in _UNDER_WAY and not _settled(connection):
+        await _writable(connection)
+    if code in (0, *_UNDER_WAY):
+        code = connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    if code:
+        raise OSError(code, os.strerror(code))
+
+
+async def _writable(connection: socket.socket) -> None:
+    loop, number = asyncio.get_running_loop(), connection.fileno()
+    ready: asyncio.Future[None] = loop.create_future()
+
+    def wake() -> None:
+        if not ready.done():
+            ready.set_result(None)
+
+    loop.add_writer(number, wake)
+    try:
+        await ready
+    finally:
+        loop.remove_writer(number)
+
+
+def _settled(connection: socket.socket) -> bool:
+    """Whether it is connected or refused already, as is usual within one machine."""
+    info = _info(connection)
+    return info is not None and info[_STATE] in (_ESTABLISHED, _CLOSED)
+
+
+def _info(connection: socket.socket) -> bytes | None:
+    if _TCP_INFO is None:
+        return None
+    info = connection.getsockopt(socket.IPPROTO_TCP, _TCP_INFO, _INFO_SIZE)
+    return info if len(info) == _INFO_SIZE else None
+
+
+def _word(info: bytes, at: int) -> int:
+    return int(struct.unpack_from("=I", info, at)[0])
 
 
 async def _abandon(attempts: set[asyncio.Task[socket.socket]]) -> None:

@@ -1,26 +1,25 @@
 """One request -> one bounded answer, on a connection of its own, with the time of each step."""
 
-import asyncio
 import base64
 import contextlib
 import socket
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import quote, unquote, urlsplit
-
-import h11
 
 from readiness import __version__
 from readiness.failure import Failure, ProbeError, classify
 from readiness.inventory import Service
-from readiness.probes import Context
+from readiness.probes import Address, Context
 from readiness.probes._answer import BODY_LIMIT, Answer
-from readiness.probes._connection import Stopwatch, dial, within
+from readiness.probes._connection import Addresses, Stopwatch, dial, handshake_ms, within
+from readiness.probes._reading import Request, read
+from readiness.probes._wire import TlsWire, Wire
 
-_HEAD_LIMIT = 64 << 10
-_CHUNK = 64 << 10
+_BUSY_SECONDS = 0.005
+"""A tenth of what a good time to connect is."""
 _PATH = "/%:@!$&'()*+,;=~-._?"
 
 
@@ -81,22 +80,34 @@ async def exchange(
     Follows no redirect, asks no proxy, unpacks nothing. Bounded by `within` in time and by
     BODY_LIMIT in size. Raises ProbeError and OSError (of which TLS and name errors are).
     """
+    fields = _fields(context, to, method, headers or {}, len(body))
+    request = Request(method, to.path, fields, body)
+    raw = request.raw
     async with within(context) as watch:
         watch.begin("resolve")
         addresses = await context.resolve(to.host, to.port)
         watch.begin("connect")
         connection = await dial(addresses)
-        if to.tls:
-            watch.begin("tls")
-        reader, writer = await _open(connection, context.tls() if to.tls else None, to.host)
-        try:
+        watch.begin("tls" if to.tls else "")
+        exact = _correct(watch, addresses, connection)
+        wire = TlsWire(connection, context.tls(), to.host) if to.tls else Wire(connection)
+        with contextlib.closing(wire):  # at once: closing TLS in good order may hang
+            if isinstance(wire, TlsWire):
+                watch.excuse(await wire.secure())
             watch.begin("first_byte")
-            request = _request(context, to, method, headers or {}, len(body))
-            return await _converse(reader, writer, request, body, watch)
-        finally:
-            writer.transport.abort()  # closing TLS in good order may hang; the answer is in
-            with contextlib.suppress(OSError):
-                await writer.wait_closed()
+            await wire.send(raw)
+            head, content, complete = await read(wire, request, watch)
+            watch.end(wire.came)
+        return Answer(
+            status=head.status,
+            protocol=head.protocol,
+            headers=head.headers,
+            body=content[:BODY_LIMIT],
+            complete=complete,
+            ms=watch.ms,
+            certificate_days=_days_until(wire.certificate_end),
+            untimed={} if exact else _forget(watch, wire),
+        )
 
 
 async def attempt(
@@ -124,18 +135,33 @@ def _ascii(host: str) -> str:
     return host if host.isascii() else host.encode("idna").decode("ascii")
 
 
-async def _open(
-    connection: socket.socket, tls: ssl.SSLContext | None, host: str
-) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    name = host if tls else None
-    return await asyncio.open_connection(
-        sock=connection, ssl=tls, server_hostname=name, limit=_CHUNK
-    )
+def _correct(watch: Stopwatch, addresses: Sequence[Address], connection: socket.socket) -> bool:
+    """Take queues of our own out of the times to resolve and to connect; return whether they are.
+
+    Where an address before the one that accepted failed, they may be in the time to connect.
+    """
+    if isinstance(addresses, Addresses):
+        watch.ms["resolve"] = addresses.ms
+    if len(addresses) > 1 and connection.getpeername()[0] != addresses[0][1]:
+        return False
+    handshake = handshake_ms(connection)
+    if handshake is not None:
+        watch.ms["connect"] = min(handshake, watch.ms["connect"])
+    return True
 
 
-def _request(
+def _forget(watch: Stopwatch, wire: Wire) -> Mapping[str, str]:
+    """Forget the time to connect if this process was busy; return why."""
+    if wire.unread < _BUSY_SECONDS:
+        return {}
+    del watch.ms["connect"]
+    because = "another address failed first, while this program was busy with other probes"
+    return {"connect": because}
+
+
+def _fields(
     context: Context, to: Target, method: str, headers: Mapping[str, str], length: int
-) -> h11.Request:
+) -> dict[str, str]:
     fields = {
         "host": to.authority,
         "user-agent": f"readiness/{__version__}",
@@ -148,86 +174,8 @@ def _request(
         fields["authorization"] = to.authorization
     if method not in ("GET", "HEAD"):
         fields["content-length"] = str(length)
-    fields |= {name.lower(): value for name, value in headers.items()}
-    encoded = [(name.encode(), value.encode()) for name, value in fields.items()]
-    return h11.Request(method=method, target=to.path, headers=encoded)
+    return fields | {name.lower(): value for name, value in headers.items()}
 
 
-async def _converse(
-    reader: asyncio.StreamReader,
-    writer: asyncio.StreamWriter,
-    request: h11.Request,
-    body: bytes,
-    watch: Stopwatch,
-) -> Answer:
-    machine = h11.Connection(h11.CLIENT, max_incomplete_event_size=_HEAD_LIMIT)
-    for event in (request, h11.Data(data=body), h11.EndOfMessage()):
-        writer.write(machine.send(event) or b"")
-    await writer.drain()
-    head, content, complete = await _receive(reader, machine, watch)
-    watch.end()
-    headers: dict[str, str] = {}
-    for raw_name, raw_value in head.headers:
-        name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
-        headers[name] = f"{headers[name]}, {value}" if name in headers else value
-    return Answer(
-        status=head.status_code,
-        protocol="HTTP/" + head.http_version.decode("ascii"),
-        headers=headers,
-        body=content[:BODY_LIMIT],
-        complete=complete,
-        ms=watch.ms,
-        certificate_days=_certificate_days(writer),
-    )
-
-
-async def _receive(
-    reader: asyncio.StreamReader, machine: h11.Connection, watch: Stopwatch
-) -> tuple[h11.Response, bytes, bool]:
-    """Return the head, the body, and whether the body was read to its end."""
-    head: h11.Response | None = None
-    content, received = bytearray(), 0
-    while True:
-        event = _next_event(machine, head)
-        if isinstance(event, h11.Response):
-            head = event
-        elif isinstance(event, h11.Data):
-            content += event.data
-        elif event is h11.NEED_DATA:
-            if head is None and received > _HEAD_LIMIT:
-                raise ProbeError("protocol", "more than 64 KiB of headers and no answer")
-            if head is not None and received > BODY_LIMIT:
-                return head, bytes(content), False
-            data = await reader.read(_CHUNK)
-            if not received:
-                _first_byte(data, watch)
-            received += len(data)
-            machine.receive_data(data)
-        elif not isinstance(event, h11.InformationalResponse):
-            assert head is not None, "a message ends after it began"
-            return head, bytes(content), True
-
-
-def _first_byte(data: bytes, watch: Stopwatch) -> None:
-    if not data:
-        raise ProbeError("reset", "connection closed without an answer")
-    watch.begin("transfer")
-
-
-def _next_event(
-    machine: h11.Connection, head: h11.Response | None
-) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
-    try:
-        return machine.next_event()
-    except h11.RemoteProtocolError as error:
-        broken = (
-            "the answer is not HTTP/1.1" if head is None else "the body is malformed or ends early"
-        )
-        raise ProbeError("protocol", broken) from error
-
-
-def _certificate_days(writer: asyncio.StreamWriter) -> int | None:
-    certificate = writer.get_extra_info("peercert")
-    if not certificate:
-        return None
-    return int((ssl.cert_time_to_seconds(certificate["notAfter"]) - time.time()) // 86400)
+def _days_until(end: str | None) -> int | None:
+    return int((ssl.cert_time_to_seconds(end) - time.time()) // 86400) if end else None

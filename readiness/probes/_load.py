@@ -1,21 +1,24 @@
 """What the load probes share: the one request they repeat, and how its results are put."""
 
-from collections.abc import Mapping, Sequence
-from typing import Annotated
+import re
+from collections.abc import Mapping
+from typing import Annotated, Self
 
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import AfterValidator, Field, JsonValue, Secret, SecretStr, model_validator
 
-from readiness import __version__
-from readiness.estimate import needed, quantile
-from readiness.failure import ProbeError
+from readiness.estimate import needed, rate
 from readiness.inventory import Service
-from readiness.load.request import Endpoint, Request, preformat
+from readiness.load.check import BODY_FAILED, Check
 from readiness.load.result import Result
 from readiness.measurement import Values
-from readiness.probes import Context, ProbeSettings
-from readiness.probes._connection import dial, within
-from readiness.probes._http import public_path, target
+from readiness.probes import ProbeSettings
+from readiness.probes._http import public_path
 from readiness.probes._login import HeaderName
+
+_PATH = re.compile(r"\.([A-Za-z0-9_-]+)|\[(\d{1,4})\]")
+READING = frozenset({"GET", "HEAD"})
+_LIMITED_SHARE = 0.01
+"""With more refusals for coming too often, what is left does not show what the service can do."""
 
 
 def _one_line(value: SecretStr) -> SecretStr:
@@ -25,24 +28,56 @@ def _one_line(value: SecretStr) -> SecretStr:
     return value
 
 
+JsonPath = Annotated[str, Field(pattern=r"^\$(\.[A-Za-z0-9_-]+|\[\d{1,4}\])+$")]
+Scalar = str | bool | int | float | None
+
+
 class LoadSettings(ProbeSettings):
     """The request to repeat, and which answer is a success."""
 
     request: str | None = Field(
         None,
-        pattern=r"^(GET|HEAD) /\S*$",
-        description="what to ask, as in `GET /path` (GET or HEAD); the health path if not given",
+        pattern=r"^(GET|HEAD|POST|PUT|PATCH|DELETE) /\S*$",
+        description="what to ask, as in `GET /path`; the health path if not given; "
+        "anything but GET and HEAD needs the write tier",
     )
     headers: Mapping[HeaderName, Annotated[SecretStr, AfterValidator(_one_line)]] = Field(
         default_factory=dict, description="headers to send along"
     )
+    payload: Secret[JsonValue] | None = Field(
+        None, alias="json", description="the body, sent as JSON"
+    )
     expect_status: int | None = Field(
         None, ge=200, le=599, description="the one status that is a success; else any 2xx"
     )
+    expect_text: str | None = Field(
+        None, min_length=1, description="text that the body of a success contains"
+    )
+    expect_json: Mapping[JsonPath, Scalar] = Field(
+        default_factory=dict,
+        description="values in the JSON body of a success, as in `{$.status: ok}`",
+    )
 
-    def is_success(self, status: int) -> bool:
-        """Whether an answer with `status` is what was wanted."""
-        return status == self.expect_status if self.expect_status else 200 <= status < 300
+    @model_validator(mode="after")
+    def _bodies(self) -> Self:
+        method = (self.request or "GET").partition(" ")[0]
+        if self.payload is not None and method in READING:
+            raise ValueError("json is sent with POST, PUT, PATCH or DELETE")
+        if method == "HEAD" and (self.expect_text or self.expect_json):
+            raise ValueError("the answer to HEAD has no body to expect anything of")
+        return self
+
+    @property
+    def check(self) -> Check:
+        """What counts as a success."""
+        return Check(
+            statuses=frozenset({self.expect_status}) if self.expect_status else None,
+            text=self.expect_text.encode() if self.expect_text else None,
+            fields=tuple(
+                (tuple(name or place for name, place in _PATH.findall(path)), wanted)
+                for path, wanted in self.expect_json.items()
+            ),
+        )
 
     def asked(self, service: Service) -> tuple[str, str]:
         """Return method and path of the request."""
@@ -55,68 +90,59 @@ class LoadSettings(ProbeSettings):
         return f"{method} {public_path(path)}"
 
 
-async def aim(
-    service: Service, settings: LoadSettings, context: Context
-) -> tuple[Endpoint, Request]:
-    """Find an address of the service that accepts connections, and format the request once.
-
-    Raises what names the target's fault if there is none, so that none is put under load.
-    """
-    method, path = settings.asked(service)
-    to = target(service, path)
-    async with within(context) as watch:
-        watch.begin("resolve")
-        addresses = await context.resolve(to.host, to.port)
-        watch.begin("connect")
-        with await dial(addresses) as connection:
-            family, (host, port) = connection.family, connection.getpeername()[:2]
-    headers = {
-        "host": to.authority,
-        "user-agent": f"readiness/{__version__}",
-        "readiness-run": context.run_id,
-        "accept": "*/*",
-        "accept-encoding": "identity",
-    }
-    if to.authorization:
-        headers["authorization"] = to.authorization
-    own = {name.lower(): value.get_secret_value() for name, value in settings.headers.items()}
-    tls = context.tls() if to.tls else None
-    endpoint = Endpoint(family, host, port, tls, to.host if tls else None)
-    return endpoint, preformat(method, to.path, headers | own)
-
-
-def reached(result: Result) -> Result:
-    """Return `result`, unless no connection got as far as a request: then raise why."""
-    fault = result.first_fault
-    if fault and not result.statuses and set(result.faults) <= {"refused", "tls"}:
-        raise ProbeError(fault.kind, fault.detail)
-    return result
-
-
-def errors(result: Result, settings: LoadSettings) -> str:
+def errors(result: Result) -> str:
     """Return what went wrong and how often, the most frequent first; empty if nothing did."""
     found: dict[str, int] = {str(kind): count for kind, count in result.faults.items()}
-    for status, count in result.statuses.items():
-        if not settings.is_success(status):
-            found[f"HTTP {status}"] = count
+    for code, count in result.codes.items():
+        if code > 0 and not result.check.succeeded(code):
+            name = f"HTTP {code % BODY_FAILED}"
+            found[f"{name} with another body" if code >= BODY_FAILED else name] = count
     ordered = sorted(found.items(), key=lambda item: (-item[1], item[0]))
     return ", ".join(f"{name}: {count}" for name, count in ordered)
 
 
-def because(result: Result, settings: LoadSettings) -> str:
-    """Return the sentence that explains a success rate below 1."""
-    failed = result.n - result.successes(settings.is_success)
-    return f"{failed} of {result.n} requests failed: {errors(result, settings)}"
+def success(result: Result) -> Values:
+    """Return `success_rate` with what explains it, and `errors` where there were any."""
+    values: Values = {"n": result.n}
+    counted = result.n - result.limited
+    if result.limited > _LIMITED_SHARE * result.n:
+        values["success_rate_because"] = (
+            f"{result.limited} of {result.n} requests were refused with 429 for coming too often: "
+            "let this client through, or ask for less"
+        )
+    elif counted:
+        values["success_rate"] = rate(result.successes, counted)
+    if result.successes < counted:
+        failed = f"{counted - result.successes} of {counted} requests failed: {errors(result)}"
+        values["success_rate_because"] = values.get("success_rate_because", failed)
+    if found := errors(result):
+        values["errors"] = found
+    return values
 
 
-def latencies(samples: Sequence[float], *percentiles: int) -> Values:
-    """Return `p<N>_ms` of samples in milliseconds, and for an empty one how many it takes."""
+def latencies(result: Result, *percentiles: int) -> Values:
+    """Return `p<N>_ms` of the response times, and for one that is not known the reason."""
     values: Values = {}
     for percent in percentiles:
         metric, q = f"p{percent}_ms", percent / 100
-        values[metric] = estimate = quantile(samples, q)
-        if estimate.value is None:
+        if result.untrusted:
             values[f"{metric}_because"] = (
-                f"{len(samples)} timed successes, a p{percent} needs {needed(q)}"
+                f"{result.untrusted} timed answers came over connections that answered unasked"
             )
+            continue
+        if doubt := result.doubt(q):
+            values[f"{metric}_because"] = f"local_limit: {doubt}"
+            continue
+        values[metric] = estimate = result.response.quantile(q)
+        if estimate.value is None:
+            values[f"{metric}_because"] = _too_few(estimate.n, percent)
     return values
+
+
+def _too_few(n: int, percent: int) -> str:
+    fewest = needed(percent / 100)
+    if n < fewest:
+        return f"{n} timed successes, a p{percent} needs {fewest}"
+    return (
+        f"{n} timed successes that came in bursts, alike within: too few of those for a p{percent}"
+    )

@@ -1,17 +1,24 @@
 """How a service holds up as users are added: success, throughput and latency at each number."""
 
+import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from readiness.estimate import rate
 from readiness.inventory import Service, Tier
-from readiness.load.closed import Level, run
+from readiness.load.arrivals import Stage
+from readiness.load.ceiling import ceiling
+from readiness.load.closed import Level
+from readiness.load.knee import Objective
+from readiness.load.open import Schedule
 from readiness.load.result import Result
+from readiness.load.scalability import Scalability, fit
 from readiness.measurement import Values
 from readiness.probes import Context
-from readiness.probes._load import LoadSettings, aim, because, errors, latencies, reached
+from readiness.probes._aimed import Aimed
+from readiness.probes._load import LoadSettings, latencies, success
 
 TIER: Tier = "load"
 KINDS = frozenset({"http", "web"})
@@ -27,12 +34,37 @@ METRICS: Mapping[str, str] = {
     "users.*.p95_ms": "ms: 95th percentile of the same",
     "users.*.n": "count of requests at so many users",
     "users.*.errors": "text: what failed and how often, absent when nothing did",
+    "users.*.rate_limited": "count of requests refused with 429, absent when none was",
+    "users.*.closed_by_server": "count of connections that the service closed, absent if none",
+    "target_rate": "1/s: the declared rate of arrivals, where there is one",
+    "at_rate.success_rate": "ratio: requests answered with success at the declared rate",
+    "at_rate.requests_per_second": "1/s: successful answers per second at the declared rate",
+    "at_rate.p50_ms": "ms: median time to a successful answer, from its intended start",
+    "at_rate.p95_ms": "ms: 95th percentile of the same",
+    "at_rate.n": "count of requests at the declared rate",
+    "at_rate.errors": "text: what failed and how often, absent when nothing did",
+    "at_rate.rate_limited": "count of requests refused with 429, absent when none was",
+    "at_rate.closed_by_server": "count of connections that the service closed, absent if none",
+    "knee_requests_per_second": "1/s: the greatest rate that holds the limit of p95, if searched",
+    "recovered_seconds": "s: until that held again after the service had been overrun, if it was",
+    "scalability": "text: the Universal Scalability Law fitted to six numbers of users or more",
+    "ceiling_requests_per_second": "1/s: what this tool could send at most from this machine",
     "request": "text: the request that was repeated",
 }
 
+_SHARED = ("success_rate", "p95_ms", "requests_per_second")
 _LEAST_PER_USER = 6
 _MOST_PER_USER = 10
 _MOST = 200
+_MOST_PER_SECOND = 20_000.0
+"""A service quicker than this is held back, lest it is our own processor that is measured."""
+_CEILING_SHARE = 0.5
+"""So is one that takes more than this part of what we can send."""
+_RATE_SECONDS = 2.0
+_KNEE_SECONDS = 40.0
+_KNEE_SPARE = 5.0
+_KNEE_LIMIT_MS = 500.0
+_LEAST_SLOTS, _MOST_SLOTS = 16, 512
 _PATIENCE = 6
 """A level that lacks samples goes on for so many times its seconds."""
 
@@ -57,7 +89,7 @@ class Settings(LoadSettings):
         ge=1,
         le=1_000_000,
         description="requests to time at each number of users at most; "
-        f"if not given {_MOST_PER_USER} a user, but no fewer than {_MOST}",
+        f"if not given {_MOST_PER_USER} a user, and at the highest no fewer than {_MOST}",
     )
     seconds: float = Field(
         0.4,
@@ -67,9 +99,24 @@ class Settings(LoadSettings):
         f"up to {_PATIENCE} times as long if a user has had fewer than {_LEAST_PER_USER} answers",
     )
 
+    rate: float | None = Field(
+        None,
+        gt=0,
+        le=10_000,
+        description="requests per second that the service must bear, tried after the users: "
+        "they come at random, whether or not earlier ones are answered",
+    )
+
+    knee: bool = Field(
+        False,
+        description="whether to search the greatest rate that holds the limit of p95 "
+        f"({_KNEE_LIMIT_MS:g} ms if no check sets one): up to {_KNEE_SECONDS:g} s more",
+    )
+
     def level(self, users: int) -> Level:
         """Return what to put on the service for so many users."""
-        most = self.requests or max(_MOST, users * _MOST_PER_USER)
+        highest = users == self.users[-1]
+        most = self.requests or max(_MOST if highest else _LEAST_PER_USER, users * _MOST_PER_USER)
         return Level(
             users=users,
             requests=most,
@@ -80,37 +127,92 @@ class Settings(LoadSettings):
 
 
 async def measure(service: Service, settings: Settings, context: Context) -> Values:
-    """Try each number of users in turn, the lowest first.
+    """Try each number of users in turn, the lowest first, then the declared rate.
 
     Requests that time out or break are errors, not exceptions; a service that accepts no
-    connection raises.
+    connection raises. A service that asks for a pause is given it: no more users are tried.
     """
-    endpoint, request = await aim(service, settings, context)
-    values: Values = {"request": settings.shown(service), "users_max": settings.users[-1]}
+    aimed = await Aimed.at(service, settings, context)
+    most = (await ceiling()).requests_per_second
+    values: Values = {
+        "request": settings.shown(service),
+        "users_max": settings.users[-1],
+        "ceiling_requests_per_second": round(most, 1),
+    }
+    held_back = min(_MOST_PER_SECOND, _CEILING_SHARE * most)
+    seen: Values = {}
+    points: list[tuple[float, float]] = []
     for users in settings.users:
-        result = await run(
-            endpoint,
-            request,
-            settings.level(users),
-            timeout=context.timeout,
-            deadline=context.deadline,
-        )
-        seen = _seen(reached(result), settings)
+        result = await aimed.closed(replace(settings.level(users), per_second=held_back))
+        seen = _seen(result)
+        points.append((users, result.throughput))
         values |= {f"users.{users}.{metric}": value for metric, value in seen.items()}
-    shared = ("success_rate", "success_rate_because", "p95_ms", "p95_ms_because")
-    top = {metric: seen[metric] for metric in (*shared, "requests_per_second") if metric in seen}
+        if result.asked_to_wait and users != settings.users[-1]:
+            asked = f"the service asked for a pause (Retry-After) at {users} users"
+            return values | {f"{metric}_because": asked for metric in _SHARED}
+    if settings.rate:
+        result = await aimed.open(_at_rate(settings.rate, result, context))
+        seen_at_rate = _seen(result)
+        values |= {f"at_rate.{metric}": value for metric, value in seen_at_rate.items()}
+        values["target_rate"] = settings.rate
+    if law := fit(points):
+        values["scalability"] = _described(law)
+    if settings.knee:
+        values |= await _knee(aimed, service, context)
+    top = {m: v for m, v in seen.items() if m.removesuffix("_because") in _SHARED}
     return values | top
 
 
-def _seen(result: Result, settings: Settings) -> Values:
-    ok = settings.is_success
+async def _knee(aimed: Aimed, service: Service, context: Context) -> Values:
+    limit = context.limits.get("p95_ms", (0.0, _KNEE_LIMIT_MS))[1]
+    left = context.deadline - asyncio.get_running_loop().time() - _KNEE_SPARE
+    if left < _KNEE_SECONDS / 2:
+        return {"knee_requests_per_second_because": "too little time was left to search it"}
+    seed = f"{context.run_id} {service.name}"
+    found = await aimed.knee(Objective(0.95, limit), min(_KNEE_SECONDS, left), seed)
+    knee, values = found.knee, Values()
+    why = f"p95 within {limit:g} ms; what ended the search: {knee.reason.replace('_', ' ')}"
+    if knee.rate is None or (knee.at_least and knee.reason == "our_limit"):
+        values["knee_requests_per_second_because"] = why
+    else:
+        values["knee_requests_per_second"] = round(knee.rate, 1)
+        values["knee_requests_per_second_because"] = f"at least, {why}" if knee.at_least else why
+    if found.recovered_seconds is not None:
+        values["recovered_seconds"] = round(found.recovered_seconds, 2)
+    elif found.overrun:
+        values["recovered_seconds_because"] = "it was not well again within 5 s"
+    return values
+
+
+def _described(law: Scalability) -> str:
+    peak = (
+        "no peak"
+        if law.peak_users is None
+        else f"peak near {law.peak_users:.0f} users"
+        + (" (beyond what was measured)" if law.extrapolated else "")
+    )
+    return (
+        f"contention {law.contention:.2%}, coherency {law.coherency:.4%}, {peak}, "
+        f"residual {law.residual:.1%}: advice, no measurement"
+    )
+
+
+def _at_rate(rate: float, before: Result, context: Context) -> Schedule:
+    """Return arrivals at `rate`, with connections at hand for four times the mean in flight."""
+    seconds = max(_RATE_SECONDS, context.samples / rate)
+    typical = before.service.point(0.5) / 1000 if before.service.n else context.timeout
+    slots = min(_MOST_SLOTS, max(_LEAST_SLOTS, round(4 * rate * typical)))
+    return Schedule((Stage(rate, seconds),), in_flight=slots, seed=f"{context.run_id} rate")
+
+
+def _seen(result: Result) -> Values:
     values: Values = {
-        "n": result.n,
-        "success_rate": rate(result.successes(ok), result.n),
-        "requests_per_second": result.throughput(ok),
-        **latencies(result.response_ms(ok), 50, 95),
+        "requests_per_second": result.throughput,
+        **success(result),
+        **latencies(result, 50, 95),
     }
-    if result.successes(ok) < result.n:
-        values["errors"] = errors(result, settings)
-        values["success_rate_because"] = because(result, settings)
+    if result.limited:
+        values["rate_limited"] = result.limited
+    if result.closed_by_server:
+        values["closed_by_server"] = result.closed_by_server
     return values

@@ -13,6 +13,8 @@ from readiness.probes._http import attempt, exchange, public_path, target
 TIER: Tier = "observe"
 KINDS = frozenset({"http", "web"})
 EXCLUSIVE = False
+BEARS_COMPANY = True
+"""Whether many may run at once: what it times is timed by the kernel."""
 METRICS: Mapping[str, str] = {
     "status": "HTTP status of the health path",
     "healthy": "true or false: the status is 2xx and the body does not say otherwise",

@@ -1,22 +1,24 @@
 """How long one request takes at light load: quantiles from the intended start, and error rate."""
 
-import statistics
+import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pydantic import Field
 
-from readiness.estimate import rate
+from readiness.estimate import Estimate, rate
 from readiness.inventory import Service, Tier
+from readiness.load.arrivals import Spacing, Stage
 from readiness.load.closed import Level
-from readiness.load.closed import run as run_closed
-from readiness.load.open import Schedule, poisson
-from readiness.load.open import run as run_open
-from readiness.load.request import Endpoint, Request
+from readiness.load.crew import Crew
+from readiness.load.machine import Machine, load_average
+from readiness.load.open import Enough, Open, Schedule
+from readiness.load.recorder import Recorder
 from readiness.load.result import Result
 from readiness.measurement import Values
 from readiness.probes import Context
-from readiness.probes._load import LoadSettings, aim, because, errors, latencies, reached
+from readiness.probes._aimed import Aimed
+from readiness.probes._load import LoadSettings, latencies, success
 
 TIER: Tier = "observe"
 KINDS = frozenset({"http", "web"})
@@ -25,18 +27,49 @@ METRICS: Mapping[str, str] = {
     "p50_ms": "ms: median time to the last byte of a successful answer, from its intended start",
     "p95_ms": "ms: 95th percentile of the same (72 samples or more)",
     "p99_ms": "ms: 99th percentile of the same (368 samples or more)",
+    "max_ms": "ms: the slowest of them",
+    "service_p50_ms": "ms: median time from the write of a request to its answer's last byte",
+    "service_p99_ms": "ms: 99th percentile of the same",
+    "lag_p99_ms": "ms: 99th percentile of how late this tool sent its requests",
+    "over_limit": "ratio: successes slower than the limit for p95, where there is one",
+    "stable": "true or false: response times settled before they were timed, and then stayed",
     "success_rate": "ratio: requests answered with success, warm-up included",
     "error_rate": "ratio: requests not answered with success, warm-up included",
     "n": "count of requests behind the two rates",
     "errors": "text: what failed and how often, absent when nothing did",
+    "requests_per_second": "1/s: mean rate of arrivals",
+    "cpu": "ratio: share of one processor that this tool used while it timed",
+    "steal": "ratio: share of all processors that the hypervisor gave to others meanwhile (Linux)",
+    "load_average": "count of processes that ran or waited to run on this machine, over a minute",
+    "clock": "text: who stamped the answers, `kernel` on Linux, else `process`",
+    "distribution": "text: counts of response times by log-linear buckets, in compact form",
     "request": "text: the request that was repeated",
 }
 
-_PACING = Level(users=1, requests=5, seconds=0.3)
-_UTILISATION = 0.25
-"""Mean share of the slots in use: with four times as many at hand, hardly a request waits."""
+_PACING = Level(users=1, requests=4, seconds=0.3)
+_CROWDS = (4, 32)
+"""Users who ask all at once: if that makes none of them wait, half as many requests are in flight
+on average, so that a pool that is just as large as the crowd is half busy."""
+_CROWD_COSTS = 1.25
+_CROWD_COSTS_MS = 0.5
+"""A crowd may be answered so much later than one before the service counts as crowded."""
+_ALONE = 0.5
+"""Requests in flight on average where every crowd was one too many: half of a single worker."""
+_LEAST_SLOTS = 8
+_SLOTS_PER_REQUEST = 4
+"""Connections at hand for each request in flight on average, so that hardly one waits."""
 _SPREAD_SECONDS = 0.75
 """A burst shorter than this sees one moment of the service, and asks too much of a fast one."""
+_SLOWER = 8.0
+"""A load that turned out not to be light is tried once more, so many times lighter."""
+_PILE, _PILE_PER_SLOT = 32, 3
+"""Requests waiting or in flight, at all and for each connection, that end a run."""
+_WARMING = 1.3
+"""So much longer than the sampling is the whole, since it begins with a warm-up."""
+_PLENTY = 3000
+"""Samples after which only an interval around a limit asks for more."""
+_QUICK_PER_SECOND = 2000.0
+"""A service that bears this rate with ease gives so many samples at once."""
 
 
 @dataclass(frozen=True)
@@ -46,9 +79,11 @@ class Bounds:
     samples: int
     in_flight: int
     per_second: float
+    mean: float
+    """Requests in flight on average."""
 
 
-GENTLE = Bounds(samples=400, in_flight=4, per_second=50.0)
+GENTLE = Bounds(samples=400, in_flight=4, per_second=50.0, mean=_ALONE)
 """Without the load tier: what no service in production should notice."""
 
 
@@ -59,83 +94,185 @@ class Settings(LoadSettings):
         None,
         ge=1,
         le=100_000,
-        description="answers to time; `defaults.samples` if not given; "
+        description="answers to time; if not given `defaults.samples` or, of a quick service, up "
+        f"to {_PLENTY}, and more while an interval straddles a limit; "
         f"at most {GENTLE.samples} without the load tier",
     )
     seconds: float = Field(
         10.0, gt=0, le=300, description="time to take them in; a slow service gives fewer"
     )
-    in_flight: int = Field(
-        8,
+    in_flight: int | None = Field(
+        None,
         ge=1,
         le=64,
-        description="requests in flight at most; a quarter of it on average; "
-        f"at most {GENTLE.in_flight}, and {GENTLE.per_second:g} requests/s, without the load tier",
+        description="requests in flight at most, a quarter of it on average; if not given "
+        f"as many as are served as quickly as one alone, up to {_CROWDS[-1] * 2}; at most "
+        f"{GENTLE.in_flight}, and {GENTLE.per_second:g} requests/s, without the load tier",
+    )
+    arrivals: Spacing = Field(
+        "poisson",
+        description="`poisson`, as users come; `constant` spacing misses what repeats in step",
     )
 
 
 async def measure(service: Service, settings: Settings, context: Context) -> Values:
-    """Find the service's pace, then send at random moments, four times slower than it could take.
+    """Find the service's pace, then send at random moments, half as often as it takes with ease.
 
     Requests that time out or break are errors, not exceptions; a service that accepts no
     connection raises.
     """
-    endpoint, request = await aim(service, settings, context)
-    result = await _sample(endpoint, request, service, settings, context)
-    successes = result.successes(settings.is_success)
+    aimed = await Aimed.at(service, settings, context)
+    before = Machine.now()
+    result = await _sample(aimed, service, settings, context)
     values: Values = {
         "request": settings.shown(service),
-        "n": result.n,
-        "success_rate": rate(successes, result.n),
-        "error_rate": rate(result.n - successes, result.n),
-        **_explained(latencies(result.response_ms(settings.is_success), 50, 95, 99), context),
+        "clock": result.clock,
+        **success(result),
+        "error_rate": rate(result.n - result.limited - result.successes, result.n),
+        **_explained(latencies(result, 50, 95, 99), context),
     }
-    if successes < result.n:
-        values["errors"] = errors(result, settings)
-        values["success_rate_because"] = because(result, settings)
+    if not result.response.n:
+        return values
+    values |= {
+        "service_p50_ms": result.service.quantile(0.5),
+        "service_p99_ms": result.service.quantile(0.99),
+        "lag_p99_ms": round(result.lag.point(0.99), 3),
+        "max_ms": round(result.response.maximum_ms, 3),
+        "stable": result.settled and not result.drifting,
+        "requests_per_second": round(result.offered / result.seconds, 1),
+        "distribution": result.response.histogram().encode(),
+        "cpu": round(result.cpu, 3),
+        **_company(before),
+    }
+    if "p95_ms" in context.limits:
+        values["over_limit"] = result.response.over(context.limits["p95_ms"][1])
     return values
 
 
-async def _sample(
-    endpoint: Endpoint, request: Request, service: Service, settings: Settings, context: Context
-) -> Result:
-    bounds = {"timeout": context.timeout, "deadline": context.deadline}
-    pace = reached(await run_closed(endpoint, request, _PACING, **bounds))
+def _company(before: Machine) -> Values:
+    """Return what else the machine was busy with since `before`, as far as it says."""
+    found = {"steal": Machine.now().steal(before), "load_average": load_average()}
+    return {name: round(value, 3) for name, value in found.items() if value is not None}
+
+
+async def _sample(aimed: Aimed, service: Service, settings: Settings, context: Context) -> Result:
+    pace = await aimed.closed(_PACING)
     most = bounds_for(settings, context)
     if not pace.statuses:
         # one silence is no verdict: every slot asks once more, all at the same time
         again = Level(users=most.in_flight, requests=most.in_flight, seconds=0)
-        pace = reached(await run_closed(endpoint, request, again, **bounds))
+        pace = await aimed.closed(again)
     if not pace.statuses:
         return pace
-    n, seconds = plan(pace, settings.seconds, most)
-    starts = poisson(n, seconds, seed=f"{context.run_id} {service.name}")
-    schedule = Schedule(starts, most.in_flight)
-    return reached(await run_open(endpoint, request, schedule, **bounds))
+    if settings.in_flight is None and "load" in context.allowed:
+        mean = await _bearable(aimed, pace)
+        most = replace(most, in_flight=slots(mean), mean=mean)
+    fixed = settings.samples is not None or "load" not in context.allowed
+    enough = (lambda _: True) if fixed else decides(context.limits)
+    for slower in (1.0, _SLOWER):
+        bounds = replace(most, mean=most.mean / slower, per_second=most.per_second / slower)
+        n, seconds = plan(pace, settings.seconds, bounds, settings.samples or context.samples)
+        schedule = Schedule(
+            stages=(Stage(n / seconds, max(settings.seconds, seconds) * _WARMING),),
+            in_flight=most.in_flight,
+            samples=n,
+            spacing=settings.arrivals,
+            seed=f"{context.run_id} {service.name}",
+        )
+        lookout = _Lookout()
+        result = await aimed.open(schedule, enough, lookout.look)
+        if not lookout.crowded:
+            break
+    return result
+
+
+class _Lookout:
+    """Ends a run that piles up work: it is not light, whatever the first answers promised."""
+
+    def __init__(self) -> None:
+        self.crowded = False
+
+    def look(self, crew: Crew) -> None:
+        """Called by the engine every few milliseconds."""
+        model = crew.model
+        most = max(_PILE, _PILE_PER_SLOT * len(crew.channels))
+        if isinstance(model, Open) and model.backlog and model.backlog[-1][1] > most:
+            self.crowded = True
+            model.stop(time.monotonic_ns())
 
 
 def bounds_for(settings: Settings, context: Context) -> Bounds:
     """Return what is asked for, and no more than GENTLE where load is not allowed."""
-    wanted = settings.samples or context.samples
     if "load" in context.allowed:
-        return Bounds(wanted, settings.in_flight, wanted / _SPREAD_SECONDS)
+        samples = settings.samples or max(_PLENTY, context.samples)
+        mean = settings.in_flight / _SLOTS_PER_REQUEST if settings.in_flight else _ALONE
+        in_flight = settings.in_flight or slots(mean)
+        return Bounds(samples, in_flight, samples / _SPREAD_SECONDS, mean)
+    samples = settings.samples or context.samples
     return Bounds(
-        samples=min(wanted, GENTLE.samples),
-        in_flight=min(settings.in_flight, GENTLE.in_flight),
-        per_second=min(wanted / _SPREAD_SECONDS, GENTLE.per_second),
+        samples=min(samples, GENTLE.samples),
+        in_flight=min(settings.in_flight or _LEAST_SLOTS, GENTLE.in_flight),
+        per_second=min(samples / _SPREAD_SECONDS, GENTLE.per_second),
+        mean=GENTLE.mean,
     )
 
 
-def plan(pace: Result, seconds: float, most: Bounds) -> tuple[int, float]:
+def slots(mean: float) -> int:
+    """Return the connections to have at hand for so many requests in flight on average."""
+    return max(_LEAST_SLOTS, round(mean * _SLOTS_PER_REQUEST))
+
+
+async def _bearable(aimed: Aimed, one: Result) -> float:
+    """Return how many requests may be in flight on average without waiting for each other."""
+    found = _ALONE
+    for users in _CROWDS:
+        crowd = await aimed.closed(Level(users=users, requests=2 * users, seconds=0.2))
+        if not eases(one, crowd):
+            break
+        found = users / 2
+    return found
+
+
+def eases(one: Result, crowd: Result) -> bool:
+    """Whether the crowd was served as well and as quickly as one."""
+    alone, together = one.service.point(0.5), crowd.service.point(0.5)
+    quick = together <= alone * _CROWD_COSTS + _CROWD_COSTS_MS
+    return quick and crowd.successes == crowd.n
+
+
+def plan(pace: Result, seconds: float, most: Bounds, samples: int) -> tuple[int, float]:
     """Return how many requests to send in how many seconds, so that few are in flight at once.
 
-    By Little's law the mean number in flight is the rate times the service time that `pace` saw.
+    That is `samples`, or plenty of a quick service. By Little's law the mean number in flight is
+    the rate times the service time that `pace` saw.
     """
-    answers_ms = pace.service_ms(lambda status: True) or [seconds * 1000]
-    gentle = most.in_flight * _UTILISATION / (statistics.median(answers_ms) / 1000)
-    per_second = min(gentle, most.per_second)
-    n = min(most.samples, max(most.in_flight, int(per_second * seconds)))
+    typical = (pace.service.point(0.5) if pace.service.n else seconds * 1000) / 1000
+    per_second = min(most.mean / max(typical, 1e-6), most.per_second)
+    wanted = max(samples, _PLENTY) if per_second >= _QUICK_PER_SECOND else samples
+    n = min(wanted, most.samples, max(most.in_flight, int(per_second * seconds)))
     return n, min(n / per_second, max(seconds, n / most.per_second))
+
+
+def decides(limits: Mapping[str, tuple[float, float]]) -> Enough:
+    """Return whether samples so far settle every check that reads them."""
+
+    def enough(recorder: Recorder) -> bool:
+        seen = recorder.preview()
+        asked = sum(seen.codes.values())
+        found = {f"p{p}_ms": seen.response.quantile(p / 100) for p in (50, 95, 99)}
+        found["success_rate"] = rate(seen.successes, asked)
+        plenty = asked >= _PLENTY
+        return all(_clear(found[m], *limits[m], plenty) for m in found if m in limits)
+
+    return enough
+
+
+def _clear(estimate: Estimate, target: float, limit: float, plenty: bool) -> bool:
+    if estimate.low is None or estimate.high is None:
+        return False
+    if estimate.low <= limit <= estimate.high:
+        return False
+    return plenty or not estimate.low <= target <= estimate.high
 
 
 def _explained(values: Values, context: Context) -> Values:

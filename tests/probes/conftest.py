@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from readiness.load.caps import Budget
 from readiness.probes import Address, Context
 
 
@@ -33,6 +34,7 @@ def context(concealed: list[str]) -> Context:
         run_id="test",
         tls=functools.cache(ssl.create_default_context),
         resolve=resolve,
+        budget=Budget(),
         conceal=concealed.append,
     )
 

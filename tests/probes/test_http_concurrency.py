@@ -136,6 +136,61 @@ async def test_a_name_that_does_not_resolve_is_to_blame(context: Context) -> Non
     assert caught.value.failure.kind == "dns"
 
 
+@pytest.mark.anyio
+@pytest.mark.alone
+async def test_the_declared_rate_is_tried_whether_or_not_it_is_borne(context: Context) -> None:
+    async with servers.serving(servers.Pool(size=2, seconds=0.02, patience=0.1)) as port:
+        borne = await measured(port, context, users=(1,), requests=5, rate=30)
+        beyond = await measured(port, context, users=(1,), requests=5, rate=200)
+    assert (borne["target_rate"], beyond["target_rate"]) == (30, 200)
+    assert number(borne, "at_rate.success_rate") == 1
+    assert number(borne, "at_rate.requests_per_second") == pytest.approx(30, rel=0.4)
+    assert number(beyond, "at_rate.success_rate") < 0.8
+    assert str(beyond["at_rate.errors"]).startswith("HTTP 503: ")
+
+
+@pytest.mark.anyio
+@pytest.mark.alone
+async def test_a_service_that_limits_us_shows_nothing_of_its_own(context: Context) -> None:
+    async with servers.serving(servers.always(servers.response(429))) as port:
+        values = await measured(port, context, users=(3,), requests=30)
+    assert "success_rate" not in values
+    assert "refused with 429" in str(values["success_rate_because"])
+    assert values["users.3.rate_limited"] == values["users.3.n"]
+
+
+@pytest.mark.anyio
+@pytest.mark.alone
+async def test_a_service_that_asks_for_a_pause_gets_no_more_users(context: Context) -> None:
+    web = servers.always(servers.response(503, headers={"Retry-After": "9"}))
+    async with servers.serving(web) as port:
+        values = await measured(port, context, users=(2, 50), seconds=0.3)
+    assert "users.50.n" not in values
+    assert "asked for a pause" in str(values["success_rate_because"])
+    assert web.connections <= 10
+
+
+@pytest.mark.anyio
+@pytest.mark.alone
+async def test_six_numbers_of_users_give_advice_on_scaling(context: Context) -> None:
+    async with servers.serving(servers.Pool(size=4, seconds=0.01, patience=9)) as port:
+        values = await measured(port, context, users=(1, 2, 3, 4, 6, 8), seconds=0.2)
+    assert "contention" in str(values.get("scalability", "contention"))
+    assert number(values, "users.8.requests_per_second") > number(
+        values, "users.1.requests_per_second"
+    )
+
+
+@pytest.mark.anyio
+@pytest.mark.alone
+async def test_the_knee_is_searched_if_wanted(context: Context) -> None:
+    limited = replace(context, limits={"p95_ms": (20.0, 60.0)}, deadline=context.deadline - 32)
+    async with servers.serving(servers.Pool(size=1, seconds=0.005, patience=30)) as port:
+        values = await measured(port, limited, users=(1,), requests=5, knee=True)
+    assert 60 < number(values, "knee_requests_per_second") < 200
+    assert "p95 within 60 ms" in str(values["knee_requests_per_second_because"])
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -144,7 +199,7 @@ async def test_a_name_that_does_not_resolve_is_to_blame(context: Context) -> Non
         {"users": [1001]},
         {"users": [5, 5]},
         {"users": list(range(1, 10))},
-        {"request": "DELETE /orders"},
+        {"request": "TRACE /orders"},
         {"requests": 0},
         {"seconds": 0},
     ],

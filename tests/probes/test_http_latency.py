@@ -1,4 +1,6 @@
+import asyncio
 import statistics
+import sys
 import time
 from array import array
 from collections.abc import Mapping
@@ -12,8 +14,11 @@ from pydantic import SecretStr, ValidationError
 from readiness import __version__
 from readiness.estimate import Estimate
 from readiness.failure import ProbeError, classify
+from readiness.histogram import Histogram
 from readiness.inventory import Service
+from readiness.load.check import Check
 from readiness.load.result import Result
+from readiness.load.series import Series
 from readiness.measurement import Values
 from readiness.probes import Context
 from readiness.probes import http_latency as probe
@@ -62,9 +67,10 @@ async def test_samples_are_what_was_asked_for(context: Context) -> None:
     async with servers.serving(web) as port:
         values = await measured(port, context, samples=80)
     assert 70 <= estimate(values, "p50_ms").n <= 80
+    assert values["clock"] == ("kernel" if sys.platform == "linux" else "process")
+    assert Histogram.decode(str(values["distribution"])).n == estimate(values, "p50_ms").n
     assert values["n"] == estimate(values, "success_rate").n
-    warming = 8 + 6  # one for each connection, and the pacing
-    assert 80 + warming <= len(web.requests) <= 3 * 80 + warming
+    assert 80 <= len(web.requests) <= 80 + 400  # to find the pace, and to warm up
     assert estimate(values, "p99_ms").value is None
     assert values["p99_ms_because"] == (
         f"{estimate(values, 'p99_ms').n} timed successes, a p99 needs 368"
@@ -219,37 +225,57 @@ def soon(context: Context, seconds: float) -> float:
     return context.deadline - 60 + seconds
 
 
-def paced(milliseconds: float) -> Result:
-    n, done = 5, round(milliseconds * 1e6)
+def timed(milliseconds: float, n: int = 5) -> Result:
+    times = Series()
+    times.add(array("q", [round(milliseconds * 1e6)] * n))
     return Result(
-        intended_ns=array("q", [0] * n),
-        sent_ns=array("q", [0] * n),
-        done_ns=array("q", [done] * n),
-        codes=array("h", [200] * n),
-        timed=array("b", [1] * n),
+        check=Check(),
+        codes={200: n},
+        response=times,
+        service=times,
+        lag=Series(),
         seconds=1,
-        answered={200: n},
+        in_window=n,
+        offered=0,
+        queued=0,
+        clock="kernel",
+        cpu=0.1,
+        settled=True,
+        late=0,
+        cut_off=0,
+        stalled=0,
+        connections=1,
+        closed_by_server=0,
+        retried=0,
+        cut_bodies=0,
+        untrusted=0,
+        asked_to_wait=0,
+        aborted="",
         first_fault=None,
-        voided=0,
     )
 
 
 @pytest.mark.parametrize(
-    ("milliseconds", "wanted", "n", "seconds"),
+    ("milliseconds", "fixed", "n", "seconds"),
     [
         (0.2, 100, 100, 0.75),
         (12, 400, 400, 2.4),
         (50, 400, 400, 10),
         (53, 400, 377, 10),
         (2000, 400, 10, 10),
+        (0.2, None, 3000, 0.75),
+        (0.9, None, 3000, 1.35),
+        (1.1, None, 400, 0.22),
+        (20, None, 400, 4),
     ],
 )
 def test_a_slow_service_is_asked_less_often(
-    milliseconds: float, wanted: int, n: int, seconds: float, context: Context
+    milliseconds: float, fixed: int | None, n: int, seconds: float, context: Context
 ) -> None:
-    settings = probe.Settings(samples=wanted)
+    settings = probe.Settings(samples=fixed, in_flight=8)
     most = probe.bounds_for(settings, context)
-    count, duration = probe.plan(paced(milliseconds), settings.seconds, most)
+    wanted = fixed or 400
+    count, duration = probe.plan(timed(milliseconds), settings.seconds, most, wanted)
     assert count == n
     assert duration == pytest.approx(seconds, abs=0.02)
     assert count * milliseconds / 1000 / duration <= 8  # in flight on average
@@ -257,16 +283,55 @@ def test_a_slow_service_is_asked_less_often(
 
 @pytest.mark.parametrize("milliseconds", [0.1, 1, 20, 200, 5000])
 @pytest.mark.parametrize("seconds", [0.01, 1, 300])
+@pytest.mark.parametrize("samples", [None, 100_000])
 def test_without_the_load_tier_nothing_is_put_under_load(
-    milliseconds: float, seconds: float, context: Context
+    milliseconds: float, seconds: float, samples: int | None, context: Context
 ) -> None:
-    greedy = probe.Settings(samples=100_000, in_flight=64, seconds=seconds)
-    observing = replace(context, allowed=frozenset({"observe"}))
+    greedy = probe.Settings(samples=samples, in_flight=64, seconds=seconds)
+    observing = replace(context, samples=10_000, allowed=frozenset({"observe"}))
     most = probe.bounds_for(greedy, observing)
     assert (most.samples, most.in_flight) == (400, 4)
-    n, duration = probe.plan(paced(milliseconds), seconds, most)
+    n, duration = probe.plan(timed(milliseconds), seconds, most, samples or 10_000)
     assert 1 <= n <= 400
     assert n / duration <= 50.001
+
+
+def test_a_single_worker_is_half_busy(context: Context) -> None:
+    most = probe.bounds_for(probe.Settings(), context)
+    n, seconds = probe.plan(timed(20), 10, most, 400)
+    assert n / seconds * 0.020 == pytest.approx(0.5)
+    assert (probe.slots(16), probe.slots(0.5)) == (64, 8)
+
+
+def test_more_slots_only_where_a_crowd_costs_nothing() -> None:
+    assert probe.eases(timed(10), timed(12))
+    assert probe.eases(timed(0.1), timed(0.5))
+    assert not probe.eases(timed(10), timed(16))
+    assert not probe.eases(timed(10), replace(timed(10), codes={200: 20, 503: 1}))
+
+
+@pytest.mark.anyio
+@pytest.mark.alone
+async def test_samples_go_on_while_an_interval_straddles_the_limit(context: Context) -> None:
+    asked = 0
+
+    async def one_in_sixteen_is_slow(
+        reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        nonlocal asked
+        while await servers.read_request(reader):
+            asked += 1
+            await asyncio.sleep(0.02 if asked % 16 == 0 else 0)
+            writer.write(OK)
+
+    few = replace(context, samples=80)
+    async with servers.serving(one_in_sixteen_is_slow) as port:
+        clear = replace(few, limits={"p50_ms": (500.0, 900.0)})
+        decided = await measured(port, clear, seconds=4, in_flight=4)
+        near = replace(few, limits={"p95_ms": (1.0, 12.0)})
+        straddling = await measured(port, near, seconds=4, in_flight=4)
+    assert estimate(decided, "p95_ms").n < estimate(straddling, "p95_ms").n
+    assert point(straddling, "over_limit") == pytest.approx(1 / 16, abs=0.05)
 
 
 @pytest.mark.anyio
@@ -278,9 +343,8 @@ async def test_a_run_without_the_load_tier_is_held_back_and_says_so(context: Con
         began = time.monotonic()
         values = await measured(port, observing, samples=100_000, in_flight=64, seconds=0.6)
         took = time.monotonic() - began
-    warming = 6 + 4  # the pacing, and one for each connection
-    assert len(web.requests) - warming <= 3 * 30
-    assert (len(web.requests) - warming) / took <= 60
+    pacing = 16
+    assert (len(web.requests) - pacing) / took <= 60
     assert web.connections <= 6
     assert str(values["p99_ms_because"]).endswith(
         "a p99 needs 368; without the load tier at most 400 requests are sent, "
@@ -303,7 +367,10 @@ async def test_a_redirect_is_no_success_unless_expected(context: Context) -> Non
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"request": "POST /orders"},
+        {"request": "TRACE /orders"},
+        {"request": "GET /orders", "json": {"a": 1}},
+        {"request": "HEAD /orders", "expect_text": "ok"},
+        {"expect_json": {"status": "ok"}},
         {"request": "/health"},
         {"request": "GET /a b"},
         {"headers": {"X-Key": "two\nlines"}},
@@ -322,8 +389,16 @@ def test_wrong_settings_are_refused(wrong: dict[str, Any]) -> None:
 @pytest.mark.anyio
 @pytest.mark.alone
 async def test_only_declared_metrics_are_returned(context: Context) -> None:
-    async with servers.serving(servers.Web(lambda _: servers.response(500), 0.001)) as port:
-        values = await measured(port, context, samples=10)
+    asked = 0
+
+    def every_other(_: servers.Request) -> bytes:
+        nonlocal asked
+        asked += 1
+        return servers.response(500) if asked % 2 else OK
+
+    limited = replace(context, limits={"p95_ms": (100.0, 200.0)})
+    async with servers.serving(servers.Web(every_other, 0.001)) as port:
+        values = await measured(port, limited, samples=10)
     named = {metric.removesuffix("_because") for metric in values}
     assert named == set(probe.METRICS)
 

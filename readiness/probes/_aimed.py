@@ -1,0 +1,134 @@
+"""A service and its load settings -> an engine aimed at it, within the run's bounds."""
+
+import json
+from dataclasses import replace
+from typing import Self
+
+from readiness import __version__
+from readiness.failure import ProbeError
+from readiness.inventory import Service
+from readiness.load.capacity import Capacity, Search
+from readiness.load.closed import Level
+from readiness.load.engine import Watch, run_closed, run_open
+from readiness.load.knee import Bounds, Objective
+from readiness.load.open import Enough, Schedule
+from readiness.load.request import Endpoint, Request, preformat
+from readiness.load.result import Result
+from readiness.probes import Context
+from readiness.probes._connection import dial, within
+from readiness.probes._http import target
+from readiness.probes._load import READING, LoadSettings
+
+
+class Aimed:
+    """The engine, bound to one request, one address and what this measurement may ask."""
+
+    @classmethod
+    async def at(cls, service: Service, settings: LoadSettings, context: Context) -> Self:
+        """Find an address of the service that accepts connections, and format the request once.
+
+        Raises what names the target's fault if there is none, so that none is put under load; and
+        ProbeError for a request that changes something where this is not allowed.
+        """
+        return cls(*await aim(service, settings, context), settings, context)
+
+    def __init__(
+        self, endpoint: Endpoint, request: Request, settings: LoadSettings, context: Context
+    ) -> None:
+        self._endpoint, self._request, self._check = endpoint, request, settings.check
+        self._context = context
+
+    async def closed(self, level: Level) -> Result:
+        """Put `level` on the service; ProbeError if no connection got as far as a request."""
+        left = self._context.budget.left(self._endpoint.host)
+        return self._reached(
+            await run_closed(
+                self._endpoint,
+                self._request,
+                replace(level, requests=min(level.requests, left)),
+                check=self._check,
+                timeout=self._context.timeout,
+                deadline=self._context.deadline,
+            )
+        )
+
+    async def open(
+        self, schedule: Schedule, enough: Enough = lambda _: True, watch: Watch | None = None
+    ) -> Result:
+        """Play `schedule` on the service; raises as `closed` does."""
+        left = self._context.budget.left(self._endpoint.host)
+        samples = left if schedule.samples is None else min(schedule.samples, left)
+        return self._reached(
+            await run_open(
+                self._endpoint,
+                self._request,
+                replace(schedule, samples=samples),
+                check=self._check,
+                enough=enough,
+                watch=watch,
+                timeout=self._context.timeout,
+                deadline=self._context.deadline,
+            )
+        )
+
+    async def knee(self, objective: Objective, seconds: float, seed: str) -> Capacity:
+        """Search the greatest rate that holds `objective`, within `seconds`."""
+        left = self._context.budget.left(self._endpoint.host)
+        search = Search(
+            self._endpoint,
+            self._request,
+            objective,
+            Bounds(seconds=seconds, rate=min(Bounds().rate, left / seconds)),
+            timeout=self._context.timeout,
+            deadline=self._context.deadline,
+            check=self._check,
+            seed=seed,
+        )
+        found = await search.run()
+        sent = sum(step.offered * step.seconds for step in found.knee.steps)
+        self._context.budget.spend(self._endpoint.host, round(sent))
+        return found
+
+    def _reached(self, result: Result) -> Result:
+        self._context.budget.spend(self._endpoint.host, result.n)
+        fault = result.first_fault
+        if fault and not result.statuses and set(result.faults) <= {"refused", "tls"}:
+            raise ProbeError(fault.kind, fault.detail)
+        return result
+
+
+async def aim(
+    service: Service, settings: LoadSettings, context: Context, body: bytes | None = None
+) -> tuple[Endpoint, Request]:
+    """Find an address of the service that accepts connections, and format the request once.
+
+    `body` is sent as it is, unless the settings have one to be sent as JSON. Raises what names the
+    target's fault if there is none, so that none is put under load; and ProbeError for a request
+    that changes something where this is not allowed.
+    """
+    method, path = settings.asked(service)
+    if method not in READING and "write" not in context.allowed:
+        raise ProbeError("not_allowed", f"{method} needs the write tier")
+    to = target(service, path)
+    async with within(context) as watch:
+        watch.begin("resolve")
+        addresses = await context.resolve(to.host, to.port)
+        watch.begin("connect")
+        with await dial(addresses) as connection:
+            family, (host, port) = connection.family, connection.getpeername()[:2]
+    headers = {
+        "host": to.authority,
+        "user-agent": f"readiness/{__version__}",
+        "readiness-run": context.run_id,
+        "accept": "*/*",
+        "accept-encoding": "identity",
+    }
+    if to.authorization:
+        headers["authorization"] = to.authorization
+    if settings.payload is not None:
+        headers["content-type"] = "application/json"
+        body = json.dumps(settings.payload.get_secret_value()).encode()
+    own = {name.lower(): value.get_secret_value() for name, value in settings.headers.items()}
+    tls = context.tls() if to.tls else None
+    endpoint = Endpoint(family, host, port, tls, to.host if tls else None)
+    return endpoint, preformat(method, to.path, headers | own, body)
