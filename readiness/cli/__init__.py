@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from readiness.cli import load
+
 app = typer.Typer(
     name="readiness",
     help="Is this running system ready for production, how do we know, and what would it take?",
@@ -163,3 +165,6 @@ def demo(
     from readiness.cli import demonstrate
 
     raise typer.Exit(demonstrate.demo_run(fixed, out))
+
+
+app.command("load")(load.command)

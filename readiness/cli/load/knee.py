@@ -1,0 +1,141 @@
+"""An objective -> the greatest rate at which one URL holds it, searched step by step."""
+
+import asyncio
+import json
+import secrets
+from dataclasses import asdict
+from typing import Any
+
+from readiness import loop
+from readiness.cli.load.request import Asked
+from readiness.cli.load.run import DONE, NO_SUCCESS, make_room
+from readiness.cli.load.session import Session
+from readiness.cli.load.words import amount_ms
+from readiness.cli.say import say
+from readiness.escape import ci_log
+from readiness.evidence import INTERRUPTED_EXIT_CODES
+from readiness.load.capacity import Capacity, Search
+from readiness.load.knee import Bounds, Objective, Step, cause
+from readiness.load.request import Endpoint, Request
+
+_CONNECTIONS = 512
+_SPARE_SECONDS = 10.0
+_START_SECONDS = 1.5
+"""What starting, and ending the last step, takes of the time that was asked for."""
+_REASONS = {
+    "latency": "answers come too late beyond it",
+    "errors": "requests fail beyond it",
+    "backlog": "work piles up beyond it",
+    "our_limit": "this machine can put no more on it",
+    "cap": "no more was asked for",
+    "time": "time was up",
+}
+
+
+def find(asked: Asked, wanted: Objective, *, as_json: bool) -> int:
+    """Search for as long as `asked` allows, print what came of it; return the exit code."""
+    make_room(_CONNECTIONS)
+    with loop.Signals() as signals:
+        session = _Search(asked, wanted)
+        loop.run(session.run(), session.seconds + loop.GRACE_SECONDS, signals)
+        interrupted = signals.first
+    if session.capacity is None:
+        ended = f"interrupted by {interrupted}" if interrupted else "the search had no time to end"
+        detail = session.failure.detail if session.failure and not interrupted else ended
+        say(f"readiness: {asked.url}: {detail}.", err=True)
+        return INTERRUPTED_EXIT_CODES[interrupted] if interrupted else NO_SUCCESS
+    facts = _facts(asked, wanted, session.capacity)
+    say(json.dumps(facts, indent=2) if as_json else _text(asked, wanted, session.capacity))
+    return DONE if session.capacity.knee.rate is not None else NO_SUCCESS
+
+
+class _Search(Session):
+    """A session that searches instead of putting one load on."""
+
+    def __init__(self, asked: Asked, wanted: Objective) -> None:
+        super().__init__(asked)
+        self.capacity: Capacity | None = None
+        self._wanted, self._budget = wanted, asked.seconds
+
+    @property
+    def seconds(self) -> float:
+        """What it may take at most."""
+        return self._budget + 3 * self._asked.timeout + _SPARE_SECONDS
+
+    async def put(self, endpoint: Endpoint, request: Request) -> None:
+        """Search on `endpoint`."""
+        search = Search(
+            endpoint,
+            request,
+            self._wanted,
+            Bounds(seconds=self._budget - _START_SECONDS),
+            timeout=self._asked.timeout,
+            deadline=asyncio.get_running_loop().time() + self.seconds,
+            check=self._asked.check,
+            seed=secrets.token_hex(8),
+            progress=lambda step: say(_line(step, self._wanted), err=True),
+        )
+        self.capacity = await search.run()
+
+
+def _line(step: Step, wanted: Objective) -> str:
+    broke = cause(step, wanted)
+    point = "no answer" if step.point is None else amount_ms(step.point)
+    return f"  {step.rate:>9,.1f}/s for {step.seconds:4.1f} s: p{wanted.q * 100:g} {point}, " + (
+        "holds" if broke is None else f"breaks: {broke.replace('_', ' ')}"
+    )
+
+
+def _facts(asked: Asked, wanted: Objective, found: Capacity) -> dict[str, Any]:
+    knee = found.knee
+    return {
+        "url": asked.url,
+        "method": asked.method,
+        "objective": {
+            "quantile": wanted.q,
+            "limit_ms": wanted.limit_ms,
+            "error_rate": wanted.error_rate,
+        },
+        "knee_requests_per_second": {
+            "value": knee.rate,
+            "low": knee.low,
+            "high": knee.high,
+            "n": len(knee.steps),
+        },
+        "at_least": knee.at_least,
+        "reason": knee.reason,
+        "overrun": found.overrun,
+        "recovered_seconds": found.recovered_seconds,
+        "steps": [_step(step, wanted) for step in knee.steps],
+    }
+
+
+def _step(step: Step, wanted: Objective) -> dict[str, Any]:
+    facts = asdict(step)
+    for name in ("backlog", "thirds"):
+        del facts[name]
+    for name in ("quantile", "over", "error_rate"):
+        facts[name] = getattr(step, name).model_dump()
+    return facts | {"cause": cause(step, wanted)}
+
+
+def _text(asked: Asked, wanted: Objective, found: Capacity) -> str:
+    knee = found.knee
+    holds = f"p{wanted.q * 100:g} within {amount_ms(wanted.limit_ms)}"
+    lines = ["", f"{asked.method} {ci_log(asked.url)}"]
+    if found.overrun and found.recovered_seconds is None:
+        lines.append(
+            f"it collapsed at {knee.steps[-1].rate:,.0f} requests/s and was not well again "
+            "within 5 s: no rate can be named"
+        )
+        return "\n".join(lines)
+    if knee.rate is None:
+        lines.append(f"{holds} is not held even at {knee.steps[0].rate:,.0f} requests/s")
+    else:
+        least = "at least " if knee.at_least else ""
+        spread = f" ({knee.low:,.0f} to {knee.high:,.0f})" if knee.low and knee.high else ""
+        lines.append(f"{holds} up to {least}{knee.rate:,.0f} requests/s{spread}")
+    lines.append(f"{_REASONS[knee.reason]}; {len(knee.steps)} steps")
+    if found.overrun:
+        lines.append(f"overrun, it was well again after {found.recovered_seconds:.1f} s")
+    return "\n".join(lines)
