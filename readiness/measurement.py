@@ -41,13 +41,21 @@ class Measurement(BaseModel):
     @classmethod
     def _as_saved(cls, values: Mapping[str, Value]) -> Mapping[str, Value]:
         """Keep values as they are read back, so that both are judged alike."""
+        if all(map(_is_as_saved, values.values())):
+            return values
         return {name: _as_saved(value) for name, value in values.items()}
+
+
+def _is_as_saved(value: Value) -> bool:
+    if isinstance(value, str):
+        return value.isascii()
+    return not isinstance(value, float) or math.isfinite(value)
 
 
 def _as_saved(value: Value) -> Value:
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
-    return encodable(value) if isinstance(value, str) else value
+    return encodable(value) if isinstance(value, str) and not value.isascii() else value
 
 
 def number(value: Value | None) -> float | None:

@@ -2,11 +2,12 @@
 
 import asyncio
 import base64
+import contextlib
 import itertools
 import json
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
@@ -305,3 +306,129 @@ def test_probes_that_measure_time_run_one_at_a_time_after_the_rest() -> None:
     assert len(spans) == 4
     for (_, end), (start, _) in itertools.pairwise(spans):
         assert start >= end - 0.01
+
+
+# Many services
+
+ALONE = {"http_latency": False, "http_concurrency": False}
+HEALTHY = servers.response(200, '{"status": "pass"}')
+
+
+class Crowd:
+    """Counts who is served at the same time, at all origins together; each for `seconds`."""
+
+    def __init__(self, seconds: float = 0.005) -> None:
+        self.seconds, self.now, self.most = seconds, 0, 0
+
+    async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Serve one connection."""
+        self.now += 1
+        self.most = max(self.most, self.now)
+        try:
+            await servers.read_request(reader)
+            await asyncio.sleep(self.seconds)
+            writer.write(HEALTHY)
+            await writer.drain()
+        finally:
+            self.now -= 1
+
+
+async def crowded(
+    handlers: Sequence[servers.Handler],
+    paths: int = 1,
+    progress: Callable[[Sequence[Measurement]], None] = lambda _: None,
+) -> list[Measurement]:
+    """Probe so many paths of each handler, on a port of its own; return health as it came."""
+    shown: list[Measurement] = []
+
+    def show(_step: collect.Step, found: Measurement) -> None:
+        if found.probe == "http_health":
+            shown.append(found)
+            progress(shown)
+
+    async with contextlib.AsyncExitStack() as stack:
+        ports = [await stack.enter_async_context(servers.serving(h)) for h in handlers]
+        services = {
+            f"s{i}-{n}": {"kind": "http", "url": f"http://127.0.0.1:{port}/{n}", "probes": ALONE}
+            for i, port in enumerate(ports)
+            for n in range(paths)
+        }
+        collector = collect.Collector(planned(services, timeout="30s"), "run", 60, show)
+        await asyncio.to_thread(asyncio.run, collector.run())
+    return shown
+
+
+def test_hanging_services_hold_up_no_healthy_one() -> None:
+    """A hundred that come first hang until all others are measured, and then leave."""
+
+    async def scenario() -> list[Measurement]:
+        loop, over = asyncio.get_running_loop(), asyncio.Event()
+
+        async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await over.wait()
+
+        def progress(shown: Sequence[Measurement]) -> None:
+            if len(shown) == 300:
+                loop.call_soon_threadsafe(over.set)
+
+        return await crowded([hang] * 100 + [servers.always(HEALTHY)] * 300, progress=progress)
+
+    found = asyncio.run(scenario())
+    assert [m.values.get("healthy") for m in found[:300]] == [True] * 300
+    assert {m.failure.kind for m in found[300:] if m.failure} == {"reset"}
+    assert len(found) == 300 + 2 * 100
+
+
+def test_sockets_are_bounded_in_all() -> None:
+    crowd = Crowd()
+    found = asyncio.run(crowded([crowd] * 320))
+    assert [m.values.get("healthy") for m in found] == [True] * 320
+    assert collect.AT_ONCE < crowd.most <= collect.MANY_AT_ONCE
+
+
+def test_sockets_are_bounded_at_one_origin() -> None:
+    crowd = Crowd()
+    found = asyncio.run(crowded([crowd], paths=320))
+    assert [m.values.get("healthy") for m in found] == [True] * 320
+    assert 1 < crowd.most <= collect.AT_ONCE
+
+
+def test_hanging_ones_are_bounded_too() -> None:
+    service = planned({"a": http(1)}).inventory.services[0]
+
+    async def scenario() -> tuple[int, int]:
+        slots = collect.Slots(expected=3, at_once=1, most=3, patience=0.0)
+        within, over = 0, asyncio.Event()
+
+        async def hang() -> None:
+            nonlocal within
+            async with slots.one(service):
+                within += 1
+                await over.wait()
+
+        async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+            for _ in range(10):
+                group.create_task(hang())
+            await slots.settled.wait()
+            among = within
+            over.set()
+        return among, within
+
+    assert asyncio.run(scenario()) == (3, 10)
+
+
+def test_what_measures_time_in_this_process_waits_for_the_crowd() -> None:
+    order: list[str] = []
+
+    def act(port: int) -> tuple[Measurement, ...]:
+        access = {**ALONE, "http_access": {"protected": ["/x"]}}
+        services = {f"s{n}": http(port, probes=access) for n in range(20)}
+        collector = collect.Collector(
+            planned(services), "run", 30, lambda step, found: order.append(step.name)
+        )
+        asyncio.run(collector.run())
+        return ()
+
+    asyncio.run(served(servers.always(HEALTHY), act))
+    tried = [name for name in order if name in ("http_health", "http_access")]
+    assert tried == ["http_health"] * 20 + ["http_access"] * 20

@@ -18,6 +18,7 @@ HTTP = service(health={"live": "/live"}, url="https://localhost:8443")
 ACCESS = service(
     probes={"http_access": {"protected": ["/p"], "public": ["/"], "login": {"path": "/login"}}}
 )
+RATE = service(probes={"http_concurrency": {"rate": 100}})
 WEB = service(kind="web", probes={"web_page": {"text": "Welcome"}})
 MCP = service(kind="mcp", probes={"mcp_handshake": {"tools": ["search"]}})
 POSTGRES, REDIS, TCP = service(kind="postgres"), service(kind="redis"), service(kind="tcp")
@@ -53,6 +54,16 @@ CASES: dict[str, Case] = {
         HTTP,
         {"p95_ms": estimate(300, 250, 400)},
         {"p95_ms": estimate(3e3, 2001, 4e3)},
+    ),
+    "rate-success": (
+        RATE,
+        {"at_rate.success_rate": estimate(1, 0.995, 1)},
+        {"at_rate.success_rate": estimate(0.9, 0.85, 0.94)},
+    ),
+    "rate-p95": (
+        RATE,
+        {"at_rate.p95_ms": estimate(300, 250, 400)},
+        {"at_rate.p95_ms": estimate(3e3, 2001, 4e3)},
     ),
     "anonymous-refused": (ACCESS, {"anonymous_refused": True}, {"anonymous_refused": False}),
     "login-accepted": (ACCESS, {"login_accepted": True}, {"login_accepted": False}),
@@ -149,7 +160,7 @@ def test_what_a_check_needs_declared_can_be_declared(name: str) -> None:
 
 def test_quantiles_and_rates_are_judged_by_their_interval_alone() -> None:
     for rule in CRITERIA.checks.values():
-        sampled = bool(re.fullmatch(r"p\d\d_ms|success_rate", rule.metric))
+        sampled = bool(re.fullmatch(r"(at_rate\.)?(p\d\d_ms|success_rate)", rule.metric))
         assert rule.sampled is sampled, rule.id
 
 

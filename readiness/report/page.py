@@ -13,6 +13,7 @@ from readiness.assessment.plan import Work
 from readiness.assessment.reasons import reasons
 from readiness.assessment.services import ServiceRow
 from readiness.assessment.stores import StoreRow, stores
+from readiness.assessment.timings import KneeRow, RateRow, TimingRow, knees, rates, timings
 from readiness.finding import Finding, Outcome
 from readiness.gate import blockers
 from readiness.report.rows import SEVEREST_FIRST, AreaSection, Group, Load, counts
@@ -135,6 +136,36 @@ class Page:
     def stores(self) -> tuple[StoreRow, ...]:
         """The databases and caches."""
         return stores(self.a.services, self.a.evidence.measurements)
+
+    @cached_property
+    def timings(self) -> Mapping[str, TimingRow]:
+        """Service -> how its response times are spread."""
+        return {row.service: row for row in timings(self.a.evidence.measurements)}
+
+    @property
+    def clock(self) -> str:
+        """Who stamped the answers, as a sentence; empty if none was timed."""
+        clocks = {row.clock for row in self.timings.values()}
+        if not clocks:
+            return ""
+        if clocks == {"kernel"}:
+            return "The kernel stamped the answers as they arrived."
+        return "This tool stamped the answers as it read them, so its own delays are in the times."
+
+    @property
+    def unstable(self) -> tuple[str, ...]:
+        """Services whose response times drifted while they were measured."""
+        return tuple(row.service for row in self.timings.values() if row.stable is False)
+
+    @property
+    def rates(self) -> tuple[RateRow, ...]:
+        """What happened at declared rates."""
+        return rates(self.a.evidence.measurements)
+
+    @property
+    def knees(self) -> tuple[KneeRow, ...]:
+        """The greatest rates that hold a limit."""
+        return knees(self.a.evidence.measurements)
 
     @property
     def grades(self) -> tuple[GradeRow, ...]:

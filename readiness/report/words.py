@@ -1,7 +1,7 @@
 """Values of an assessment -> the words and numbers that a report prints for them."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Literal
 
@@ -11,6 +11,8 @@ from readiness.checks import Check
 from readiness.estimate import Estimate, needed
 from readiness.finding import Finding
 from readiness.quantity import Unit, amount
+
+_BLOCKS = "·▁▂▃▄▅▆▇█"
 
 NONE = "–"
 
@@ -101,8 +103,16 @@ def rate(estimate: Estimate | None) -> str:
 def percentile(estimate: Estimate | None, q: float) -> str:
     """Return milliseconds with their interval: `53.4 (53.1–54)`, or what is missing."""
     if estimate is not None and estimate.value is None:
-        return f"n too small: needs {needed(q)}"
+        return f"n too small: needs {needed(q)}" if estimate.n < needed(q) else "too dependent"
     return NONE if estimate is None else interval(estimate, "")
+
+
+def spark(bars: Sequence[int]) -> str:
+    """Return counts as a row of blocks, each as high as its share of the greatest."""
+    most = max(bars, default=0)
+    if not most:
+        return NONE
+    return "".join(_BLOCKS[math.ceil(count * (len(_BLOCKS) - 1) / most)] for count in bars)
 
 
 def measured(finding: Finding) -> str:
