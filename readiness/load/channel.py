@@ -37,6 +37,7 @@ class Channel:
     __slots__ = (
         "_began",
         "_crew",
+        "_expects",
         "_free",
         "_known",
         "_parser",
@@ -65,6 +66,8 @@ class Channel:
         self._served = False
         self._quick = False
         """Whether nothing about the connection needs a closer look: it is plain, and has served."""
+        self._expects = _HELD
+        """From when on an answer that is known is the whole truth; nothing is, before a look."""
         self.busy = False
         self.line = 0
         """The number of its current connection, unlike any other's."""
@@ -88,6 +91,8 @@ class Channel:
             self._connect(now)
         elif self._quick and self._crew.stamped:
             self._sent = now
+            if not self.grace:
+                self._expects = now
             wire.send(self._crew.raw)
         elif wire.unread():
             self._sent = _HELD  # the wire reports what it is at once
@@ -98,6 +103,7 @@ class Channel:
         """Do not time the request under way, and give it `grace` nanoseconds more."""
         if self.busy:
             self.grace += grace
+            self._expects = _HELD
 
     def resume(self) -> None:
         """Send the request that was held back for bytes that were none."""
@@ -143,10 +149,13 @@ class Channel:
 
     def received(self, data: bytes, at: int) -> None:
         """Bytes came at the moment `at`."""
-        if self._quick and self.busy and self._parser is None and at >= self._sent:
+        sent = self._expects
+        if at >= sent:
+            self._expects = _HELD
             code = self._known.get(data)
             if code is not None:
-                self._finish(code, self._sent, at)
+                self.busy, self.freed = False, at
+                self._row((self.intended, sent, at, self.lag, code, self.line))
                 self._free(self, at)
                 return
         if self._tls is None:
@@ -192,6 +201,7 @@ class Channel:
 
     def _connect(self, now: int) -> None:
         self._began, self._sent, self._served, self._quick = now, 0, False, False
+        self._expects = _HELD
         self.line = self._crew.next_line()
         self._wire = self._crew.connect(self)
 
@@ -259,7 +269,7 @@ class Channel:
         self._free(self, at)
 
     def _finish(self, code: int, sent: int, at: int) -> None:
-        self.busy, self.freed = False, at
+        self.busy, self.freed, self._expects = False, at, _HELD
         lag = self.lag
         if self.grace:
             lag, self.grace = VOID, 0
