@@ -68,7 +68,7 @@ def http(port: int, **more: Any) -> dict[str, Any]:
     return {"kind": "http", "url": f"http://127.0.0.1:{port}", **more}
 
 
-QUICK = {"http_latency": {"samples": 6}, "http_concurrency": {"users": [1], "requests": 6}}
+QUICK = {"http_latency": {"samples": 60}, "http_concurrency": {"users": [1], "requests": 6}}
 
 
 def test_every_expected_probe_is_a_step_with_its_settings() -> None:
@@ -223,7 +223,10 @@ def test_what_is_disguised_is_masked_before_anyone_is_shown_it() -> None:
         service = {
             "kind": "http",
             "url": f"http://bob:BasicPw-77@127.0.0.1:{port}/?api_key={KEY}",
-            "probes": {**QUICK, "http_latency": {"request": f"GET /x?api_key={KEY}", "samples": 6}},
+            "probes": {
+                **QUICK,
+                "http_latency": {"request": f"GET /x?api_key={KEY}", "samples": 60},
+            },
         }
         collector = collect.Collector(
             planned({"a": service}), "run", 30, lambda _, measurement: shown.append(measurement)

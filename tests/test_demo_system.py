@@ -20,8 +20,9 @@ from readiness.demo.process import Process, stop
 from tests.raw_client import listens
 
 RUN = """
-import sys
+import signal, sys
 from readiness import bundled, demo
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever starts the tests may ignore it
 with demo.running(fixed=False) as environ:
     print(*environ.values(), sep=chr(9), flush=True)
     sys.stdin.read()

@@ -11,7 +11,7 @@ from readiness.estimate import rate as share
 from readiness.load.arrivals import Stage
 from readiness.load.check import BODY_FAILED, Check
 from readiness.load.crew import Crew
-from readiness.load.engine import run_open
+from readiness.load.engine import run
 from readiness.load.knee import Ask, Bounds, Knee, Objective, Step, clear, recovery, search
 from readiness.load.open import Open, Schedule
 from readiness.load.recorder import VOID
@@ -109,7 +109,7 @@ class Search:
         schedule = Schedule(
             (Stage(rate, seconds),), min(max(round(waiting), _SLOTS[0]), _SLOTS[1]), seed=seed
         )
-        return await run_open(
+        return await run(
             self._endpoint,
             self._request,
             schedule,

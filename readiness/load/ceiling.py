@@ -11,7 +11,7 @@ from pathlib import Path
 from readiness.failure import ProbeError
 from readiness.load.arrivals import Stage
 from readiness.load.closed import Level
-from readiness.load.engine import run_closed, run_open
+from readiness.load.engine import run
 from readiness.load.open import Schedule
 from readiness.load.request import Endpoint, preformat
 
@@ -49,9 +49,9 @@ async def measure_ceiling() -> Ceiling:
     deadline = asyncio.get_running_loop().time() + 10 * _TIMEOUT
     async with _responder() as endpoint:
         crowd = Level(users=_USERS, requests=10**6, seconds=_SECONDS)
-        busy = await run_closed(endpoint, _REQUEST, crowd, timeout=_TIMEOUT, deadline=deadline)
+        busy = await run(endpoint, _REQUEST, crowd, timeout=_TIMEOUT, deadline=deadline)
         pace = Schedule((Stage(_RATE, _SECONDS),), in_flight=8, seed="ceiling")
-        calm = await run_open(endpoint, _REQUEST, pace, timeout=_TIMEOUT, deadline=deadline)
+        calm = await run(endpoint, _REQUEST, pace, timeout=_TIMEOUT, deadline=deadline)
     if not busy.in_window:
         raise ProbeError("local_limit", "this machine could not put load on itself")
     return Ceiling(busy.throughput, calm.lag.point(0.99))

@@ -21,7 +21,9 @@ class Level:
     Sampling ends after `requests` samples; or after `seconds` if it has `least` samples by then,
     if not, when it has or at `longest` seconds. What is in flight then is waited for. The users
     come one by one over `ramp` seconds. Together they ask at most `per_second` times a second, if
-    that is not 0: each then pauses between an answer and the next request.
+    that is not 0: each then pauses between an answer and the next request. A `trial` only finds a
+    pace: it is warm once each user has been served, and does not wait behind the last answer for
+    what nobody asked for.
     """
 
     users: int
@@ -31,6 +33,7 @@ class Level:
     longest: float = 0.0
     ramp: float = 0.0
     per_second: float = 0.0
+    trial: bool = False
 
 
 class Closed:
@@ -40,7 +43,8 @@ class Closed:
 
     def __init__(self, level: Level) -> None:
         self._level = level
-        self._warmth = Warmth(max(_WINDOW, level.users))
+        self.lingers = not level.trial
+        self._warmth = Warmth(max(_WINDOW, level.users // 2))
         self._budget = max(level.requests, level.users)  # to warm up with
         self._cycle = round(level.users / level.per_second * 1e9) if level.per_second else 0
         self._pausing: deque[tuple[int, Channel]] = deque()
@@ -130,7 +134,7 @@ class Closed:
         if (now - self._began) / 1e9 >= self._level.seconds + self._level.ramp:
             return True
         served = not self._waiting and all(channel.freed for channel in self._crew.channels)
-        return served and (self._warmth.settled or self._warmth.given_up)
+        return served and (self._level.trial or self._warmth.settled or self._warmth.given_up)
 
     def _is_over(self, now: int) -> bool:
         level, elapsed = self._level, (now - self.opened) / 1e9

@@ -52,6 +52,8 @@ class Model(Protocol):
 
     rests: bool
     """Whether a channel that has failed pauses before it asks again."""
+    lingers: bool
+    """Whether to wait behind the last answer for what nobody asked for."""
 
     @property
     def over(self) -> bool:
@@ -261,7 +263,7 @@ class Crew:
         return now >= min(self._lingers, self.deadline_ns)
 
     def _patience(self) -> int:
-        if not any(channel.connected_now for channel in self.channels):
+        if not self.model.lingers or not any(each.connected_now for each in self.channels):
             return 0
         return min(_LINGER_NS, max(self.recorder.last(), default=0) * 3 // 2)
 

@@ -21,6 +21,8 @@ from readiness.load.request import Endpoint, Request
 from readiness.load.result import Result
 
 DriverName = Literal["epoll", "uvloop", "asyncio"]
+Load = Level | Schedule
+"""A number of users, or a schedule of arrivals."""
 Watch = Callable[[Crew], None]
 
 _SWITCH_SECONDS = 0.0005
@@ -34,10 +36,10 @@ def driver_name() -> DriverName:
     return "uvloop" if importlib.util.find_spec("uvloop") else "asyncio"
 
 
-async def run_open(
+async def run(
     endpoint: Endpoint,
     request: Request,
-    schedule: Schedule,
+    load: Load,
     *,
     timeout: float,
     deadline: float,
@@ -46,51 +48,15 @@ async def run_open(
     watch: Watch | None = None,
     driver: DriverName | None = None,
 ) -> Result:
-    """Send `request` on `schedule`; each has `timeout` seconds from its intended start.
+    """Send `request` as `load` says; each has `timeout` seconds from its intended start.
 
     Every connection makes one request before the clock starts. `deadline` (loop time) bounds the
-    whole run. Raises ProbeError for what is wrong on our side.
+    whole run; a schedule goes on past its samples until `enough` says so. Raises ProbeError for
+    what is wrong on our side.
     """
-    caps.check(schedule)
-    model = Open(schedule, enough)
-    return await _run(
-        endpoint, request, check, model, schedule.in_flight, timeout, deadline, watch, driver
-    )
-
-
-async def run_closed(
-    endpoint: Endpoint,
-    request: Request,
-    level: Level,
-    *,
-    timeout: float,
-    deadline: float,
-    check: Check | None = None,
-    watch: Watch | None = None,
-    driver: DriverName | None = None,
-) -> Result:
-    """Put `level` on the endpoint; `timeout` seconds bound a request, `deadline` (loop time) all.
-
-    Raises ProbeError for what is wrong on our side.
-    """
-    caps.check(level)
-    model = Closed(level)
-    return await _run(
-        endpoint, request, check, model, level.users, timeout, deadline, watch, driver
-    )
-
-
-async def _run(
-    endpoint: Endpoint,
-    request: Request,
-    check: Check | None,
-    model: Open | Closed,
-    channels: int,
-    timeout: float,
-    deadline: float,
-    watch: Watch | None,
-    driver: DriverName | None,
-) -> Result:
+    caps.check(load)
+    model = Closed(load) if isinstance(load, Level) else Open(load, enough)
+    channels = load.users if isinstance(load, Level) else load.in_flight
     loop = asyncio.get_running_loop()
     drive = _driver(driver or driver_name())
     crew = Crew(

@@ -58,6 +58,8 @@ class Open:
 
     rests = False
 
+    lingers = True
+
     def __init__(self, schedule: Schedule, enough: Enough = lambda _: True) -> None:
         self._schedule, self._enough = schedule, enough
         wanted = schedule.samples or round(sum(stage.arrivals for stage in schedule.stages))
@@ -196,7 +198,8 @@ class Open:
         self._warmth.feed(self._crew.recorder.recent())
         self.settled = self._warmth.settled
         share = (now - self._began) / 1e9 / self._schedule.seconds
-        if self.settled or self._warmth.given_up or share >= _WARM_SHARE:
+        unserved = self._warmth.unserved(self._crew.recorder.n - self._opening)
+        if self.settled or self._warmth.given_up or unserved or share >= _WARM_SHARE:
             self.opened = now
             self._crew.opened(now)
 

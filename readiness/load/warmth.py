@@ -24,6 +24,10 @@ class Warmth:
         """Whether so many windows disagreed that it is no use to wait."""
         return self._windows >= _MOST_WINDOWS
 
+    def unserved(self, asked: int) -> bool:
+        """Whether none of `asked` requests, enough for two windows, was a success to be timed."""
+        return not self._windows and not self._window and asked >= 2 * self._size
+
     def feed(self, times: Iterable[int]) -> None:
         """Take the service times of further answers."""
         self._window.extend(times)

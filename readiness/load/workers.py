@@ -16,12 +16,9 @@ from readiness.failure import ProbeError
 from readiness.load.check import Check
 from readiness.load.closed import Level
 from readiness.load.crew import Crew
-from readiness.load.engine import run_closed, run_open
-from readiness.load.open import Schedule
+from readiness.load.engine import Load, run
 from readiness.load.request import Endpoint, Request
 from readiness.load.result import Result, merge
-
-Load = Level | Schedule
 
 _START_SECONDS = 10.0
 """What a process may take to start, beyond the deadline of its load."""
@@ -164,17 +161,7 @@ async def _work(job: Job, ended: threading.Event) -> Result:
     tls = ssl.create_default_context() if job.secure else None
     endpoint = replace(job.endpoint, tls=tls)
     deadline = asyncio.get_running_loop().time() + job.seconds
-    if isinstance(job.load, Level):
-        return await run_closed(
-            endpoint,
-            job.request,
-            job.load,
-            timeout=job.timeout,
-            deadline=deadline,
-            check=job.check,
-            watch=watch,
-        )
-    return await run_open(
+    return await run(
         endpoint,
         job.request,
         job.load,

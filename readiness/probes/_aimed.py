@@ -9,7 +9,7 @@ from readiness.failure import ProbeError
 from readiness.inventory import Service
 from readiness.load.capacity import Capacity, Search
 from readiness.load.closed import Level
-from readiness.load.engine import Watch, run_closed, run_open
+from readiness.load.engine import Watch, run
 from readiness.load.knee import Bounds, Objective
 from readiness.load.open import Enough, Schedule
 from readiness.load.request import Endpoint, Request, preformat
@@ -42,7 +42,7 @@ class Aimed:
         """Put `level` on the service; ProbeError if no connection got as far as a request."""
         left = self._context.budget.left(self._endpoint.host)
         return self._reached(
-            await run_closed(
+            await run(
                 self._endpoint,
                 self._request,
                 replace(level, requests=min(level.requests, left)),
@@ -59,7 +59,7 @@ class Aimed:
         left = self._context.budget.left(self._endpoint.host)
         samples = left if schedule.samples is None else min(schedule.samples, left)
         return self._reached(
-            await run_open(
+            await run(
                 self._endpoint,
                 self._request,
                 replace(schedule, samples=samples),
@@ -91,10 +91,15 @@ class Aimed:
 
     def _reached(self, result: Result) -> Result:
         self._context.budget.spend(self._endpoint.host, result.n)
-        fault = result.first_fault
-        if fault and not result.statuses and set(result.faults) <= {"refused", "tls"}:
-            raise ProbeError(fault.kind, fault.detail)
-        return result
+        return reached(result)
+
+
+def reached(result: Result) -> Result:
+    """Return `result`, unless no connection got as far as a request: then raise why."""
+    fault = result.first_fault
+    if fault and not result.statuses and set(result.faults) <= {"refused", "tls"}:
+        raise ProbeError(fault.kind, fault.detail)
+    return result
 
 
 async def aim(

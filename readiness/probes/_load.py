@@ -130,12 +130,14 @@ def latencies(result: Result, *percentiles: int) -> Values:
                 f"{result.untrusted} timed answers came over connections that answered unasked"
             )
             continue
-        if doubt := result.doubt(q):
-            values[f"{metric}_because"] = f"local_limit: {doubt}"
-            continue
-        values[metric] = estimate = result.response.quantile(q)
+        estimate = result.response.quantile(q)
         if estimate.value is None:
+            values[metric] = estimate
             values[f"{metric}_because"] = _too_few(estimate.n, percent)
+        elif doubt := result.doubt(q):
+            values[f"{metric}_because"] = f"local_limit: {doubt}"
+        else:
+            values[metric] = estimate
     return values
 
 

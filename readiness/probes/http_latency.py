@@ -1,5 +1,6 @@
 """How long one request takes at light load: quantiles from the intended start, and error rate."""
 
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -46,10 +47,12 @@ METRICS: Mapping[str, str] = {
     "request": "text: the request that was repeated",
 }
 
-_PACING = Level(users=1, requests=4, seconds=0.3)
-_CROWDS = (4, 32)
+_PACING = Level(users=1, requests=4, seconds=0.3, trial=True)
+_CROWD, _LARGER, _SMALLER = 32, 64, 4
 """Users who ask all at once: if that makes none of them wait, half as many requests are in flight
 on average, so that a pool that is just as large as the crowd is half busy."""
+_SLOW_MS = 30.0
+"""A service slower than this is asked by the larger crowd too, lest sampling take a second."""
 _CROWD_COSTS = 1.25
 _CROWD_COSTS_MS = 0.5
 """A crowd may be answered so much later than one before the service counts as crowded."""
@@ -57,7 +60,10 @@ _ALONE = 0.5
 """Requests in flight on average where every crowd was one too many: half of a single worker."""
 _LEAST_SLOTS = 8
 _SLOTS_PER_REQUEST = 4
-"""Connections at hand for each request in flight on average, so that hardly one waits."""
+"""Connections in all for each request in flight on average that was asked for."""
+_DEVIATIONS = 5
+"""Connections at hand beyond the mean in flight, in standard deviations of a Poisson process, so
+that hardly an arrival waits for one."""
 _SPREAD_SECONDS = 0.75
 """A burst shorter than this sees one moment of the service, and asks too much of a fast one."""
 _SLOWER = 8.0
@@ -87,6 +93,14 @@ GENTLE = Bounds(samples=400, in_flight=4, per_second=50.0, mean=_ALONE)
 """Without the load tier: what no service in production should notice."""
 
 
+def slots(mean: float) -> int:
+    """Return the connections to have at hand for so many requests in flight on average.
+
+    How many are in flight varies as a Poisson variable does (M/G/infinity).
+    """
+    return max(_LEAST_SLOTS, math.ceil(mean + _DEVIATIONS * math.sqrt(mean)))
+
+
 class Settings(LoadSettings):
     """What to ask, how often, and how gently."""
 
@@ -106,7 +120,7 @@ class Settings(LoadSettings):
         ge=1,
         le=64,
         description="requests in flight at most, a quarter of it on average; if not given "
-        f"as many as are served as quickly as one alone, up to {_CROWDS[-1] * 2}; at most "
+        f"as many as are served as quickly as one alone, up to {slots(_LARGER / 2)}; at most "
         f"{GENTLE.in_flight}, and {GENTLE.per_second:g} requests/s, without the load tier",
     )
     arrivals: Spacing = Field(
@@ -217,20 +231,17 @@ def bounds_for(settings: Settings, context: Context) -> Bounds:
     )
 
 
-def slots(mean: float) -> int:
-    """Return the connections to have at hand for so many requests in flight on average."""
-    return max(_LEAST_SLOTS, round(mean * _SLOTS_PER_REQUEST))
-
-
 async def _bearable(aimed: Aimed, one: Result) -> float:
     """Return how many requests may be in flight on average without waiting for each other."""
-    found = _ALONE
-    for users in _CROWDS:
-        crowd = await aimed.closed(Level(users=users, requests=2 * users, seconds=0.2))
-        if not eases(one, crowd):
-            break
-        found = users / 2
-    return found
+
+    async def bears(users: int) -> bool:
+        crowd = Level(users=users, requests=2 * users, seconds=0.2, trial=True)
+        return eases(one, await aimed.closed(crowd))
+
+    if not await bears(_CROWD):
+        return _SMALLER / 2 if await bears(_SMALLER) else _ALONE
+    slow = one.service.point(0.5) > _SLOW_MS
+    return _LARGER / 2 if slow and await bears(_LARGER) else _CROWD / 2
 
 
 def eases(one: Result, crowd: Result) -> bool:
@@ -246,11 +257,17 @@ def plan(pace: Result, seconds: float, most: Bounds, samples: int) -> tuple[int,
     That is `samples`, or plenty of a quick service. By Little's law the mean number in flight is
     the rate times the service time that `pace` saw.
     """
-    typical = (pace.service.point(0.5) if pace.service.n else seconds * 1000) / 1000
-    per_second = min(most.mean / max(typical, 1e-6), most.per_second)
+    per_second = min(most.mean / max(_typical(pace, seconds), 1e-6), most.per_second)
     wanted = max(samples, _PLENTY) if per_second >= _QUICK_PER_SECOND else samples
     n = min(wanted, most.samples, max(most.in_flight, int(per_second * seconds)))
     return n, min(n / per_second, max(seconds, n / most.per_second))
+
+
+def _typical(pace: Result, seconds: float) -> float:
+    """Return how long an answer takes (s), a success where there is one; `seconds` if none came."""
+    if pace.service.n:
+        return pace.service.point(0.5) / 1000
+    return pace.seconds / min(pace.n, _PACING.requests) if pace.statuses else seconds
 
 
 def decides(limits: Mapping[str, tuple[float, float]]) -> Enough:

@@ -5,7 +5,7 @@ import socket
 from typing import Any
 
 from readiness.load.closed import Level
-from readiness.load.engine import run_closed, run_open
+from readiness.load.engine import run
 from readiness.load.open import Schedule
 from readiness.load.request import Endpoint, preformat
 from readiness.load.result import Result
@@ -27,11 +27,11 @@ async def closed(port: int, level: Level, **how: Any) -> Result:
     """Put `level` on a local server; `how` replaces timeout, deadline (seconds), request..."""
     endpoint, request = how.pop("endpoint", at(port)), how.pop("request", GET)
     how = {"timeout": 5.0, **how, "deadline": soon(how.get("deadline", 30.0))}
-    return await run_closed(endpoint, request, level, **how)
+    return await run(endpoint, request, level, **how)
 
 
 async def opened(port: int, schedule: Schedule, **how: Any) -> Result:
     """Play `schedule` on a local server; `how` as in `closed`."""
     endpoint, request = how.pop("endpoint", at(port)), how.pop("request", GET)
     how = {"timeout": 5.0, **how, "deadline": soon(how.get("deadline", 30.0))}
-    return await run_open(endpoint, request, schedule, **how)
+    return await run(endpoint, request, schedule, **how)

@@ -21,6 +21,15 @@ def test_two_equal_windows_are_enough() -> None:
     assert fed([MS] * 10, [MS] * 10).settled
 
 
+@pytest.mark.parametrize(
+    ("times", "asked", "unserved"), [(0, 19, False), (0, 20, True), (1, 20, False), (10, 50, False)]
+)
+def test_a_service_of_failures_alone_has_nothing_to_settle(
+    times: int, asked: int, unserved: bool
+) -> None:
+    assert fed([MS] * times).unserved(asked) == unserved
+
+
 @pytest.mark.parametrize("times", [0, 1, 10, 19])
 def test_less_than_two_windows_are_not(times: int) -> None:
     assert not fed([MS] * times).settled

@@ -63,7 +63,7 @@ async def test_the_median_is_the_delay_built_in(milliseconds: int, context: Cont
 @pytest.mark.anyio
 @pytest.mark.alone
 async def test_samples_are_what_was_asked_for(context: Context) -> None:
-    web = servers.always(OK)
+    web = servers.Web(lambda _: OK, delay=0.02)  # of a quicker one our own lag may be in doubt
     async with servers.serving(web) as port:
         values = await measured(port, context, samples=80)
     assert 70 <= estimate(values, "p50_ms").n <= 80
@@ -85,7 +85,7 @@ async def test_the_request_says_who_asks_and_what_for(context: Context) -> None:
         settings = probe.Settings(
             request="HEAD /deep/check?token=canary",
             headers={"X-Api-Key": SecretStr("canary")},
-            samples=6,
+            samples=60,
         )
         values = await probe.measure(service(port, "/base/"), settings, context)
     assert values["request"] == "HEAD /deep/check"
@@ -107,7 +107,7 @@ async def test_the_request_says_who_asks_and_what_for(context: Context) -> None:
 async def test_the_health_path_is_the_default(context: Context) -> None:
     web = servers.always(OK)
     async with servers.serving(web) as port:
-        values = await measured(port, context, samples=6)
+        values = await measured(port, context, samples=60)
     assert values["request"] == "GET /health"
     assert {request.target for request in web.requests} == {"/health"}
 
@@ -146,8 +146,8 @@ async def test_errors_are_counted_apart_from_latency(context: Context) -> None:
 @pytest.mark.alone
 async def test_the_expected_status_is_the_only_success(context: Context) -> None:
     async with servers.serving(servers.always(servers.response(401))) as port:
-        denied = await measured(port, context, samples=6)
-        wanted = await measured(port, context, samples=6, expect_status=401)
+        denied = await measured(port, context, samples=60)
+        wanted = await measured(port, context, samples=60, expect_status=401)
     assert point(denied, "success_rate") == 0
     assert point(wanted, "success_rate") == 1
 
@@ -300,7 +300,7 @@ def test_a_single_worker_is_half_busy(context: Context) -> None:
     most = probe.bounds_for(probe.Settings(), context)
     n, seconds = probe.plan(timed(20), 10, most, 400)
     assert n / seconds * 0.020 == pytest.approx(0.5)
-    assert (probe.slots(16), probe.slots(0.5)) == (64, 8)
+    assert (probe.slots(16), probe.slots(0.5)) == (36, 8)
 
 
 def test_more_slots_only_where_a_crowd_costs_nothing() -> None:
@@ -357,8 +357,8 @@ async def test_a_run_without_the_load_tier_is_held_back_and_says_so(context: Con
 async def test_a_redirect_is_no_success_unless_expected(context: Context) -> None:
     to_error = servers.always(servers.response(302, headers={"Location": "/error"}))
     async with servers.serving(to_error) as port:
-        values = await measured(port, context, samples=6)
-        wanted = await measured(port, context, samples=6, expect_status=302)
+        values = await measured(port, context, samples=60)
+        wanted = await measured(port, context, samples=60, expect_status=302)
     assert point(values, "success_rate") == 0
     assert values["errors"] == f"HTTP 302: {values['n']}"
     assert point(wanted, "success_rate") == 1

@@ -14,14 +14,13 @@ from readiness.cli.load.request import Asked
 from readiness.failure import Failure, ProbeError, classify
 from readiness.load.caps import Budget
 from readiness.load.ceiling import measure_ceiling
-from readiness.load.closed import Level
 from readiness.load.crew import Crew
-from readiness.load.engine import run_closed, run_open
+from readiness.load.engine import run
 from readiness.load.request import Endpoint, Request
 from readiness.load.result import Result
 from readiness.load.workers import run_shared
 from readiness.probes import Address, Context
-from readiness.probes._aimed import aim
+from readiness.probes._aimed import aim, reached
 from readiness.resolve import resolve
 from readiness.safety import Refused
 
@@ -89,7 +88,7 @@ class Session:
             drawing.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await drawing
-        return _reached(measuring.result())
+        return reached(measuring.result())
 
     async def _measure(self, endpoint: Endpoint, request: Request) -> Result:
         asked = self._asked
@@ -106,17 +105,7 @@ class Session:
                 processes=asked.processes,
                 stop=self._stop,
             )
-        if isinstance(asked.load, Level):
-            return await run_closed(
-                endpoint,
-                request,
-                asked.load,
-                timeout=asked.timeout,
-                deadline=self._deadline,
-                check=asked.check,
-                watch=self._watch,
-            )
-        return await run_open(
+        return await run(
             endpoint,
             request,
             asked.load,
@@ -156,11 +145,3 @@ class Session:
             budget=Budget(),
             conceal=lambda _: None,
         )
-
-
-def _reached(result: Result) -> Result:
-    """Return `result`, unless no connection got as far as a request: then raise why."""
-    fault = result.first_fault
-    if fault and not result.statuses and set(result.faults) <= {"refused", "tls"}:
-        raise ProbeError(fault.kind, fault.detail)
-    return result
