@@ -40,14 +40,14 @@ class Histogram:
     @classmethod
     def of(cls, values: Sequence[int]) -> Self:
         """Count `values`; ValueError for one below 0 or above 2**53 (104 days)."""
-        if not len(values):
-            return cls()
-        least, most = min(values), max(values)
-        if least < 0 or most > _MOST:
-            raise ValueError(f"a duration must be from 0 to 2**53 ns, not {least} to {most}")
-        singles = memoryview(array("f", values)).cast("B").cast("H")
-        found = Counter(singles[_UPPER_HALF].tolist())
-        return cls(dict(sorted(found.items())), least, most)
+        counting = Counting()
+        counting.add(values)
+        return cls.counted(counting)
+
+    @classmethod
+    def counted(cls, so_far: "Counting") -> Self:
+        """Return what was counted so far."""
+        return cls(dict(sorted(so_far.counts.items())), so_far.minimum, so_far.maximum)
 
     @property
     def n(self) -> int:
@@ -155,6 +155,30 @@ class Histogram:
         low = min(max(least, _begin(bucket) * (1 - 2**-24)), most)
         high = max(min(most, _begin(bucket + 1)), least)
         return low, (low + high) / 2, high
+
+
+class Counting:
+    """A histogram in the making, for values that come a few at a time."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[int] = Counter()
+        """Bucket number -> how many values, in no order."""
+        self.n = 0
+        self.minimum: int | None = None
+        self.maximum: int | None = None
+
+    def add(self, values: Sequence[int]) -> None:
+        """Count `values`; ValueError, and nothing counted, as of `Histogram.of`."""
+        if not len(values):
+            return
+        least, most = min(values), max(values)
+        if least < 0 or most > _MOST:
+            raise ValueError(f"a duration must be from 0 to 2**53 ns, not {least} to {most}")
+        singles = memoryview(array("f", values)).cast("B").cast("H")
+        self.counts.update(singles[_UPPER_HALF].tolist())
+        self.n += len(values)
+        self.minimum = least if self.minimum is None else min(self.minimum, least)
+        self.maximum = most if self.maximum is None else max(self.maximum, most)
 
 
 def bucket_of(value: float) -> int:

@@ -54,9 +54,11 @@ def arrivals(
     for stage in stages:
         rate, slope, whole = stage.rate, stage.slope, stage.arrivals
         while area < whole:
-            # the root of rate*t + slope*t^2/2 = area, in the form that slope 0 does not break
-            root = math.sqrt(max(0.0, rate * rate + 2 * slope * area))
-            at = 2 * area / (rate + root) if area else 0.0
+            if slope:  # the root of rate*t + slope*t^2/2 = area
+                root = math.sqrt(max(0.0, rate * rate + 2 * slope * area))
+                at = 2 * area / (rate + root) if area else 0.0
+            else:
+                at = area / rate
             yield round((began + at) * 1e9)
             area += step()
         area -= whole

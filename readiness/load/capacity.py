@@ -14,10 +14,10 @@ from readiness.load.crew import Crew
 from readiness.load.engine import run
 from readiness.load.knee import Ask, Bounds, Knee, Objective, Step, clear, recovery, search
 from readiness.load.open import Open, Schedule
-from readiness.load.recorder import VOID
 from readiness.load.request import Endpoint, Request
 from readiness.load.result import CPU_LIMIT, Result
 from readiness.load.series import Series
+from readiness.load.tally import VOID
 
 _SLOTS = (8, 512)
 _SLOTS_PER_WAITING = 4

@@ -5,8 +5,8 @@ import time
 from typing import TYPE_CHECKING, Protocol
 
 from readiness.failure import Failure, ProbeError, classify
-from readiness.load.recorder import DESYNC, LATE_NS, VOID, fault_code
 from readiness.load.response import Parser
+from readiness.load.tally import DESYNC, LATE_NS, VOID, fault_code
 
 if TYPE_CHECKING:
     from readiness.load.crew import Crew
@@ -15,7 +15,8 @@ _SKEW_NS = 20_000
 """Bytes stamped earlier than this before their request was sent answer something else."""
 _HELD = 1 << 61
 """The moment of sending of what has not been sent yet, later than any answer."""
-_TLS_READ = 1 << 16
+_TLS_READ = 1 << 14
+"""What one record carries at most (RFC 8446, section 5.1): who gets less has all of it."""
 
 
 class Wire(Protocol):
@@ -41,7 +42,6 @@ class Channel:
         "_free",
         "_known",
         "_parser",
-        "_quick",
         "_row",
         "_sent",
         "_served",
@@ -64,8 +64,6 @@ class Channel:
         self._sent = 0
         self._began = 0
         self._served = False
-        self._quick = False
-        """Whether nothing about the connection needs a closer look: it is plain, and has served."""
         self._expects = _HELD
         """From when on an answer that is known is the whole truth; nothing is, before a look."""
         self.busy = False
@@ -89,11 +87,16 @@ class Channel:
         wire = self._wire
         if wire is None:
             self._connect(now)
-        elif self._quick and self._crew.stamped:
+        elif self._served and self._crew.stamped:
+            raw = self._crew.raw
+            if self._tls is not None:
+                if not (raw := self._sealed(self._tls)):
+                    return
+                now = time.monotonic_ns()
             self._sent = now
             if not self.grace:
                 self._expects = now
-            wire.send(self._crew.raw)
+            wire.send(raw)
         elif wire.unread():
             self._sent = _HELD  # the wire reports what it is at once
         else:
@@ -149,6 +152,8 @@ class Channel:
 
     def received(self, data: bytes, at: int) -> None:
         """Bytes came at the moment `at`."""
+        if self._tls is not None and not (data := self._decrypt(self._tls, data, at)):
+            return
         sent = self._expects
         if at >= sent:
             self._expects = _HELD
@@ -158,10 +163,7 @@ class Channel:
                 self._row((self.intended, sent, at, self.lag, code, self.line))
                 self._free(self, at)
                 return
-        if self._tls is None:
-            self._take(data, at)
-        elif plain := self._decrypt(data, at):
-            self._take(plain, at)
+        self._take(data, at)
 
     def ended(self, at: int) -> None:
         """The peer closed its side."""
@@ -200,7 +202,7 @@ class Channel:
     # how it goes on
 
     def _connect(self, now: int) -> None:
-        self._began, self._sent, self._served, self._quick = now, 0, False, False
+        self._began, self._sent, self._served = now, 0, False
         self._expects = _HELD
         self.line = self._crew.next_line()
         self._wire = self._crew.connect(self)
@@ -208,14 +210,18 @@ class Channel:
     def _send(self) -> None:
         wire, raw = self._wire, self._crew.raw
         assert wire is not None
-        if self._tls is not None:
-            try:
-                raw = self._tls.encrypt(raw)
-            except ssl.SSLError as error:
-                self.fail(classify(error), time.monotonic_ns())
-                return
+        if self._tls is not None and not (raw := self._sealed(self._tls)):
+            return
         self._sent = time.monotonic_ns()
         wire.send(raw)
+
+    def _sealed(self, tls: "_Tls") -> bytes:
+        """Return the request, encrypted; nothing if that failed."""
+        try:
+            return tls.encrypt(self._crew.raw)
+        except ssl.SSLError as error:
+            self.fail(classify(error), time.monotonic_ns())
+            return b""
 
     def _take(self, data: bytes, at: int) -> None:
         """Take bytes of an answer."""
@@ -264,7 +270,7 @@ class Channel:
         at = max(at, self._sent)  # within the clocks' skew
         if not self._served:
             self._crew.first_byte(self, at - self._sent)
-            self._served, self._quick = True, self._tls is None
+            self._served = True
         self._finish(code, self._sent, at)
         self._free(self, at)
 
@@ -318,24 +324,23 @@ class Channel:
             self._crew.secured(self, time.monotonic_ns() - self._began)
             self._send()
 
-    def _decrypt(self, data: bytes, at: int) -> bytes | None:
-        tls = self._tls
-        assert tls is not None
+    def _decrypt(self, tls: "_Tls", data: bytes, at: int) -> bytes:
+        """Return what came of an answer; nothing if there is none, or all is said about it."""
         if not tls.ready:
             self._shake_hands(data, at)
-            return None
+            return b""
         try:
             plain, over = tls.decrypt(data)
         except ssl.SSLError as error:
             self.fail(classify(error), at)
-            return None
-        if (out := tls.pending()) and self._wire is not None:
-            self._wire.send(out)
+            return b""
+        if tls.has_more and self._wire is not None:
+            self._wire.send(tls.pending())
         if over:
             tls.said_goodbye = True
             self._last_words(plain, at)
-            return None
-        return plain or None
+            return b""
+        return plain
 
     def _last_words(self, plain: bytes, at: int) -> None:
         """Take what came together with the peer's goodbye."""
@@ -363,6 +368,11 @@ class _Tls:
     def session(self) -> ssl.SSLSession | None:
         """What saves the next connection half of the handshake."""
         return self._tls.session
+
+    @property
+    def has_more(self) -> bool:
+        """Whether something must be sent."""
+        return self._out.pending > 0
 
     def pending(self) -> bytes:
         """Return what must be sent."""

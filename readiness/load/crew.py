@@ -11,9 +11,10 @@ from readiness.load.channel import Channel, Wire
 from readiness.load.check import LIMITED, Check
 from readiness.load.clock import Clock
 from readiness.load.guard import Guard
-from readiness.load.recorder import Recorder, fault_code
+from readiness.load.recorder import Recorder
 from readiness.load.request import Endpoint, Request
 from readiness.load.response import Parser
+from readiness.load.tally import fault_code
 
 SWEEP_NS = 10_000_000
 """How often time-outs, clocks and caps are looked at."""
@@ -21,6 +22,7 @@ _REST_NS = 10_000_000
 """A user who was refused does not ask again at once."""
 _PAUSE_NS = 200_000_000
 """So long a silence of our own process may have stopped the whole machine, service included."""
+_SPARE_NS = 50_000
 _LINGER_NS = 250_000_000
 _KNOWN = 64
 _KNOWN_BYTES = 4096
@@ -52,6 +54,8 @@ class Model(Protocol):
 
     rests: bool
     """Whether a channel that has failed pauses before it asks again."""
+    closed: int
+    """When timing ended; 0 if it did not yet."""
     lingers: bool
     """Whether to wait behind the last answer for what nobody asked for."""
 
@@ -167,7 +171,7 @@ class Crew:
 
     def closed(self, line: int) -> None:
         """Take down that a connection is no more: it can no longer be convicted of anything."""
-        self.recorder.retire(line)
+        self.recorder.forget(line)
 
     def left_by_server(self) -> None:
         """Take down that the server closed a connection; from now on each is looked at first."""
@@ -247,6 +251,11 @@ class Crew:
             self._sweep(now)
         return min(self.model.tick(now), self._swept_ns + SWEEP_NS)
 
+    def spare(self, now: int, wake: int) -> None:
+        """Do what can wait, if there is time for it until the moment `wake`."""
+        if wake - now > _SPARE_NS:
+            self.recorder.catch_up()
+
     @property
     def over(self) -> bool:
         """Whether the driver's work is done.
@@ -256,7 +265,7 @@ class Crew:
         """
         if self.stopping:
             return True
-        if not self.model.over or self._resting:
+        if not self.model.closed or not self.model.over or self._resting:
             return False
         now = time.monotonic_ns()
         self._lingers = self._lingers or now + self._patience()

@@ -19,7 +19,7 @@ _SCM_SIZE = socket.CMSG_SPACE(struct.calcsize("@ll"))
 _unpack = struct.Struct("@ll").unpack
 _SECOND = 1_000_000_000
 _CHUNK = 1 << 14
-_SPIN_NS = 100_000
+_SPIN_NS = 250_000
 """What a timer may be late: the last stretch is waited for with open eyes."""
 _IDLE_NS = 5_000_000
 _CLOCK_MONOTONIC = 1
@@ -69,6 +69,7 @@ class Epoll:
             if crew.over:
                 self._take(poll(0))  # what nobody asked for may have come behind the last answer
                 return
+            crew.spare(now, wake)
             spin = self._broken or wake - now < _SPIN_NS
             if not spin:
                 timer.arm(min(wake - _SPIN_NS // 2, now + _IDLE_NS))

@@ -47,6 +47,7 @@ class Portable:
             if crew.over:
                 await asyncio.sleep(0)  # what nobody asked for may follow the last answer
                 return
+            crew.spare(now, wake)
             spin = wake - now < _SPIN_NS
             crew.polled_ns = now
             await asyncio.sleep(0 if spin else min(wake - _SPIN_NS - now, _IDLE_NS) / 1e9)

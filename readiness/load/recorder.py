@@ -1,36 +1,40 @@
 """Outcomes as they come in, one row each -> the samples behind a Result."""
 
-from array import array
 from collections import Counter, defaultdict, deque
+from collections.abc import Iterator
+from itertools import chain, islice
+from operator import itemgetter
 
-from readiness.failure import FAILURE_KINDS, FailureKind
 from readiness.load.check import Check
 from readiness.load.series import Series
+from readiness.load.tally import (
+    DESYNC,
+    VOID,
+    Kind,
+    Part,
+    Row,
+    Rules,
+    Tally,
+    fault_code,
+    part,
+    tally,
+)
 
-DESYNC: FailureKind = "protocol"
-VOID = 1 << 62
-"""A lag that no request has: what is marked with it is not timed."""
-LATE_NS = 10_000_000
-"""A request that we sent so much too late says more about us than about the service."""
-
-_CHUNK = 2048
+_SLICE = 64
+"""Rows that are added up at a time: few, since arrivals wait meanwhile."""
+_PART = 1024
 _LAST = 200
-_RAW_CHUNKS = 25
-
-
-def fault_code(kind: FailureKind) -> int:
-    """Return the outcome that stands for a fault: below zero, where no status is."""
-    return -1 - FAILURE_KINDS.index(kind)
-
-
-Row = tuple[int, int, int, int, int, int]
-"""(intended, sent, done, lag, outcome, connection), moments and lag in monotonic nanoseconds"""
+SEPARATE = 500_000
+"""Outcomes that are not added up yet, so that a desync is found in time."""
+_MOST_FRESH = 1000
+"""Rows to be sliced; more do not wait for a moment to spare."""
+_CODE = itemgetter(4)
 
 
 class Recorder:
     """Takes down one row per request; the oldest rows become distributions as memory fills."""
 
-    def __init__(self, check: Check, timeout_ns: int = VOID) -> None:
+    def __init__(self, check: Check, timeout_ns: int = VOID, separate: int = SEPARATE) -> None:
         self.codes: Counter[int] = Counter()
         self.response, self.service = Series(most=timeout_ns), Series(most=timeout_ns)
         self.lag = Series()
@@ -47,10 +51,13 @@ class Recorder:
         """Connections that are open."""
         self.untrusted = 0
         """Timed successes of connections that were convicted too late to leave them out."""
-        self._folded: dict[int, Counter[tuple[int, bool, bool]]] = defaultdict(Counter)
-        self._chunks: deque[list[Row]] = deque()
+        self._added: dict[int, dict[Kind, int]] = defaultdict(dict)
+        """What open connections said that is added up already: it may be held against them."""
+        self._fresh: deque[Row] = deque()
+        self._parts: deque[Part] = deque()
+        self._separate, self._most = 0, separate
         self._rows: list[Row] = []
-        self._before = self._mark = 0
+        self._before = 0
         self.add = self._rows.append
         """Takes down one outcome; the list's own method, for there is nothing quicker."""
 
@@ -75,22 +82,21 @@ class Recorder:
     def recent(self) -> list[int]:
         """Return the service times (ns) of the successes since the last `turn`, oldest first."""
         ok = self._check.succeeded
-        rows = self._rows[self._mark :]
-        return [row[2] - row[1] for row in rows if row[4] > 0 and ok(row[4]) and row[3] < VOID]
+        return [
+            row[2] - row[1] for row in self._rows if row[4] > 0 and ok(row[4]) and row[3] < VOID
+        ]
 
     def newest_rows(self) -> list[Row]:
         """Return what was taken down since the last `turn`."""
-        return self._rows[self._mark :]
+        return self._rows[:]
 
     def newest(self) -> list[int]:
         """Return the outcomes taken down since the last `turn`."""
-        return [row[4] for row in self._rows[self._mark :]]
+        return list(map(_CODE, self._rows))
 
     def void_recent(self) -> None:
         """Time nothing that was taken down since the last `turn`."""
-        for place in range(self._mark, len(self._rows)):
-            intended, sent, done, _, code, line = self._rows[place]
-            self._rows[place] = (intended, sent, done, VOID, code, line)
+        self._rows[:] = [(*row[:3], VOID, *row[4:]) for row in self._rows]
 
     def preview(self) -> "Recorder":
         """Return what `finish` would leave now, without ending anything."""
@@ -104,84 +110,88 @@ class Recorder:
             (self.lag, other.lag),
         ):
             theirs.merge(mine)
-        for chunk in (*self._chunks, self._rows):
-            other._fold(chunk)
+        for some in self._left():
+            other._add_up(some)
         return other
 
-    def retire(self, line: int) -> None:
+    def forget(self, line: int) -> None:
         """Forget what might have been held against a connection that is closed."""
         self.live.discard(line)
         if line not in self.desynced:
-            self._folded.pop(line, None)
+            self._added.pop(line, None)
 
     def last(self) -> list[int]:
         """Return the times (ns) that the newest answers took."""
-        return [row[2] - row[1] for row in self._rows[-_LAST:] if row[4] > 0]
-
-    def _within(self, row: Row) -> bool:
-        good = row[4] > 0 and self._check.succeeded(row[4])
-        return good and 0 < self._opened <= row[2] <= (self._closed or VOID)
-
-    def _timed(self, row: Row) -> bool:
-        good = row[4] > 0 and self._check.succeeded(row[4]) and row[3] <= LATE_NS
-        return good and 0 < self._opened <= row[0] < (self._closed or VOID)
+        newest = islice(chain(reversed(self._rows), reversed(self._fresh)), _LAST)
+        return [row[2] - row[1] for row in newest if row[4] > 0]
 
     def turn(self) -> None:
         """Make room for more; called every few milliseconds."""
-        self._mark = len(self._rows)
-        if self._mark < _CHUNK:
-            return
-        self._before += self._mark
-        self._chunks.append(self._rows[:])
+        self._before += len(self._rows)
+        self._fresh.extend(self._rows)
         self._rows.clear()
-        self._mark = 0
-        if len(self._chunks) > _RAW_CHUNKS:
-            oldest = self._chunks.popleft()
-            self._fold(oldest)
-            for row in oldest:
-                if row[5] in self.live and row[5] not in self.desynced:  # it may be, later
-                    self._folded[row[5]][row[4], self._within(row), self._timed(row)] += 1
+        while len(self._fresh) > _MOST_FRESH:
+            self._slice()
+        while self._separate > self._most + _MOST_FRESH:
+            self._retire_part()
+
+    def catch_up(self) -> None:
+        """Work off a few outcomes, if there are some: for a moment to spare."""
+        if len(self._fresh) >= _SLICE:
+            self._slice()
+        elif self._separate > self._most:
+            self._retire_part()
+
+    def _slice(self) -> None:
+        """Make a part of the oldest rows, which are warm in the cache."""
+        rows = [self._fresh.popleft() for _ in range(_SLICE)]
+        self._parts.append(part(rows, self._rules))
+        self._separate += _SLICE
+
+    def _retire_part(self) -> None:
+        """Add up the oldest part, and remember who said what in it."""
+        self._separate -= _SLICE
+        for line, kinds in self._add_up(self._parts.popleft()).kinds.items():
+            if line in self.live and line not in self.desynced:
+                mine = self._added[line]
+                for kind, count in kinds.items():
+                    mine[kind] = mine.get(kind, 0) + count
 
     def finish(self) -> None:
         """Turn every row that is left into distributions."""
-        for chunk in (*self._chunks, self._rows):
-            self._fold(chunk)
-        for line in self.desynced & self._folded.keys():
-            for (code, within, timed), count in self._folded[line].items():
-                self.codes[code] -= count
+        for some in self._left():
+            self._add_up(some)
+        for line in self.desynced & self._added.keys():
+            for kind, count in self._added[line].items():
+                self.codes[kind.code] -= count
                 self.codes[fault_code(DESYNC)] += count
-                self.in_window -= within * count
-                self.untrusted += timed * count
+                self.in_window -= kind.within * count
+                self.untrusted += kind.timed * count
         self.codes = +self.codes
-        self._before, self._mark = self.n, 0
-        self._chunks.clear()
+        self._before = self.n
+        self._parts.clear()
+        self._fresh.clear()
         self._rows.clear()
 
-    def _fold(self, rows: list[Row]) -> None:
-        response, service, lags = array("q"), array("q"), array("q")
-        opened, closed = self._opened, self._closed or VOID
-        ok = {code: code > 0 and self._check.succeeded(code) for code in {row[4] for row in rows}}
-        desync, spoilt = fault_code(DESYNC), self.desynced
-        patience, late_answer = self._timeout, fault_code("timeout")
-        for intended, sent, done, lag, code, line in rows:
-            if spoilt and line in spoilt:
-                code = desync
-            elif code > 0 and done - intended > patience and lag <= LATE_NS:
-                code = late_answer  # it was read before anyone looked at the time
-            self.codes[code] += 1
-            if not ok.get(code):
-                continue
-            if opened and opened <= done <= closed:
-                self.in_window += 1
-            if not opened or not opened <= intended < closed:
-                continue
-            if lag < VOID:
-                lags.append(lag)
-            if lag > LATE_NS or done < sent:
-                self.late += 1
-                continue
-            response.append(done - intended)
-            service.append(done - sent)
-        self.response.add(response)
-        self.service.add(service)
-        self.lag.add(lags)
+    @property
+    def _rules(self) -> Rules:
+        return Rules(self._check, self._opened, self._closed, self._timeout, self.desynced)
+
+    def _left(self) -> Iterator[Part]:
+        """Return what is not added up yet, in order."""
+        yield from self._parts
+        rows, rules = chain(self._fresh, self._rows), self._rules
+        while some := list(islice(rows, _PART)):
+            yield part(some, rules)
+
+    def _add_up(self, some: Part) -> Tally:
+        found = tally(some, self._rules)
+        for kinds in found.kinds.values():
+            for kind, count in kinds.items():
+                self.codes[kind.code] += count
+                self.in_window += kind.within * count
+        self.late += found.late
+        self.response.add(found.response)
+        self.service.add(found.service)
+        self.lag.add(found.lag)
+        return found

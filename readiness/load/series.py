@@ -12,12 +12,16 @@ from itertools import pairwise
 from operator import add
 
 from readiness.estimate import Estimate, Exceedances, Ranks, exceedances, ranks, share
-from readiness.histogram import Histogram
+from readiness.histogram import Counting, Histogram
 
 RAW = 200_000
-"""Samples kept one by one."""
+"""Samples looked at one by one."""
+HELD = 2_000_000
+"""Samples kept until they are looked at: binning takes time, and requests wait meanwhile."""
 BATCHES = 64
 """At this many, neighbours are merged."""
+_AT_ONCE = 2
+"""Times as many samples are binned as come in, once too many are kept."""
 
 _MS = 1e6
 _DRIFT = 0.1  # of the median: less of a change does not matter
@@ -27,13 +31,14 @@ _GREAT = 0.5  # of the samples more beyond the median of all
 class Series:
     """Non-negative durations (ns), oldest first."""
 
-    def __init__(self, raw: int = RAW, most: int = 0) -> None:
-        self._raw = raw
+    def __init__(self, raw: int = RAW, most: int = 0, held: int = HELD) -> None:
+        self._raw, self._held = raw, max(raw, held)
         self._most = most  # ns that no sample can exceed; 0 if there is no such bound
         self._batches: list[Histogram] = []
         self._size = max(1, raw // (BATCHES // 2))
-        self._recent: array[int] = array("q")  # not in a batch yet; all there is, at first
-        self._batched = 0
+        self._filling = Counting()  # the next batch
+        self._recent: array[int] = array("q")  # not counted yet; all there is, at first
+        self._counted = 0
         self._maximum = 0
 
     def add(self, values: Sequence[int]) -> None:
@@ -45,8 +50,8 @@ class Series:
         self._forget()
         self._maximum = max(self._maximum, max(values))
         self._recent.extend(values)
-        if self._batches or len(self._recent) > self._raw:
-            self._fold()
+        if self._counted or len(self._recent) > self._held:
+            self._bin(_AT_ONCE * len(values))
 
     def merge(self, other: "Series") -> None:
         """Take in what was measured beside this, over the same stretch of time.
@@ -58,22 +63,24 @@ class Series:
             return
         whole = self.n + other.n
         if not self.n:
-            self._batches, self._recent = list(other._batches), other._recent[:]
+            self._batches = list(other._all) if other._binned() else []
+            self._recent = array("q") if other._binned() else other._recent[:]
             self._size = other._size
-        elif not (self._batches or other._batches) and whole <= self._raw:
+        elif not (self._binned() or other._binned()) and whole <= self._raw:
             self._recent = _interleaved(self._recent, other._recent)
         else:
             slots = BATCHES // 2
             self._batches = list(map(add, self._slots(slots), other._slots(slots)))
             self._size, self._recent = max(1, whole // slots), array("q")
-        self._batched = whole - len(self._recent)
+            self._filling = Counting()
+        self._counted = whole - len(self._recent)
         self._maximum = max(self._maximum, other._maximum)
         self._forget()
 
     @property
     def n(self) -> int:
         """How many samples came in."""
-        return self._batched + len(self._recent)
+        return self._counted + len(self._recent)
 
     @property
     def maximum_ms(self) -> float:
@@ -103,7 +110,7 @@ class Series:
         Once binned, samples in the threshold's own bucket are in doubt, and widen the interval.
         """
         threshold = threshold_ms * _MS
-        if not self._batches:
+        if not self._binned():
             counts = [value > threshold for value in self._recent]
             return share(self.n, Exceedances(counts, sum(counts)), self._above)
         parts = [(batch.n, batch.above(threshold)) for batch in self._all]
@@ -131,14 +138,27 @@ class Series:
         clear = (slow.high or 0) < (slower.low or 0)
         return clear or (slower.value or 0) - (slow.value or 0) > _GREAT
 
-    def _fold(self) -> None:
-        while len(self._recent) >= self._size:
-            self._batches.append(Histogram.of(self._recent[: self._size]))
-            del self._recent[: self._size]
-            self._batched += self._size
+    def _binned(self) -> bool:
+        """Bin the samples, if there are too many to look at one by one; return whether they are."""
+        if self.n > self._raw and not self._counted:
+            self._bin(self.n)
+        return bool(self._counted)
+
+    def _bin(self, most: int) -> None:
+        """Move the oldest `most` samples to the batch that is being filled, and those after it."""
+        moved = 0
+        while moved < min(most, len(self._recent)):
+            part = self._recent[moved : moved + min(most - moved, self._size - self._filling.n)]
+            self._filling.add(part)
+            moved += len(part)
+            if self._filling.n >= self._size:
+                self._batches.append(Histogram.counted(self._filling))
+                self._filling = Counting()
             if len(self._batches) >= BATCHES:
                 self._batches = list(map(add, self._batches[::2], self._batches[1::2]))
                 self._size *= 2
+        del self._recent[:moved]
+        self._counted += moved
 
     def _forget(self) -> None:
         for derived in ("_all", "_total", "_ordered"):
@@ -146,7 +166,11 @@ class Series:
 
     @functools.cached_property
     def _all(self) -> list[Histogram]:
-        return [*self._batches, *([Histogram.of(self._recent)] if self._recent else [])]
+        room = self._size - self._filling.n
+        filling = Histogram.counted(self._filling) + Histogram.of(self._recent[:room])
+        starts = range(room, len(self._recent), self._size)
+        rest = [Histogram.of(self._recent[at : at + self._size]) for at in starts]
+        return [*self._batches, *([filling] if filling.n else []), *rest]
 
     @functools.cached_property
     def _total(self) -> Histogram:
@@ -158,14 +182,14 @@ class Series:
 
     def _values(self, found: Ranks) -> tuple[float, float, float]:
         """Return the values (ns) of these ranks; of binned ones the outer bounds and the middle."""
-        if not self._batches:
+        if not self._binned():
             low, value, high = (self._ordered[rank - 1] for rank in found[:3])
             return low, value, high
         low_, value_, high_ = (self._total.ranked(rank) for rank in found[:3])
         return low_[0], value_[1], high_[2]
 
     def _above(self, rank: int) -> Exceedances:
-        if not self._batches:
+        if not self._binned():
             return exceedances(self._recent, self._ordered, rank)
         level = self._total.bucket(rank)
         more, least = (_beyond(self._all, first) for first in (level + 1, level))
@@ -175,7 +199,7 @@ class Series:
 
     def _slots(self, slots: int) -> list[Histogram]:
         """Return the distributions of about equal, consecutive parts, as many as `slots`."""
-        if not self._batches:
+        if not self._binned():
             edges = [self.n * i // slots for i in range(slots + 1)]
             pairs = pairwise(edges)
             return [Histogram.of(self._recent[a:b]) for a, b in pairs]
@@ -188,16 +212,17 @@ class Series:
 
     def _halves(self) -> tuple["Series", "Series"]:
         first, last = Series(self._raw), Series(self._raw)
-        middle = len(self._batches) // 2
-        first._batches, last._batches = self._batches[:middle], self._batches[middle:]
-        if self._batches:
-            last._recent = self._recent
+        middle = len(self._all if self._binned() else self._recent) // 2
+        if self._binned():
+            first._batches, last._batches = self._all[:middle], self._all[middle:]
+            first._counted, last._counted = (_size(half._batches) for half in (first, last))
         else:
-            middle = len(self._recent) // 2
             first._recent, last._recent = self._recent[:middle], self._recent[middle:]
-        for half in (first, last):
-            half._batched = sum(batch.n for batch in half._batches)
         return first, last
+
+
+def _size(batches: Sequence[Histogram]) -> int:
+    return sum(batch.n for batch in batches)
 
 
 def _beyond(batches: Sequence[Histogram], first: int) -> list[tuple[int, int]]:

@@ -5,7 +5,8 @@ import pytest
 from readiness.failure import FAILURE_KINDS, TARGET_FAULTS
 from readiness.load.check import BODY_FAILED, Check
 from readiness.load.guard import Guard
-from readiness.load.recorder import Recorder, fault_code
+from readiness.load.recorder import Recorder
+from readiness.load.tally import fault_code
 
 RESET = fault_code("reset")
 

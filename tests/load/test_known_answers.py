@@ -16,9 +16,9 @@ from readiness.load.channel import Channel
 from readiness.load.check import Check
 from readiness.load.closed import Closed, Level
 from readiness.load.crew import Crew
-from readiness.load.recorder import fault_code
 from readiness.load.request import Endpoint, preformat
 from readiness.load.response import Parser
+from readiness.load.tally import fault_code
 from tests.load.test_response import PROPERTY, answers, chunked, content, fragmented
 
 ENDPOINT = Endpoint(socket.AF_INET, "127.0.0.1", 9)

@@ -18,7 +18,7 @@ KEPT = 500
 
 
 def series(values: Sequence[int], raw: int = 10**6, chunk: int = 97) -> Series:
-    made = Series(raw)
+    made = Series(raw, held=raw)
     for start in range(0, len(values), chunk):
         made.add(array("q", values[start : start + chunk]))
     return made
@@ -154,7 +154,7 @@ def test_a_merged_copy_is_independent_of_its_source() -> None:
 
 
 def test_memory_is_bounded_for_runs_of_any_length() -> None:
-    endless, chunk = Series(KEPT), array("q", exponential(5000))
+    endless, chunk = Series(KEPT, held=KEPT), array("q", exponential(5000))
     sizes = []
     for _ in range(10):
         for _ in range(10):
