@@ -50,6 +50,8 @@ async def serving(
         yield server.sockets[0].getsockname()[1]
     finally:
         server.close()
+        for _ in range(3):  # who was just accepted has no task yet
+            await asyncio.sleep(0)
         for task in list(running):
             task.cancel()
         while running:

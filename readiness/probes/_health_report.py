@@ -5,6 +5,7 @@ and the JSON of AspNetCore.Diagnostics.HealthChecks), MicroProfile Health, and p
 `{"status": ...}`, `{"healthy": true}` or one word of text.
 """
 
+import functools
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -87,6 +88,7 @@ class NoReport:
     """Whether it is sure that the body says nothing of health, so that the status decides."""
 
 
+@functools.lru_cache(maxsize=256)
 def read(text: str) -> HealthReport | NoReport:
     """Return the health report in `text`, or why there is none."""
     text = text.strip("\ufeff \t\r\n")

@@ -50,7 +50,7 @@ def target(service: Service, path: str, *, anonymous: bool = False) -> Target:
     authorization = None
     if url.query and not anonymous:
         whole += ("&" if "?" in whole else "?") + url.query
-    if (url.username or url.password) and not anonymous:
+    if "@" in url.netloc and (url.username or url.password) and not anonymous:
         pair = f"{unquote(url.username or '')}:{unquote(url.password or '')}"
         authorization = "Basic " + base64.b64encode(pair.encode()).decode()
     return Target(

@@ -25,6 +25,7 @@ async def test_connects_are_timed_and_closed(context: Context) -> None:
 
     async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         assert await reader.read() == b""
+        writer.close()
         closed.release()
 
     async with servers.serving(listen) as port:
