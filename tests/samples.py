@@ -10,6 +10,7 @@ from readiness.estimate import quantile, rate
 from readiness.evidence import Evidence, Previous, Tool
 from readiness.failure import Failure
 from readiness.gate import Policy
+from readiness.histogram import Histogram
 from readiness.inventory import Inventory, Waiver
 from readiness.measurement import Measurement, Value, Values
 
@@ -176,6 +177,12 @@ def _times(delay: float, samples: int, *percentiles: int) -> Values:
     return {f"p{p}_ms": quantile(spread, p / 100) for p in percentiles}
 
 
+def _drawn(delay: float, samples: int) -> Values:
+    spread = [round(1e6 * ms) for ms in _spread(delay, samples)]
+    drawn = Histogram.of(spread).encode()
+    return {"distribution": drawn, "max_ms": max(spread) / 1e6, "stable": True, "clock": "kernel"}
+
+
 def _exchange() -> Values:
     return {"resolve_ms": 0.1, "connect_ms": 0.2, "first_byte_ms": 17.4, "transfer_ms": 0.1}
 
@@ -199,6 +206,7 @@ def _health(service: str) -> Values:
 def _latency(delay: float, samples: int) -> Values:
     return {
         **_times(delay, samples, 50, 95, 99),
+        **_drawn(delay, samples),
         "success_rate": rate(samples, samples),
         "error_rate": rate(0, samples),
         "n": samples,
@@ -212,6 +220,8 @@ def _concurrency(service: str, fixed: bool) -> Values:
         level = _level(service, users, fixed)
         found |= {f"users.{users}.{name}": value for name, value in level.items()}
     last = f"users.{USERS[-1]}."
+    if service == "file-service":
+        found[f"{last}closed_by_server"] = 12
     for name in ("success_rate", "p95_ms", "requests_per_second"):
         found[name] = found[last + name]
     if f"{last}errors" in found:

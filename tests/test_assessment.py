@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 
 from readiness.assessment import Assessment, assess
 from readiness.assessment.capabilities import label
+from readiness.assessment.timings import CrowdRow, crowds
 from readiness.criteria import with_packs
 from readiness.evidence import Evidence, Previous
 from readiness.failure import FAILURE_KINDS, Failure
 from readiness.gate import headline
 from readiness.inventory import Inventory, Service
-from readiness.measurement import Measurement, Value
+from readiness.measurement import Measurement, Value, Values
 from readiness.score import score
 from tests.judging import (
     ACCESS,
@@ -965,3 +966,32 @@ def test_adding_an_unknown_finding_never_raises() -> None:
     for name in CRITERIA.areas:
         more = (*found.model.findings, unknown(check="new", area=name))
         assert score(more, API, CRITERIA.areas).raw <= found.model.card.raw
+
+
+@pytest.mark.parametrize(
+    ("values", "notes"),
+    [
+        ({"users_max": 50, "users.50.n": 400}, ()),
+        (
+            {"users_max": 50, "users.50.n": 400, "users.50.closed_by_server": 390},
+            ("does not keep connections alive: 390 closed in 400 requests at 50 users",),
+        ),
+        (
+            {"users_max": 5, "users.5.n": 40, "users.5.rate_limited": 12, "scalability": "law"},
+            (
+                "12 of 40 requests at 5 users were refused with 429: a limiter, no failure",
+                "Universal Scalability Law: law",
+            ),
+        ),
+        ({"success_rate_because": "nothing was measured"}, ()),
+    ],
+)
+def test_what_a_load_showed_besides_is_noted(values: Values, notes: tuple[str, ...]) -> None:
+    measured = Measurement(
+        probe="http_concurrency",
+        service="api",
+        started_at=datetime(2026, 11, 25, tzinfo=UTC),
+        seconds=1,
+        values=values,
+    )
+    assert crowds([measured]) == ((CrowdRow(service="api", notes=notes),) if notes else ())

@@ -1,6 +1,6 @@
 """Measurements of response times under load -> what a reviewer asks for beyond the percentiles."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from pydantic import BaseModel, ConfigDict
 
@@ -50,6 +50,13 @@ class KneeRow(_Frozen):
     recovered_seconds: float | None
 
 
+class CrowdRow(_Frozen):
+    """What a load of users showed beyond success, throughput and times, in sentences."""
+
+    service: str
+    notes: tuple[str, ...]
+
+
 def timings(measurements: Sequence[Measurement]) -> tuple[TimingRow, ...]:
     """Return a row for each service whose latency was timed."""
     return tuple(
@@ -93,6 +100,34 @@ def knees(measurements: Sequence[Measurement]) -> tuple[KneeRow, ...]:
         for name, values in _of(measurements, "http_concurrency").items()
         if "knee_requests_per_second_because" in values
     )
+
+
+def crowds(measurements: Sequence[Measurement]) -> tuple[CrowdRow, ...]:
+    """Return a row for each service of which there is something to note."""
+    rows = (
+        CrowdRow(service=name, notes=tuple(_notes(values)))
+        for name, values in _of(measurements, "http_concurrency").items()
+    )
+    return tuple(row for row in rows if row.notes)
+
+
+def _notes(values: Values) -> Iterator[str]:
+    """Tell connections that were closed, refusals for asking too often, and the shape of it all."""
+    users = number(values.get("users_max"))
+    at = f"users.{users:.0f}." if users is not None else ""
+    n = number(values.get(f"{at}n")) or 0
+    closed = number(values.get(f"{at}closed_by_server")) or 0
+    limited = number(values.get(f"{at}rate_limited")) or 0
+    if closed:
+        kept = "does not keep connections alive" if closed > n / 2 else "closes connections"
+        yield f"{kept}: {closed:.0f} closed in {n:.0f} requests at {users:.0f} users"
+    if limited:
+        yield (
+            f"{limited:.0f} of {n:.0f} requests at {users:.0f} users were refused with 429: "
+            "a limiter, no failure"
+        )
+    if "scalability" in values:
+        yield f"Universal Scalability Law: {values['scalability']}"
 
 
 def _of(measurements: Sequence[Measurement], probe: str) -> Mapping[str, Values]:

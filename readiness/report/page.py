@@ -13,7 +13,16 @@ from readiness.assessment.plan import Work
 from readiness.assessment.reasons import reasons
 from readiness.assessment.services import ServiceRow
 from readiness.assessment.stores import StoreRow, stores
-from readiness.assessment.timings import KneeRow, RateRow, TimingRow, knees, rates, timings
+from readiness.assessment.timings import (
+    CrowdRow,
+    KneeRow,
+    RateRow,
+    TimingRow,
+    crowds,
+    knees,
+    rates,
+    timings,
+)
 from readiness.finding import Finding, Outcome
 from readiness.gate import blockers
 from readiness.report.rows import SEVEREST_FIRST, AreaSection, Group, Load, counts
@@ -166,6 +175,11 @@ class Page:
     def knees(self) -> tuple[KneeRow, ...]:
         """The greatest rates that hold a limit."""
         return knees(self.a.evidence.measurements)
+
+    @property
+    def crowds(self) -> tuple[CrowdRow, ...]:
+        """What else a load of users showed."""
+        return crowds(self.a.evidence.measurements)
 
     @property
     def grades(self) -> tuple[GradeRow, ...]:
