@@ -6,7 +6,8 @@ import importlib
 import re
 import ssl
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -19,6 +20,7 @@ from readiness.document.complaint import suggest
 from readiness.failure import Failure, classify
 from readiness.inventory import Inventory, Service, Tier
 from readiness.load.caps import Budget
+from readiness.load.result import Result
 from readiness.mask import Masker
 from readiness.measurement import Measurement
 from readiness.probes import Context, Probe, ProbeSettings
@@ -33,8 +35,6 @@ PATIENCE_SECONDS = 0.5
 """After which one of these counts no longer, so that hanging services hold up nobody else."""
 MOST_AT_ONCE = 512
 """Of these in all, hanging ones included."""
-PROBE_SECONDS = 60.0
-"""The longest that one attempt of one probe may take."""
 RETRY_PAUSE_SECONDS = 0.5
 _RESERVED = 64
 """Descriptors left to everything that is no probe's socket."""
@@ -158,7 +158,7 @@ class Slots:
 
     def __init__(self, expected: int, at_once: int, most: int, patience: float) -> None:
         self.all, self.most = asyncio.Semaphore(at_once), asyncio.Semaphore(most)
-        self.origins: dict[str, asyncio.Semaphore] = {}
+        self.origins = defaultdict[str, asyncio.Semaphore](lambda: asyncio.Semaphore(AT_ONCE))
         self.patience, self._left = patience, expected
         self.settled = asyncio.Event()
         self.given_back(0)
@@ -179,7 +179,7 @@ class _Slot:
 
     def __init__(self, slots: Slots, service: Service) -> None:
         self._slots, self._held = slots, list[asyncio.Semaphore]()
-        self._origin = slots.origins.setdefault(_origin(service), asyncio.Semaphore(AT_ONCE))
+        self._origin = slots.origins[_origin(service)]
 
     async def __aenter__(self) -> None:
         slots = self._slots
@@ -220,6 +220,7 @@ class Collector:
         self._known, self._mask = self._secrets, _mask(self._secrets)
         self._tls = functools.cache(ssl.create_default_context)
         self._budget, self._resolve = Budget(), Resolver()
+        self._trials: dict[Hashable, Result] = {}
         self._deadline = 0.0
 
     async def run(self) -> None:
@@ -231,7 +232,7 @@ class Collector:
         open_ = [s for s in self._plan.steps if not s.withheld]
         try:
             await self._together([s for s in open_ if not s.probe.EXCLUSIVE])
-            alone = Slots(0, 1, 1, PROBE_SECONDS)
+            alone = Slots(0, 1, 1, self._seconds)
             for step in open_:
                 if step.probe.EXCLUSIVE:
                     await self._measure(step, alone)
@@ -243,7 +244,7 @@ class Collector:
         many = [s for s in steps if _bears_company(s)]
         few = [s for s in steps if not _bears_company(s)]
         wide = Slots(len(many), MANY_AT_ONCE, _most_at_once(), PATIENCE_SECONDS)
-        narrow = Slots(0, AT_ONCE, AT_ONCE, PROBE_SECONDS)
+        narrow = Slots(0, AT_ONCE, AT_ONCE, self._seconds)
         async with asyncio.TaskGroup() as group:
             for step in many:
                 group.create_task(self._measure(step, wide))
@@ -299,9 +300,11 @@ class Collector:
     async def _attempt(self, step: Step, attempt: int) -> Measurement:
         loop = asyncio.get_running_loop()
         began, started_at = time.perf_counter(), datetime.now(UTC)
-        deadline = min(self._deadline, loop.time() + PROBE_SECONDS)
+        longest = step.settings.at_most_seconds
+        deadline = min(self._deadline, loop.time() + longest)
         if loop.time() >= deadline:
-            return _measurement(step, attempt, started_at, began, {}, self._late(loop.time()))
+            late = self._late(loop.time(), longest)
+            return _measurement(step, attempt, started_at, began, {}, late)
         bound = asyncio.timeout_at(deadline)
         try:
             async with bound:
@@ -309,11 +312,11 @@ class Collector:
                 values = await step.probe.measure(step.service, step.settings, context)
             return _measurement(step, attempt, started_at, began, values, None)
         except Exception as error:
-            failure = self._late(loop.time()) if bound.expired() else classify(error)
+            failure = self._late(loop.time(), longest) if bound.expired() else classify(error)
         return _measurement(step, attempt, started_at, began, {}, failure)
 
-    def _late(self, now: float) -> Failure:
-        seconds = self._seconds if now >= self._deadline else PROBE_SECONDS
+    def _late(self, now: float, longest: float) -> Failure:
+        seconds = self._seconds if now >= self._deadline else longest
         whose = "the run" if now >= self._deadline else "one probe"
         return Failure(kind="deadline", detail=f"the {seconds:g} s that {whose} may take were over")
 
@@ -329,6 +332,7 @@ class Collector:
             tls=self._tls,
             resolve=self._resolve,
             budget=self._budget,
+            trials=self._trials,
             conceal=self._learned.add,
         )
 

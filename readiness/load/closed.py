@@ -8,7 +8,7 @@ from readiness.load.channel import Channel
 from readiness.load.crew import Crew
 from readiness.load.warmth import Warmth
 
-_ARRIVAL_NS = 500_000
+_ARRIVAL_NS = 250_000
 """Between the arrivals of two users, lest their handshakes overflow the listen backlog."""
 _WINDOW = 5
 _NEVER = 1 << 62
@@ -22,8 +22,8 @@ class Level:
     if not, when it has or at `longest` seconds. What is in flight then is waited for. The users
     come one by one over `ramp` seconds. Together they ask at most `per_second` times a second, if
     that is not 0: each then pauses between an answer and the next request. A `trial` only finds a
-    pace: it is warm once each user has been served, and does not wait behind the last answer for
-    what nobody asked for.
+    pace: it is warm at once when each user has been served, and does not wait behind the last
+    answer for what nobody asked for.
     """
 
     users: int
@@ -40,6 +40,7 @@ class Closed:
     """Plays one level; requests are timed once every user has been served and times settle."""
 
     rests = True
+    paused = 0
 
     def __init__(self, level: Level) -> None:
         self._level = level
@@ -64,6 +65,8 @@ class Closed:
 
     def free(self, channel: Channel, at: int) -> None:
         """Part of Model."""
+        if self._level.trial and not self.opened and self._all_served:
+            self._open(max(at, channel.freed))
         if self._budget > 0:
             self._budget -= 1
             if self._cycle:
@@ -94,6 +97,9 @@ class Closed:
                 self._open(now)
         elif not self.closed and self._is_over(now):
             self.stop(now)
+
+    def think(self, now: int) -> None:
+        """Part of Model."""
 
     def stop(self, now: int) -> None:
         """Part of Model."""
@@ -133,8 +139,11 @@ class Closed:
     def _is_warm(self, now: int) -> bool:
         if (now - self._began) / 1e9 >= self._level.seconds + self._level.ramp:
             return True
-        served = not self._waiting and all(channel.freed for channel in self._crew.channels)
-        return served and (self._level.trial or self._warmth.settled or self._warmth.given_up)
+        return self._all_served and (self._warmth.settled or self._warmth.given_up)
+
+    @property
+    def _all_served(self) -> bool:
+        return not self._waiting and all(channel.freed for channel in self._crew.channels)
 
     def _is_over(self, now: int) -> bool:
         level, elapsed = self._level, (now - self.opened) / 1e9

@@ -24,6 +24,8 @@ _PAUSE_NS = 200_000_000
 """So long a silence of our own process may have stopped the whole machine, service included."""
 _SPARE_NS = 50_000
 _LINGER_NS = 250_000_000
+_MUCH_USED = 5
+"""Requests per connection: what is not asked for then came before the request after it."""
 _KNOWN = 64
 _KNOWN_BYTES = 4096
 _SETUPS = 10_000
@@ -45,6 +47,9 @@ class Model(Protocol):
 
     def sweep(self, now: int) -> None:
         """Do what need not be done at once."""
+
+    def think(self, now: int) -> None:
+        """Do what takes time, for which nobody is kept waiting."""
 
     def stop(self, now: int) -> None:
         """Ask for nothing more."""
@@ -272,7 +277,9 @@ class Crew:
         return now >= min(self._lingers, self.deadline_ns)
 
     def _patience(self) -> int:
-        if not self.model.lingers or not any(each.connected_now for each in self.channels):
+        """Return how long to wait for it, where connections were too little used to show it."""
+        used = self.recorder.n >= _MUCH_USED * max(1, self.connections)
+        if used or not self.model.lingers or not any(c.connected_now for c in self.channels):
             return 0
         return min(_LINGER_NS, max(self.recorder.last(), default=0) * 3 // 2)
 
@@ -299,6 +306,7 @@ class Crew:
         if self._watch:
             self._watch(self)
         self.recorder.turn()
+        self.model.think(now)
 
     def _stalled(self, gap: int) -> None:
         """Excuse what waited while our process, or the whole machine, stood still."""

@@ -94,7 +94,7 @@ def _measure(crew: Crew, drive: Driver, model: Open | Closed) -> Result:
         response=recorder.response,
         service=recorder.service,
         lag=recorder.lag,
-        seconds=max((model.closed or now) - (model.opened or now), 1) / 1e9,
+        seconds=max((model.closed or now) - (model.opened or now) - model.paused, 1) / 1e9,
         in_window=recorder.in_window,
         offered=model.offered if isinstance(model, Open) else 0,
         queued=model.queued if isinstance(model, Open) else 0,

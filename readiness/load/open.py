@@ -11,11 +11,9 @@ from readiness.load.crew import Crew
 from readiness.load.recorder import Recorder
 from readiness.load.warmth import Warmth
 
-_ARRIVAL_NS = 500_000
+_ARRIVAL_NS = 250_000
 """Between the openings of two connections at least, lest they overflow the listen backlog."""
 _LEAST_WARM = 8
-_OPENING_NS = 250_000_000
-"""For all of them together, unless that would be closer."""
 _LEAD_NS = 2_000_000
 _BACKLOG_NS = 50_000_000
 _BACKLOGS = 20_000
@@ -25,6 +23,8 @@ _WARM_SHARE = 0.25
 """Of the schedule, the part that is given to warming up at most."""
 _MORE = 1.3
 """So many times the samples are taken before asking again whether they are enough."""
+_PAUSE_NS = 250_000_000
+"""Arrivals pause until what is under way is answered, or so long, before it is asked."""
 _NEVER = 1 << 62
 
 Enough = Callable[[Recorder], bool]
@@ -46,6 +46,8 @@ class Schedule:
     seed: str = ""
     phase: float | None = None
     """The place among processes that share an even rate, 0..1."""
+    opening: float = 0.25
+    """Seconds over which connections are opened, if the rate itself is not quicker."""
 
     @property
     def seconds(self) -> float:
@@ -72,6 +74,9 @@ class Open:
         self._starts: Iterator[int] = iter(())
         self._next = self._began = self._counted = 0
         self.opened = self.closed = 0
+        self.paused = 0
+        """Nanoseconds of the window in which nobody came, for we were thinking."""
+        self._paused_at = self._awaited = 0  # when that began, and whom it keeps waiting
         self.settled = False
         self.offered = 0
         """Arrivals of the window."""
@@ -91,7 +96,9 @@ class Open:
         self._next = now
         # no faster than the schedule itself, or opening would be the greatest load of all
         gap = 1e9 / max(self._schedule.stages[0].rate, 1e-9)
-        self._between = max(_ARRIVAL_NS, round(min(gap, _OPENING_NS / len(self._cold))))
+        self._between = max(
+            _ARRIVAL_NS, round(min(gap, self._schedule.opening * 1e9 / len(self._cold)))
+        )
 
     def free(self, channel: Channel, at: int) -> None:
         """Part of Model."""
@@ -132,6 +139,7 @@ class Open:
             self.opened = self.opened or now
             self.closed = now
             self._crew.recorder.close_window(now)
+        self._paused_at = 0
         self._began = self._began or now
         self._next = _NEVER
         self._cold.clear()
@@ -183,16 +191,28 @@ class Open:
 
     def _following(self, now: int) -> int:
         """Return the next arrival, unless the schedule or the wish for samples is at its end."""
-        if self.offered >= self._wanted:
-            if self._enough(self._crew.recorder):
-                self.stop(now)
-                return _NEVER
-            self._wanted = round(self._wanted * _MORE)
         start = next(self._starts, None)
         if start is None:
             self.stop(max(now, self._began + round(self._schedule.seconds * 1e9)))
             return _NEVER
+        if self.offered >= self._wanted:
+            self._paused_at, self._awaited = now, start
+            return _NEVER
         return self._began + start
+
+    def think(self, now: int) -> None:
+        """Part of Model: end it if the samples are enough; else go on as if without a pause."""
+        paused_at = self._paused_at
+        if not paused_at or (self._busy and now < paused_at + _PAUSE_NS):
+            return
+        if self._enough(self._crew.recorder):
+            self.stop(paused_at)
+            return
+        self._wanted = round(self._wanted * _MORE)
+        pause = time.monotonic_ns() - paused_at
+        self._began += pause
+        self.paused += pause
+        self._paused_at, self._next = 0, self._began + self._awaited
 
     def _warm(self, now: int) -> None:
         self._warmth.feed(self._crew.recorder.recent())

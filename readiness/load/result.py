@@ -121,10 +121,16 @@ class Result:
             return f"this process used {self.cpu:.0%} of its processor"
         if not self.offered:
             q = 0.5
-        lag, response = self.lag.point(q), self.response.point(q)
-        if lag > LAG_FLOOR_MS and lag > LAG_LIMIT * response:
+        if late(self.lag, self.response, q):
+            lag, response = self.lag.point(q), self.response.point(q)
             return f"requests left {lag:.1f} ms late (p{100 * q:g}), of {response:.1f} ms measured"
         return ""
+
+
+def late(lag: Series, response: Series, q: float) -> bool:
+    """Whether our lateness may be what makes the `q` quantile of response times what it is."""
+    mine = lag.point(q)
+    return mine > LAG_FLOOR_MS and mine > LAG_LIMIT * response.point(q)
 
 
 def merge(results: Sequence[Result]) -> Result:

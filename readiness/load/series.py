@@ -39,7 +39,7 @@ class Series:
         self._filling = Counting()  # the next batch
         self._recent: array[int] = array("q")  # not counted yet; all there is, at first
         self._counted = 0
-        self._maximum = 0
+        self._maximum = self._sum = 0
 
     def add(self, values: Sequence[int]) -> None:
         """Take in a chunk (ns), not older than what is here; ValueError for one below zero."""
@@ -49,6 +49,7 @@ class Series:
             raise ValueError(f"a duration below zero: {min(values)} ns")
         self._forget()
         self._maximum = max(self._maximum, max(values))
+        self._sum += sum(values)
         self._recent.extend(values)
         if self._counted or len(self._recent) > self._held:
             self._bin(_AT_ONCE * len(values))
@@ -75,6 +76,7 @@ class Series:
             self._filling = Counting()
         self._counted = whole - len(self._recent)
         self._maximum = max(self._maximum, other._maximum)
+        self._sum += other._sum
         self._forget()
 
     @property
@@ -86,6 +88,11 @@ class Series:
     def maximum_ms(self) -> float:
         """The greatest sample, exactly; 0 if there is none."""
         return self._maximum / _MS
+
+    @property
+    def mean_ms(self) -> float:
+        """The mean of all samples, exactly; 0 if there is none."""
+        return self._sum / self.n / _MS if self.n else 0.0
 
     def quantile(self, q: float) -> Estimate:
         """Estimate the `q` quantile (ms); empty where the samples cannot bound it."""

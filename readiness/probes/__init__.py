@@ -3,7 +3,7 @@
 import importlib
 import pkgutil
 import ssl
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, cast
 
@@ -11,7 +11,11 @@ from pydantic import BaseModel, ConfigDict
 
 from readiness.inventory import Service, Tier
 from readiness.load.caps import Budget
+from readiness.load.result import Result
 from readiness.measurement import Values
+
+PROBE_SECONDS = 60.0
+"""The longest that one attempt of a probe may take, unless its settings ask for more."""
 
 Address = tuple[int, str, int]
 """(socket family, numeric IP, port)"""
@@ -21,6 +25,11 @@ class ProbeSettings(BaseModel):
     """What a user may write under `probes: <name>:` of a service. Each probe subclasses it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    @property
+    def at_most_seconds(self) -> float:
+        """What one attempt may take, within the run's deadline."""
+        return PROBE_SECONDS
 
 
 @dataclass(frozen=True)
@@ -45,6 +54,8 @@ class Context:
     """Name resolution that a hanging resolver cannot hold past the deadline."""
     budget: Budget
     """What the run may still ask of each host under load."""
+    trials: MutableMapping[Hashable, Result]
+    """What short trials of the run found, so that none is made twice."""
     conceal: Callable[[str], None]
     """Registers a secret learned at run time (a token), to be masked in whatever is written."""
 

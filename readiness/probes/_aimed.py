@@ -39,9 +39,16 @@ class Aimed:
         self._context = context
 
     async def closed(self, level: Level) -> Result:
-        """Put `level` on the service; ProbeError if no connection got as far as a request."""
+        """Put `level` on the service; ProbeError if no connection got as far as a request.
+
+        A trial that this run has made already is not made again.
+        """
+        trial = (self._endpoint, self._request.raw, self._check, level.users)
+        known = self._context.trials.get(trial) if level.trial else None
+        if known and known.response.n >= level.least:
+            return known
         left = self._context.budget.left(self._endpoint.host)
-        return self._reached(
+        result = self._reached(
             await run(
                 self._endpoint,
                 self._request,
@@ -51,6 +58,9 @@ class Aimed:
                 deadline=self._context.deadline,
             )
         )
+        if level.trial:
+            self._context.trials[trial] = result
+        return result
 
     async def open(
         self, schedule: Schedule, enough: Enough = lambda _: True, watch: Watch | None = None

@@ -17,6 +17,8 @@ from readiness.probes._login import HeaderName
 
 _PATH = re.compile(r"\.([A-Za-z0-9_-]+)|\[(\d{1,4})\]")
 READING = frozenset({"GET", "HEAD"})
+SPARE_SECONDS = 30.0
+"""What finding a pace, and requests that time out, may add to the time that was asked for."""
 _LIMITED_SHARE = 0.01
 """With more refusals for coming too often, what is left does not show what the service can do."""
 

@@ -13,19 +13,26 @@ _SHARE = 0.5
 """Of the time left to the deadline, the part that sampling may take."""
 
 
-async def sample(exchange: Callable[[], Awaitable[object]], n: int, context: Context) -> Values:
+async def sample(
+    exchange: Callable[[], Awaitable[object]], n: int, context: Context, at_once: int = 1
+) -> Values:
     """Time `exchange` up to `n` times after one to warm up; return `p50_ms` and `p95_ms`.
 
-    Each exchange is bounded by `within`. When half of the time to the deadline is used up,
-    sampling ends early; `p95_ms_because` then explains an estimate left empty.
+    Up to `at_once` are under way together, each bounded by `within`. When half of the time to the
+    deadline is used up, sampling ends early; `p95_ms_because` then explains an estimate left empty.
     """
     clock = asyncio.get_running_loop().time
     began = clock()
     give_up = began + _SHARE * (context.deadline - began)
     await _timed(exchange, context)
     samples: list[float] = []
-    while len(samples) < n and clock() < give_up:
-        samples.append(await _timed(exchange, context))
+    turns = iter(range(n))
+
+    async def repeat() -> None:
+        while clock() < give_up and next(turns, None) is not None:
+            samples.append(await _timed(exchange, context))
+
+    await asyncio.gather(*(repeat() for _ in range(at_once)))
     values: Values = {"p50_ms": quantile(samples, 0.5), "p95_ms": (p95 := quantile(samples, 0.95))}
     if p95.value is None:
         cut = f" taken in {clock() - began:.1f} s" if len(samples) < n else ""

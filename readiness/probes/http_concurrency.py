@@ -16,9 +16,9 @@ from readiness.load.open import Schedule
 from readiness.load.result import Result
 from readiness.load.scalability import Scalability, fit
 from readiness.measurement import Values
-from readiness.probes import Context
+from readiness.probes import PROBE_SECONDS, Context
 from readiness.probes._aimed import Aimed
-from readiness.probes._load import LoadSettings, latencies, success
+from readiness.probes._load import SPARE_SECONDS, LoadSettings, latencies, success
 
 TIER: Tier = "load"
 KINDS = frozenset({"http", "web"})
@@ -54,7 +54,11 @@ METRICS: Mapping[str, str] = {
 
 _SHARED = ("success_rate", "p95_ms", "requests_per_second")
 _LEAST_PER_USER = 4
-_MOST_PER_USER = 8
+_MOST_PER_USER = 5
+_FOR_P95, _MANY = 76, 10
+"""Samples with which a level has a p95, and users from which on they come in a few turns each."""
+_BELOW = 1 / 6
+"""Part of the time for each level below the highest."""
 _MOST = 200
 _MOST_PER_SECOND = 20_000.0
 """A service quicker than this is held back, lest it is our own processor that is measured."""
@@ -88,15 +92,17 @@ class Settings(LoadSettings):
         None,
         ge=1,
         le=1_000_000,
-        description="requests to time at each number of users at most; "
-        f"if not given {_MOST_PER_USER} a user, and at the highest no fewer than {_MOST}",
+        description="requests to time at each number of users at most; if not given "
+        f"{_MOST_PER_USER} a user and no fewer than {_MOST} at the highest, below it "
+        f"{_LEAST_PER_USER} a user and no fewer than {_FOR_P95}",
     )
     seconds: float = Field(
         0.4,
         gt=0,
         le=300,
-        description="time at each number of users; "
-        f"up to {_PATIENCE} times as long if a user has had fewer than {_LEAST_PER_USER} answers",
+        description="time at each number of users, below the highest a sixth of it; up to "
+        f"{_PATIENCE} times as long if a user has had fewer than {_LEAST_PER_USER} answers, "
+        f"or if {_MANY} users or more had too few for a p95",
     )
 
     rate: float | None = Field(
@@ -113,15 +119,23 @@ class Settings(LoadSettings):
         f"({_KNEE_LIMIT_MS:g} ms if no check sets one): up to {_KNEE_SECONDS:g} s more",
     )
 
+    @property
+    def at_most_seconds(self) -> float:
+        """Part of ProbeSettings."""
+        levels = 2 * _PATIENCE * self.seconds * len(self.users)
+        knee = _KNEE_SECONDS + _KNEE_SPARE if self.knee else 0.0
+        return max(PROBE_SECONDS, levels + knee + SPARE_SECONDS)
+
     def level(self, users: int) -> Level:
         """Return what to put on the service for so many users."""
         highest = users == self.users[-1]
-        most = self.requests or max(_MOST if highest else _LEAST_PER_USER, users * _MOST_PER_USER)
+        per_user, fewest = (_MOST_PER_USER, _MOST) if highest else (_LEAST_PER_USER, _FOR_P95)
+        least = users * _LEAST_PER_USER
         return Level(
             users=users,
-            requests=most,
-            seconds=self.seconds,
-            least=users * _LEAST_PER_USER,
+            requests=self.requests or max(fewest, users * per_user),
+            seconds=self.seconds * (1 if highest else _BELOW),
+            least=max(least, _FOR_P95) if users >= _MANY else least,
             longest=self.seconds * _PATIENCE,
             trial=not highest,
         )

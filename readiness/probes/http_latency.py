@@ -15,11 +15,11 @@ from readiness.load.crew import Crew
 from readiness.load.machine import Machine, load_average
 from readiness.load.open import Enough, Open, Schedule
 from readiness.load.recorder import Recorder
-from readiness.load.result import Result
+from readiness.load.result import Result, late
 from readiness.measurement import Values
-from readiness.probes import Context
+from readiness.probes import PROBE_SECONDS, Context
 from readiness.probes._aimed import Aimed
-from readiness.probes._load import LoadSettings, latencies, success
+from readiness.probes._load import SPARE_SECONDS, LoadSettings, latencies, success
 
 TIER: Tier = "observe"
 KINDS = frozenset({"http", "web"})
@@ -47,17 +47,20 @@ METRICS: Mapping[str, str] = {
     "request": "text: the request that was repeated",
 }
 
-_PACING = Level(users=1, requests=4, seconds=0.3, trial=True)
-_CROWD, _LARGER, _SMALLER = 32, 64, 4
+_PACING = Level(users=1, requests=76, seconds=0.045, least=4, longest=0.3, trial=True)
+_GENTLE_PACING = Level(users=1, requests=4, seconds=0.3, trial=True)
+"""What finds a pace, with the load tier and without: not one request more than it takes."""
+_CROWDS = (48, 16, 4)
 """Users who ask all at once: if that makes none of them wait, half as many requests are in flight
 on average, so that a pool that is just as large as the crowd is half busy."""
-_SLOW_MS = 30.0
-"""A service slower than this is asked by the larger crowd too, lest sampling take a second."""
 _CROWD_COSTS = 1.25
 _CROWD_COSTS_MS = 0.5
-"""A crowd may be answered so much later than one before the service counts as crowded."""
+"""A crowd may be answered so much later than one, on average, before the service counts as crowded:
+of N users on a pool of P, each takes N/P times as long on average, whoever of them it is."""
 _ALONE = 0.5
 """Requests in flight on average where every crowd was one too many: half of a single worker."""
+_BRISK_SECONDS, _LEISURELY_SECONDS = 0.01, 0.25
+"""For opening all connections: at once where as many were served at once, else one by one."""
 _LEAST_SLOTS = 8
 _SLOTS_PER_REQUEST = 4
 """Connections in all for each request in flight on average that was asked for."""
@@ -74,8 +77,10 @@ _WARMING = 1.3
 """So much longer than the sampling is the whole, since it begins with a warm-up."""
 _PLENTY = 3000
 """Samples after which only an interval around a limit asks for more."""
-_QUICK_PER_SECOND = 2000.0
+_QUICK_PER_SECOND = 4000.0
 """A service that bears this rate with ease gives so many samples at once."""
+_BRIEFEST_SECONDS = 0.2
+"""A service that bears less gives as many as come in this time, or what was asked for."""
 
 
 @dataclass(frozen=True)
@@ -120,9 +125,15 @@ class Settings(LoadSettings):
         ge=1,
         le=64,
         description="requests in flight at most, a quarter of it on average; if not given "
-        f"as many as are served as quickly as one alone, up to {slots(_LARGER / 2)}; at most "
+        f"as many as are served as quickly as one alone, up to {slots(_CROWDS[0] / 2)}; at most "
         f"{GENTLE.in_flight}, and {GENTLE.per_second:g} requests/s, without the load tier",
     )
+
+    @property
+    def at_most_seconds(self) -> float:
+        """Part of ProbeSettings: twice the sampling, if the first try is not light enough."""
+        return max(PROBE_SECONDS, 2 * _WARMING * self.seconds + SPARE_SECONDS)
+
     arrivals: Spacing = Field(
         "poisson",
         description="`poisson`, as users come; `constant` spacing misses what repeats in step",
@@ -170,7 +181,8 @@ def _company(before: Machine) -> Values:
 
 
 async def _sample(aimed: Aimed, service: Service, settings: Settings, context: Context) -> Result:
-    pace = await aimed.closed(_PACING)
+    freely = "load" in context.allowed
+    pace = await aimed.closed(_PACING if freely else _GENTLE_PACING)
     most = bounds_for(settings, context)
     if not pace.statuses:
         # one silence is no verdict: every slot asks once more, all at the same time
@@ -178,10 +190,10 @@ async def _sample(aimed: Aimed, service: Service, settings: Settings, context: C
         pace = await aimed.closed(again)
     if not pace.statuses:
         return pace
-    if settings.in_flight is None and "load" in context.allowed:
+    if settings.in_flight is None and freely:
         mean = await _bearable(aimed, pace)
         most = replace(most, in_flight=slots(mean), mean=mean)
-    fixed = settings.samples is not None or "load" not in context.allowed
+    fixed = settings.samples is not None or not freely
     enough = (lambda _: True) if fixed else decides(context.limits)
     for slower in (1.0, _SLOWER):
         bounds = replace(most, mean=most.mean / slower, per_second=most.per_second / slower)
@@ -192,6 +204,7 @@ async def _sample(aimed: Aimed, service: Service, settings: Settings, context: C
             samples=n,
             spacing=settings.arrivals,
             seed=f"{context.run_id} {service.name}",
+            opening=_BRISK_SECONDS if bounds.mean > _ALONE else _LEISURELY_SECONDS,
         )
         lookout = _Lookout()
         result = await aimed.open(schedule, enough, lookout.look)
@@ -233,20 +246,27 @@ def bounds_for(settings: Settings, context: Context) -> Bounds:
 
 async def _bearable(aimed: Aimed, one: Result) -> float:
     """Return how many requests may be in flight on average without waiting for each other."""
+    most = math.inf
+    for users in _CROWDS:
+        if users <= most:
+            level = Level(users=users, requests=users, seconds=0.2, trial=True)
+            crowd = await aimed.closed(level)
+            if eases(one, crowd):
+                return users / 2
+            most = room(one, crowd, users)
+    return _ALONE
 
-    async def bears(users: int) -> bool:
-        crowd = Level(users=users, requests=2 * users, seconds=0.2, trial=True)
-        return eases(one, await aimed.closed(crowd))
 
-    if not await bears(_CROWD):
-        return _SMALLER / 2 if await bears(_SMALLER) else _ALONE
-    slow = one.service.point(0.5) > _SLOW_MS
-    return _LARGER / 2 if slow and await bears(_LARGER) else _CROWD / 2
+def room(one: Result, crowd: Result, users: int) -> float:
+    """Return how many at once may be served with ease, where a crowd of `users` was not."""
+    if crowd.successes < crowd.n or not crowd.service.n:
+        return users / 4
+    return users * _CROWD_COSTS * one.service.point(0.5) / crowd.service.mean_ms
 
 
 def eases(one: Result, crowd: Result) -> bool:
     """Whether the crowd was served as well and as quickly as one."""
-    alone, together = one.service.point(0.5), crowd.service.point(0.5)
+    alone, together = one.service.point(0.5), crowd.service.mean_ms
     quick = together <= alone * _CROWD_COSTS + _CROWD_COSTS_MS
     return quick and crowd.successes == crowd.n
 
@@ -254,11 +274,12 @@ def eases(one: Result, crowd: Result) -> bool:
 def plan(pace: Result, seconds: float, most: Bounds, samples: int) -> tuple[int, float]:
     """Return how many requests to send in how many seconds, so that few are in flight at once.
 
-    That is `samples`, or plenty of a quick service. By Little's law the mean number in flight is
-    the rate times the service time that `pace` saw.
+    That is `samples`, more of a quick service, and plenty of a very quick one. By Little's law the
+    mean number in flight is the rate times the service time that `pace` saw.
     """
     per_second = min(most.mean / max(_typical(pace, seconds), 1e-6), most.per_second)
-    wanted = max(samples, _PLENTY) if per_second >= _QUICK_PER_SECOND else samples
+    quick = per_second >= _QUICK_PER_SECOND
+    wanted = max(samples, _PLENTY if quick else int(per_second * _BRIEFEST_SECONDS))
     n = min(wanted, most.samples, max(most.in_flight, int(per_second * seconds)))
     return n, min(n / per_second, max(seconds, n / most.per_second))
 
@@ -267,11 +288,14 @@ def _typical(pace: Result, seconds: float) -> float:
     """Return how long an answer takes (s), a success where there is one; `seconds` if none came."""
     if pace.service.n:
         return pace.service.point(0.5) / 1000
-    return pace.seconds / min(pace.n, _PACING.requests) if pace.statuses else seconds
+    return pace.seconds / min(pace.n, _GENTLE_PACING.requests) if pace.statuses else seconds
 
 
 def decides(limits: Mapping[str, tuple[float, float]]) -> Enough:
-    """Return whether samples so far settle every check that reads them."""
+    """Return whether samples so far settle every check that reads them.
+
+    While one in a hundred was sent late, more may show that it was a moment's trouble of ours.
+    """
 
     def enough(recorder: Recorder) -> bool:
         seen = recorder.preview()
@@ -279,6 +303,8 @@ def decides(limits: Mapping[str, tuple[float, float]]) -> Enough:
         found = {f"p{p}_ms": seen.response.quantile(p / 100) for p in (50, 95, 99)}
         found["success_rate"] = rate(seen.successes, asked)
         plenty = asked >= _PLENTY
+        if not plenty and late(seen.lag, seen.response, 0.99):
+            return False
         return all(_clear(found[m], *limits[m], plenty) for m in found if m in limits)
 
     return enough

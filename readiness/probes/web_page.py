@@ -31,6 +31,7 @@ METRICS: Mapping[str, str] = {
     **COLD_METRICS,
 }
 _MOST_SAMPLES = 80
+_AT_ONCE = 8
 _HEAD_SEARCHED = 64 << 10  # characters; the parser is quadratic on hostile markup
 _LONGEST_TITLE = 200
 
@@ -56,7 +57,7 @@ async def measure(service: Service, settings: Settings, context: Context) -> Val
     async def again() -> None:
         outcomes[_outcome(await exchange(context, to))] += 1
 
-    timed = await sample(again, min(context.samples, _MOST_SAMPLES), context)
+    timed = await sample(again, min(context.samples, _MOST_SAMPLES), context, _AT_ONCE)
     return {**_page(first, settings.text), **_ok(path, outcomes), **timed, **first.cold}
 
 

@@ -105,6 +105,24 @@ async def test_more_is_asked_for_until_it_is_enough(driver: DriverName) -> None:
     assert result.offered == 84  # 50, a third more, and a third more again
 
 
+@pytest.mark.alone
+async def test_thinking_makes_no_request_late(driver: DriverName) -> None:
+    thought: list[int] = []
+
+    def enough(recorder: Recorder) -> bool:
+        thought.append(recorder.preview().response.n)
+        time.sleep(0.05)
+        return len(thought) == 3
+
+    async with servers.serving(servers.Web(lambda _: OK, delay=0.01)) as port:
+        schedule = at_rate(200, 30, 16, samples=60)
+        result = await opened(port, schedule, enough=enough, driver=driver)
+    assert thought == [60, 78, 101]  # all that was asked for is answered by then
+    assert result.lag.point(0.99) < 10
+    assert result.late == 0
+    assert result.offered / result.seconds == pytest.approx(200, rel=0.35)  # pauses left out
+
+
 async def test_the_deadline_holds(driver: DriverName) -> None:
     began = time.monotonic()
     async with servers.serving(servers.Web(lambda _: OK, delay=0.02)) as port:

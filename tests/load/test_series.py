@@ -50,6 +50,14 @@ def test_raw_samples_give_the_very_estimate(q: float) -> None:
     assert drawn(series(values).quantile(q)) == pytest.approx(drawn(expected))
 
 
+@given(DURATIONS, st.integers(1, 3))
+def test_the_mean_is_exact_however_it_is_kept(values: list[int], parts: int) -> None:
+    whole = Series(KEPT // 10)
+    for place in range(parts):
+        whole.merge(series(values[place::parts], KEPT // 10))
+    assert whole.mean_ms == pytest.approx(sum(values) / len(values) / MS if values else 0)
+
+
 @given(DURATIONS, st.integers(1, 50))
 def test_chunks_make_no_difference(values: list[int], chunk: int) -> None:
     whole, parts = series(values, chunk=1000), series(values, chunk=chunk)

@@ -35,6 +35,7 @@ def context(concealed: list[str]) -> Context:
         tls=functools.cache(ssl.create_default_context),
         resolve=resolve,
         budget=Budget(),
+        trials={},
         conceal=concealed.append,
     )
 

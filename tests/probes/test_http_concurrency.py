@@ -71,6 +71,31 @@ async def test_a_service_that_scales_serves_everyone(context: Context) -> None:
 
 @pytest.mark.anyio
 @pytest.mark.alone
+async def test_what_one_user_sees_is_not_measured_twice_in_a_run(context: Context) -> None:
+    web = servers.Web(lambda _: OK, delay=0.02)
+    async with servers.serving(web) as port:
+        first = await measured(port, context, users=(1, 2))
+        again = await measured(port, context, users=(1, 2))
+        other = await measured(port, replace(context, trials={}), users=(1, 2))
+    rates = [each["users.1.requests_per_second"] for each in (first, again, other)]
+    assert rates[0] == rates[1] != rates[2]
+    assert first["users.2.requests_per_second"] != again["users.2.requests_per_second"]
+
+
+@pytest.mark.parametrize("users", [10, 20, 50])
+def test_every_level_of_some_users_has_a_p95(users: int) -> None:
+    level = probe.Settings(users=(1, users, 100)).level(users)
+    assert min(level.least, level.requests) >= 72
+
+
+def test_a_probe_may_take_as_long_as_its_settings_ask_for() -> None:
+    assert probe.Settings().at_most_seconds == 60
+    assert probe.Settings(seconds=300, users=(1, 50)).at_most_seconds > 2 * 300
+    assert probe.Settings(seconds=3, knee=True).at_most_seconds > 2 * 3 * 3 + 40
+
+
+@pytest.mark.anyio
+@pytest.mark.alone
 async def test_the_number_of_requests_is_bounded(context: Context) -> None:
     web = servers.always(OK)
     async with servers.serving(web) as port:

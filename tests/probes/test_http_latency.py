@@ -225,9 +225,10 @@ def soon(context: Context, seconds: float) -> float:
     return context.deadline - 60 + seconds
 
 
-def timed(milliseconds: float, n: int = 5) -> Result:
+def timed(*milliseconds: float, n: int = 5) -> Result:
     times = Series()
-    times.add(array("q", [round(milliseconds * 1e6)] * n))
+    times.add(array("q", [round(each * 1e6) for each in milliseconds] * n))
+    n *= len(milliseconds)
     return Result(
         check=Check(),
         codes={200: n},
@@ -264,7 +265,8 @@ def timed(milliseconds: float, n: int = 5) -> Result:
         (53, 400, 377, 10),
         (2000, 400, 10, 10),
         (0.2, None, 3000, 0.75),
-        (0.9, None, 3000, 1.35),
+        (0.45, None, 3000, 0.75),
+        (0.9, None, 444, 0.2),
         (1.1, None, 400, 0.22),
         (20, None, 400, 4),
     ],
@@ -308,6 +310,13 @@ def test_more_slots_only_where_a_crowd_costs_nothing() -> None:
     assert probe.eases(timed(0.1), timed(0.5))
     assert not probe.eases(timed(10), timed(16))
     assert not probe.eases(timed(10), replace(timed(10), codes={200: 20, 503: 1}))
+    assert not probe.eases(timed(10), timed(10, 10, 20))  # a third waits for a turn
+
+
+def test_the_next_crowd_is_no_larger_than_what_was_seen_to_be_served_at_once() -> None:
+    assert probe.room(timed(10), timed(20), 64) == pytest.approx(40)
+    assert probe.room(timed(10), timed(160), 64) == pytest.approx(5)
+    assert probe.room(timed(10), replace(timed(10), codes={200: 3, 503: 2}), 64) == 16
 
 
 @pytest.mark.anyio

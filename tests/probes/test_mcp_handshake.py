@@ -192,8 +192,8 @@ async def test_every_sample_reaches_the_server(context: Context) -> None:
     async with serving(old.web) as port:
         p50 = (await probe(f"http://127.0.0.1:{port}/mcp", replace(context, samples=500)))["p50_ms"]
     assert isinstance(p50, Estimate)
-    assert p50.n == 80
-    assert old.methods.count("tools/list") == 1 + 1 + 80  # the listing, one to warm up, samples
+    assert p50.n == 76
+    assert old.methods.count("tools/list") == 1 + 1 + 76  # the listing, one to warm up, samples
 
 
 async def test_all_pages_are_read(context: Context) -> None:

@@ -142,6 +142,7 @@ class Session:
             run_id=asked.run_id,
             tls=functools.cache(ssl.create_default_context),
             resolve=self._resolve,
+            trials={},
             budget=Budget(),
             conceal=lambda _: None,
         )
