@@ -17,6 +17,7 @@ from readiness.failure import ProbeError, classify
 from readiness.histogram import Histogram
 from readiness.inventory import Service
 from readiness.load.check import Check
+from readiness.load.recorder import Recorder
 from readiness.load.result import Result
 from readiness.load.series import Series
 from readiness.measurement import Values
@@ -317,6 +318,19 @@ def test_the_next_crowd_is_no_larger_than_what_was_seen_to_be_served_at_once() -
     assert probe.room(timed(10), timed(20), 64) == pytest.approx(40)
     assert probe.room(timed(10), timed(160), 64) == pytest.approx(5)
     assert probe.room(timed(10), replace(timed(10), codes={200: 3, 503: 2}), 64) == 16
+
+
+@pytest.mark.parametrize(
+    ("n", "late", "enough"), [(400, 0, True), (400, 8, False), (3000, 60, True)]
+)
+def test_more_is_taken_while_what_we_sent_late_may_decide(n: int, late: int, enough: bool) -> None:
+    recorder = Recorder(Check())
+    recorder.open_window(1)
+    for place in range(n):
+        lag = 3_000_000 if place < late else 0
+        sent = 10 + place * 1_000_000
+        recorder.add((sent, sent, sent + 15_000_000, lag, 200, 1))
+    assert probe.decides({"p95_ms": (100.0, 200.0)})(recorder) is enough
 
 
 @pytest.mark.anyio
