@@ -1,9 +1,9 @@
 """Inventory -> plan -> measurements: settings bound before any traffic, then safe, bounded runs."""
 
 import asyncio
+import contextlib
 import functools
 import importlib
-import re
 import ssl
 import time
 from collections import defaultdict
@@ -19,6 +19,7 @@ from readiness.document import ConfigurationError, Document, bind
 from readiness.document.complaint import suggest
 from readiness.failure import Failure, classify
 from readiness.inventory import Inventory, Service, Tier
+from readiness.inventory.url import split
 from readiness.load.caps import Budget
 from readiness.load.result import Result
 from readiness.mask import Masker
@@ -178,35 +179,34 @@ class _Slot:
     """One permit, held within its context."""
 
     def __init__(self, slots: Slots, service: Service) -> None:
-        self._slots, self._held = slots, list[asyncio.Semaphore]()
-        self._origin = slots.origins[_origin(service)]
+        self._slots, self._permits = slots, (slots.origins[_origin(service)], slots.all, slots.most)
+        self._held, self._given_back = 0, False
 
     async def __aenter__(self) -> None:
-        slots = self._slots
         try:
-            for permit in (self._origin, slots.all, slots.most):
+            for permit in self._permits:
                 await permit.acquire()
-                self._held.append(permit)
+                self._held += 1
         except asyncio.CancelledError:
-            self._let_go(0)
+            for permit in self._permits[: self._held]:
+                permit.release()
             raise
-        self._late = asyncio.get_running_loop().call_later(slots.patience, self._give_back)
+        loop = asyncio.get_running_loop()
+        self._late = loop.call_later(self._slots.patience, self._give_back)
 
     async def __aexit__(self, *_: object) -> None:
         self._late.cancel()
-        if len(self._held) > 1:
+        if not self._given_back:
             self._give_back()
-        self._let_go(0)
+        self._slots.most.release()
 
     def _give_back(self) -> None:
         """Give back all but the place among the most that there may be."""
-        self._held.reverse()
-        self._let_go(1)
+        origin, everywhere, _ = self._permits
+        origin.release()
+        everywhere.release()
+        self._given_back = True
         self._slots.given_back()
-
-    def _let_go(self, but: int) -> None:
-        while len(self._held) > but:
-            self._held.pop().release()
 
 
 class Collector:
@@ -303,16 +303,18 @@ class Collector:
         longest = step.settings.at_most_seconds
         deadline = min(self._deadline, loop.time() + longest)
         if loop.time() >= deadline:
-            late = self._late(loop.time(), longest)
-            return _measurement(step, attempt, started_at, began, {}, late)
-        bound = asyncio.timeout_at(deadline)
+            failure = self._late(loop.time(), longest)
+            return _measurement(step, attempt, started_at, began, {}, failure)
+        # what bears company bounds each of its exchanges, and thousands of timers cost
+        bound = None if _bears_company(step) else asyncio.timeout_at(deadline)
         try:
-            async with bound:
+            async with bound or contextlib.nullcontext():
                 context = self._context(step, deadline)
                 values = await step.probe.measure(step.service, step.settings, context)
             return _measurement(step, attempt, started_at, began, values, None)
         except Exception as error:
-            failure = self._late(loop.time(), longest) if bound.expired() else classify(error)
+            late = bound is not None and bound.expired()
+            failure = self._late(loop.time(), longest) if late else classify(error)
         return _measurement(step, attempt, started_at, began, {}, failure)
 
     def _late(self, now: float, longest: float) -> Failure:
@@ -362,8 +364,8 @@ def _failed(step: Step, attempt: int, failure: Failure) -> Measurement:
 
 def _origin(service: Service) -> str:
     """Return scheme, host and port; it is compared, never shown."""
-    scheme, _, rest = service.url.get_secret_value().partition("://")
-    return f"{scheme}://{re.split('[/?#]', rest, maxsplit=1)[0].rpartition('@')[2]}"
+    parts = split(service.url.get_secret_value())
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
 
 def _bears_company(step: Step) -> bool:

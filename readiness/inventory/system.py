@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, field_validator
 
 from readiness import secret
 from readiness.document.complaint import suggest
+from readiness.inventory import url
 from readiness.inventory.service import (
     DEFAULT_PROBES,
     Frozen,
@@ -159,7 +159,7 @@ class Inventory(Frozen):
         found: list[str] = []
         public = [self.model_dump_json(), *(p for kind in DEFAULT_PROBES.values() for p in kind)]
         for service in self.services:
-            found += secret.of_url(urlsplit(service.url.get_secret_value()))
+            found += secret.of_url(url.split(service.url.get_secret_value()))
             found += secret.of_settings(service.probes)
             public += secret.public_texts(service.probes)
         openly = "\n".join(public)

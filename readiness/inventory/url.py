@@ -1,5 +1,6 @@
 """The URL of a service: what is wrong with it, and the part of it that is fit to be shown."""
 
+import functools
 import ipaddress
 import re
 from collections.abc import Mapping
@@ -36,6 +37,10 @@ _LONGEST_HOST = 253
 _ENCODE = "In a user or password write / as %2F, ? as %3F, # as %23 and @ as %40"
 
 
+split = functools.lru_cache(maxsize=8192)(urlsplit)
+"""The parts of a URL, which are asked for again and again."""
+
+
 def fault(url: str, kind: str) -> str | None:
     """Return what is wrong with `url` for a service of `kind` and how to mend it, or None.
 
@@ -54,7 +59,7 @@ def fault(url: str, kind: str) -> str | None:
         allowed = " or ".join(f"{one}://" for one in schemes)
         return f"must start with {allowed} for a service of kind {kind}. {example}"
     try:
-        parts = urlsplit(url)
+        parts = split(url)
         return _misplaced(parts) or _host_fault(parts) or _port_fault(parts, example)
     except ValueError:
         return f"is not a valid URL. {example}"
@@ -98,7 +103,7 @@ def _port_fault(parts: SplitResult, example: str) -> str | None:
 
 def public(url: str) -> str:
     """Return `url` without user, password, query and fragment."""
-    parts = urlsplit(url)
+    parts = split(url)
     host = parts.hostname or ""
     host = f"[{host}]" if ":" in host else host
     port = f":{parts.port}" if parts.port else ""
@@ -107,5 +112,5 @@ def public(url: str) -> str:
 
 def port(url: str) -> int | None:
     """Return the port of `url`, its scheme's own where it names none."""
-    parts = urlsplit(url)
+    parts = split(url)
     return parts.port or _PORTS.get(parts.scheme)

@@ -1,17 +1,17 @@
 """One request -> one bounded answer, on a connection of its own, with the time of each step."""
 
 import base64
-import contextlib
 import socket
 import ssl
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, unquote
 
 from readiness import __version__
 from readiness.failure import Failure, ProbeError, classify
 from readiness.inventory import Service
+from readiness.inventory.url import split
 from readiness.probes import Address, Context
 from readiness.probes._answer import BODY_LIMIT, Answer
 from readiness.probes._connection import Addresses, Stopwatch, dial, handshake_ms, within
@@ -45,7 +45,7 @@ def target(service: Service, path: str, *, anonymous: bool = False) -> Target:
 
     The URL's user, password and query count as credentials: `anonymous` leaves them out.
     """
-    url = urlsplit(service.url.get_secret_value())
+    url = split(service.url.get_secret_value())
     tls, whole = url.scheme == "https", url.path.rstrip("/") + "/" + path.lstrip("/")
     authorization = None
     if url.query and not anonymous:
@@ -91,13 +91,15 @@ async def exchange(
         watch.begin("tls" if to.tls else "")
         exact = _correct(watch, addresses, connection)
         wire = TlsWire(connection, context.tls(), to.host) if to.tls else Wire(connection)
-        with contextlib.closing(wire):  # at once: closing TLS in good order may hang
+        try:
             if isinstance(wire, TlsWire):
                 watch.excuse(await wire.secure())
             watch.begin("first_byte")
             await wire.send(raw)
             head, content, complete = await read(wire, request, watch)
             watch.end(wire.came)
+        finally:
+            wire.close()  # at once: closing TLS in good order may hang
         return Answer(
             status=head.status,
             protocol=head.protocol,

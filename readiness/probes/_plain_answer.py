@@ -4,6 +4,7 @@ Plain is a whole head of unambiguous lines, a final status that has a body, and 
 is not is left to h11, at eight times the price; what is, h11 would read alike.
 """
 
+import functools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -51,9 +52,16 @@ def _headers(lines: list[bytes]) -> Mapping[str, str] | None:
     """Return names in lower case -> values, repeated ones joined; None if a line is not plain."""
     headers: dict[str, str] = {}
     for line in lines:
-        found = _FIELD.fullmatch(line)
-        if not found:
+        field = _field(line)
+        if not field:
             return None
-        name, value = found[1].decode().lower(), (found[2] or b"").decode()
+        name, value = field
         headers[name] = f"{headers[name]}, {value}" if name in headers else value
     return headers
+
+
+@functools.lru_cache(maxsize=512)
+def _field(line: bytes) -> tuple[str, str] | None:
+    """Return name and value; cached, since servers are much alike."""
+    found = _FIELD.fullmatch(line)
+    return (found[1].decode().lower(), (found[2] or b"").decode()) if found else None

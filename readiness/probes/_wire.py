@@ -121,11 +121,14 @@ class Wire:
             self.first = self.first or self.came
             return data
         if self._peeks:  # of several segments read together the kernel tells the last one's
-            self.first = _moment(self._socket.recvmsg(1, _ROOM, socket.MSG_PEEK)[1])
+            begun = self._socket.recvmsg(1, _ROOM, socket.MSG_PEEK)[1]
+            self.first = _moment(begun)
             self.unread = time.perf_counter() - self.first
             self._peeks = False
+        else:
+            begun = []
         data, told, _, _ = self._socket.recvmsg(CHUNK, _ROOM)
-        self.came = _moment(told)
+        self.came = self.first if begun and told == begun else _moment(told)
         return data
 
     async def _readable(self) -> None:

@@ -104,14 +104,15 @@ def _contradiction(answer: Answer, report: HealthReport | NoReport) -> Values:
 
 def _judged(metric: str, path: str, answer: Answer, report: HealthReport | NoReport) -> Values:
     """Return `metric` unless it is unknown, and `<metric>_because` if it needs explaining."""
-    because = f"GET {public_path(path)} answered {answer.outcome}"
-    if answer.ok and (doubt := _doubt(report)):
-        return {f"{metric}_because": f"{because}, but {doubt}"}
+    doubt = _doubt(report) if answer.ok else ""
     healthy = answer.ok and not _says_down(report)
-    said = _said(report) if isinstance(report, HealthReport) else ""
     spotless = isinstance(report, NoReport) or (report.state == "up" and not report.failing)
-    if healthy and spotless:
+    if healthy and spotless and not doubt:
         return {metric: True}
+    because = f"GET {public_path(path)} answered {answer.outcome}"
+    if doubt:
+        return {f"{metric}_because": f"{because}, but {doubt}"}
+    said = _said(report) if isinstance(report, HealthReport) else ""
     but = "but" if answer.ok and not healthy else "and"
     return {metric: healthy, f"{metric}_because": f"{because} {but} {said}" if said else because}
 
