@@ -67,7 +67,7 @@ def test_chunks_make_no_difference(values: list[int], chunk: int) -> None:
 
 
 @given(st.integers(0, 9000), st.integers(1, 3000))
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 def test_binning_loses_nothing(n: int, chunk: int) -> None:
     values = exponential(n)
     folded = series(values, KEPT, chunk)
@@ -133,7 +133,7 @@ def test_raw_workers_are_laid_side_by_side() -> None:
 
 
 @given(st.integers(0, 3000), st.integers(0, 3000), st.integers(0, 3000))
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 def test_merging_counts_every_sample_whatever_the_sizes(a: int, b: int, after: int) -> None:
     one, two, three = exponential(a, 1), exponential(b, 2), exponential(after, 3)
     whole = series(one, KEPT)
