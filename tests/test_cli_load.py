@@ -340,22 +340,25 @@ async def test_a_feed_tells_the_last_seconds() -> None:
 # how it ends
 
 
+@pytest.mark.parametrize("processes", ["1", "2"])
 @pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
-def test_a_signal_leaves_what_was_measured(tmp_path: Path, name: str, code: int) -> None:
+def test_a_signal_leaves_what_was_measured(
+    tmp_path: Path, name: str, code: int, processes: str
+) -> None:
     enough = threading.Event()
     web = Web(lambda _: response(200, BODY))
 
     def answer(_: Request) -> bytes:
-        if len(web.requests) > 300:
+        if len(web.requests) > 400 * int(processes):
             enough.set()
         return response(200, BODY)
 
     web.answer = answer
     with background(web) as (port,):
         words = ["load", url(port), "--rate", "400", "-c", "4", "-d", "60s", "--json"]
-        process = started(words, tmp_path)
+        process = started([*words, "-p", processes], tmp_path)
         assert enough.wait(20)
-        process.send_signal(getattr(signal, name))
+        os.killpg(process.pid, getattr(signal, name))
         process.send_signal(getattr(signal, name))  # a second one costs nothing
         out, err = process.communicate(timeout=10)
     assert process.returncode == code, err

@@ -182,7 +182,9 @@ def main() -> None:
 
     The end of standard input, at the latest that of the parent, ends the job.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to us as well
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # who ends a group of processes sends it to us too
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
     job = pickle.load(sys.stdin.buffer)  # from our own parent
     ended = threading.Event()
 
