@@ -205,13 +205,14 @@ class Open:
         paused_at = self._paused_at
         if not paused_at or (self._busy and now < paused_at + _PAUSE_NS):
             return
-        if self._enough(self._crew.recorder):
-            self.stop(paused_at)
+        enough = self._enough(self._crew.recorder)
+        resumed = time.monotonic_ns()
+        self.paused += resumed - paused_at
+        if enough:
+            self.stop(resumed)
             return
         self._wanted = round(self._wanted * _MORE)
-        pause = time.monotonic_ns() - paused_at
-        self._began += pause
-        self.paused += pause
+        self._began += resumed - paused_at
         self._paused_at, self._next = 0, self._began + self._awaited
 
     def _warm(self, now: int) -> None:

@@ -49,6 +49,7 @@ METRICS: Mapping[str, str] = {
     "recovered_seconds": "s: until that held again after the service had been overrun, if it was",
     "scalability": "text: the Universal Scalability Law fitted to six numbers of users or more",
     "ceiling_requests_per_second": "1/s: what this tool could send at most from this machine",
+    "own_lag_p99_ms": "ms: how late it sends, 99th percentile, at 4,000/s to a server of its own",
     "request": "text: the request that was repeated",
 }
 
@@ -148,11 +149,13 @@ async def measure(service: Service, settings: Settings, context: Context) -> Val
     connection raises. A service that asks for a pause is given it: no more users are tried.
     """
     aimed = await Aimed.at(service, settings, context)
-    most = (await ceiling()).requests_per_second
+    own = await ceiling()
+    most = own.requests_per_second
     values: Values = {
         "request": settings.shown(service),
         "users_max": settings.users[-1],
         "ceiling_requests_per_second": round(most, 1),
+        "own_lag_p99_ms": round(own.lag_p99_ms, 3),
     }
     held_back = min(_MOST_PER_SECOND, _CEILING_SHARE * most)
     seen: Values = {}

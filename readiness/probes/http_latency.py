@@ -20,6 +20,7 @@ from readiness.measurement import Values
 from readiness.probes import PROBE_SECONDS, Context
 from readiness.probes._aimed import Aimed
 from readiness.probes._load import SPARE_SECONDS, LoadSettings, latencies, success
+from readiness.probes._pace import ALONE, CROWDS, GENTLE_PACING, PACING, bearable
 
 TIER: Tier = "observe"
 KINDS = frozenset({"http", "web"})
@@ -47,18 +48,6 @@ METRICS: Mapping[str, str] = {
     "request": "text: the request that was repeated",
 }
 
-_PACING = Level(users=1, requests=76, seconds=0.045, least=4, longest=0.3, trial=True)
-_GENTLE_PACING = Level(users=1, requests=4, seconds=0.3, trial=True)
-"""What finds a pace, with the load tier and without: not one request more than it takes."""
-_CROWDS = (48, 16, 4)
-"""Users who ask all at once: if that makes none of them wait, half as many requests are in flight
-on average, so that a pool that is just as large as the crowd is half busy."""
-_CROWD_COSTS = 1.25
-_CROWD_COSTS_MS = 0.5
-"""A crowd may be answered so much later than one, on average, before the service counts as crowded:
-of N users on a pool of P, each takes N/P times as long on average, whoever of them it is."""
-_ALONE = 0.5
-"""Requests in flight on average where every crowd was one too many: half of a single worker."""
 _BRISK_SECONDS, _LEISURELY_SECONDS = 0.01, 0.25
 """For opening all connections: at once where as many were served at once, else one by one."""
 _LEAST_SLOTS = 8
@@ -94,7 +83,7 @@ class Bounds:
     """Requests in flight on average."""
 
 
-GENTLE = Bounds(samples=400, in_flight=4, per_second=50.0, mean=_ALONE)
+GENTLE = Bounds(samples=400, in_flight=4, per_second=50.0, mean=ALONE)
 """Without the load tier: what no service in production should notice."""
 
 
@@ -125,7 +114,7 @@ class Settings(LoadSettings):
         ge=1,
         le=64,
         description="requests in flight at most, a quarter of it on average; if not given "
-        f"as many as are served as quickly as one alone, up to {slots(_CROWDS[0] / 2)}; at most "
+        f"as many as are served as quickly as one alone, up to {slots(CROWDS[0] / 2)}; at most "
         f"{GENTLE.in_flight}, and {GENTLE.per_second:g} requests/s, without the load tier",
     )
 
@@ -182,7 +171,7 @@ def _company(before: Machine) -> Values:
 
 async def _sample(aimed: Aimed, service: Service, settings: Settings, context: Context) -> Result:
     freely = "load" in context.allowed
-    pace = await aimed.closed(_PACING if freely else _GENTLE_PACING)
+    pace = await aimed.closed(PACING if freely else GENTLE_PACING)
     most = bounds_for(settings, context)
     if not pace.statuses:
         # one silence is no verdict: every slot asks once more, all at the same time
@@ -191,7 +180,7 @@ async def _sample(aimed: Aimed, service: Service, settings: Settings, context: C
     if not pace.statuses:
         return pace
     if settings.in_flight is None and freely:
-        mean = await _bearable(aimed, pace)
+        mean = await bearable(aimed, pace)
         most = replace(most, in_flight=slots(mean), mean=mean)
     fixed = settings.samples is not None or not freely
     enough = (lambda _: True) if fixed else decides(context.limits)
@@ -204,7 +193,7 @@ async def _sample(aimed: Aimed, service: Service, settings: Settings, context: C
             samples=n,
             spacing=settings.arrivals,
             seed=f"{context.run_id} {service.name}",
-            opening=_BRISK_SECONDS if bounds.mean > _ALONE else _LEISURELY_SECONDS,
+            opening=_BRISK_SECONDS if bounds.mean > ALONE else _LEISURELY_SECONDS,
         )
         lookout = _Lookout()
         result = await aimed.open(schedule, enough, lookout.look)
@@ -232,7 +221,7 @@ def bounds_for(settings: Settings, context: Context) -> Bounds:
     """Return what is asked for, and no more than GENTLE where load is not allowed."""
     if "load" in context.allowed:
         samples = settings.samples or max(_PLENTY, context.samples)
-        mean = settings.in_flight / _SLOTS_PER_REQUEST if settings.in_flight else _ALONE
+        mean = settings.in_flight / _SLOTS_PER_REQUEST if settings.in_flight else ALONE
         in_flight = settings.in_flight or slots(mean)
         return Bounds(samples, in_flight, samples / _SPREAD_SECONDS, mean)
     samples = settings.samples or context.samples
@@ -242,33 +231,6 @@ def bounds_for(settings: Settings, context: Context) -> Bounds:
         per_second=min(samples / _SPREAD_SECONDS, GENTLE.per_second),
         mean=GENTLE.mean,
     )
-
-
-async def _bearable(aimed: Aimed, one: Result) -> float:
-    """Return how many requests may be in flight on average without waiting for each other."""
-    most = math.inf
-    for users in _CROWDS:
-        if users <= most:
-            level = Level(users=users, requests=users, seconds=0.2, trial=True)
-            crowd = await aimed.closed(level)
-            if eases(one, crowd):
-                return users / 2
-            most = room(one, crowd, users)
-    return _ALONE
-
-
-def room(one: Result, crowd: Result, users: int) -> float:
-    """Return how many at once may be served with ease, where a crowd of `users` was not."""
-    if crowd.successes < crowd.n or not crowd.service.n:
-        return users / 4
-    return users * _CROWD_COSTS * one.service.point(0.5) / crowd.service.mean_ms
-
-
-def eases(one: Result, crowd: Result) -> bool:
-    """Whether the crowd was served as well and as quickly as one."""
-    alone, together = one.service.point(0.5), crowd.service.mean_ms
-    quick = together <= alone * _CROWD_COSTS + _CROWD_COSTS_MS
-    return quick and crowd.successes == crowd.n
 
 
 def plan(pace: Result, seconds: float, most: Bounds, samples: int) -> tuple[int, float]:
@@ -288,7 +250,7 @@ def _typical(pace: Result, seconds: float) -> float:
     """Return how long an answer takes (s), a success where there is one; `seconds` if none came."""
     if pace.service.n:
         return pace.service.point(0.5) / 1000
-    return pace.seconds / min(pace.n, _GENTLE_PACING.requests) if pace.statuses else seconds
+    return pace.seconds / min(pace.n, GENTLE_PACING.requests) if pace.statuses else seconds
 
 
 def decides(limits: Mapping[str, tuple[float, float]]) -> Enough:

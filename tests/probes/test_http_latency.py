@@ -21,7 +21,7 @@ from readiness.load.recorder import Recorder
 from readiness.load.result import Result
 from readiness.load.series import Series
 from readiness.measurement import Values
-from readiness.probes import Context
+from readiness.probes import Context, _pace
 from readiness.probes import http_latency as probe
 from tests import servers
 from tests.certificates import Authority
@@ -307,17 +307,17 @@ def test_a_single_worker_is_half_busy(context: Context) -> None:
 
 
 def test_more_slots_only_where_a_crowd_costs_nothing() -> None:
-    assert probe.eases(timed(10), timed(12))
-    assert probe.eases(timed(0.1), timed(0.5))
-    assert not probe.eases(timed(10), timed(16))
-    assert not probe.eases(timed(10), replace(timed(10), codes={200: 20, 503: 1}))
-    assert not probe.eases(timed(10), timed(10, 10, 20))  # a third waits for a turn
+    assert _pace.eases(timed(10), timed(12))
+    assert _pace.eases(timed(0.1), timed(0.5))
+    assert not _pace.eases(timed(10), timed(16))
+    assert not _pace.eases(timed(10), replace(timed(10), codes={200: 20, 503: 1}))
+    assert not _pace.eases(timed(10), timed(10, 10, 20))  # a third waits for a turn
 
 
 def test_the_next_crowd_is_no_larger_than_what_was_seen_to_be_served_at_once() -> None:
-    assert probe.room(timed(10), timed(20), 64) == pytest.approx(40)
-    assert probe.room(timed(10), timed(160), 64) == pytest.approx(5)
-    assert probe.room(timed(10), replace(timed(10), codes={200: 3, 503: 2}), 64) == 16
+    assert _pace.room(timed(10), timed(20), 64) == pytest.approx(40)
+    assert _pace.room(timed(10), timed(160), 64) == pytest.approx(5)
+    assert _pace.room(timed(10), replace(timed(10), codes={200: 3, 503: 2}), 64) == 16
 
 
 @pytest.mark.parametrize(

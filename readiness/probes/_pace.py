@@ -1,0 +1,48 @@
+"""One user, then crowds of them -> how many requests a service bears at once without waiting."""
+
+import math
+
+from readiness.load.closed import Level
+from readiness.load.result import Result
+from readiness.probes._aimed import Aimed
+
+PACING = Level(users=1, requests=76, seconds=0.045, least=4, longest=0.3, trial=True)
+GENTLE_PACING = Level(users=1, requests=4, seconds=0.3, trial=True)
+"""One user, with the load tier and without: not one request more than it takes."""
+CROWDS = (48, 16, 4)
+"""Users who ask all at once: if that makes none of them wait, half as many requests are in flight
+on average, so that a pool that is just as large as the crowd is half busy."""
+ALONE = 0.5
+"""Requests in flight on average where every crowd was one too many: half of a single worker."""
+
+_CROWD_COSTS = 1.25
+_CROWD_COSTS_MS = 0.5
+"""A crowd may be answered so much later than one, on average, before the service counts as crowded:
+of N users on a pool of P, each takes N/P times as long on average, whoever of them it is."""
+
+
+async def bearable(aimed: Aimed, one: Result) -> float:
+    """Return how many requests may be in flight on average without waiting for each other."""
+    most = math.inf
+    for users in CROWDS:
+        if users <= most:
+            level = Level(users=users, requests=users, seconds=0.2, trial=True)
+            crowd = await aimed.closed(level)
+            if eases(one, crowd):
+                return users / 2
+            most = room(one, crowd, users)
+    return ALONE
+
+
+def room(one: Result, crowd: Result, users: int) -> float:
+    """Return how many at once may be served with ease, where a crowd of `users` was not."""
+    if crowd.successes < crowd.n or not crowd.service.n:
+        return users / 4
+    return users * _CROWD_COSTS * one.service.point(0.5) / crowd.service.mean_ms
+
+
+def eases(one: Result, crowd: Result) -> bool:
+    """Whether the crowd was served as well and as quickly as one."""
+    alone, together = one.service.point(0.5), crowd.service.mean_ms
+    quick = together <= alone * _CROWD_COSTS + _CROWD_COSTS_MS
+    return quick and crowd.successes == crowd.n
