@@ -1,5 +1,6 @@
 """Outcomes so far -> a reason to stop at once, before more harm is done."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 from readiness.load.check import BODY_FAILED, Check
@@ -24,7 +25,7 @@ class Guard:
         if asked_to_wait >= _REQUESTS_TO_WAIT:
             return f"{asked_to_wait} answers asked for a pause (Retry-After)"
         self._seen += len(codes)
-        self._failed += sum(map(self._is_failure, codes))
+        self._failed += sum(n for code, n in Counter(codes).items() if self._is_failure(code))
         if self._seen < self._window:
             return ""
         seen, failed = self._seen, self._failed
