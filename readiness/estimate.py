@@ -223,10 +223,14 @@ def _effect(n: int, seen: Exceedances) -> _Effect:
     if not alike and length == 1:
         few = min(seen.total, n - seen.total) < _PLENTY
         return _Effect(1.0 if few else 1 + 2 * max(0.0, levels[0].correlation), math.inf)
-    chosen = min(alike[-1] + 1 if alike else 0, len(levels) - 1)
+    chosen = alike[-1] + 1 if alike else 0
+    while alike and chosen < len(levels) and levels[chosen].perhaps_alike:
+        chosen += 1
+    chosen = min(chosen, len(levels) - 1)
     level = levels[chosen]
     scale = length * 2**chosen * share * (1 - share)
-    factor = level.variance / scale * (1 + 2 * max(0.0, level.correlation))
+    left = level.unbiased if alike else level.correlation
+    factor = level.variance / scale * (1 + 2 * max(0.0, left))
     if factor <= 1:
         return _Effect(1.0, math.inf)
     return _Effect(factor, level.freedom)
@@ -252,12 +256,24 @@ class _Stretches(NamedTuple):
         size = len(counts)
         mean = sum(counts) / size
         squares = sum(map(mul, counts, counts)) - size * mean * mean
-        products = sum(map(mul, counts, counts[1:])) - (size - 1) * mean * mean
+        products = sum(map(mul, counts, counts[1:]))
+        # Not about zero: at the ends each count has but one neighbour.
+        products += mean * (counts[0] + counts[-1] - (size + 1) * mean)
         return cls(counts, mean, squares / (size - 1), products / squares if squares > 0 else 0.0)
 
     @property
     def alike(self) -> bool:
         return self.correlation * math.sqrt(len(self.counts)) > _CORRELATED
+
+    @property
+    def perhaps_alike(self) -> bool:
+        """Whether neighbours seem to correlate, where shorter stretches are known to do so."""
+        return self.unbiased * math.sqrt(len(self.counts)) > 1
+
+    @property
+    def unbiased(self) -> float:
+        """The correlation without what few stretches take from it (Kendall 1954, Biometrika)."""
+        return min(1.0, self.correlation + (1 + 4 * self.correlation) / len(self.counts))
 
     @property
     def freedom(self) -> float:

@@ -158,6 +158,18 @@ def test_few_independent_samples_are_taken_for_dependent(q: float) -> None:
     assert sum(quantile(s, q).value is None for s in samples) <= 0.1 * runs
 
 
+@pytest.mark.parametrize("q", [0.05, 0.5, 0.95])
+def test_chance_alone_seldom_widens_an_interval(q: float) -> None:
+    source, runs, n = random.Random(23), 300, 3000
+    widths = []
+    for _ in range(runs):
+        found = quantile([source.random() for _ in range(n)], q)
+        assert found.low is not None and found.high is not None
+        widths.append(found.high - found.low)
+    independent = 2 * 1.96 * math.sqrt(q * (1 - q) / n)
+    assert sum(width > 1.4 * independent for width in widths) <= 0.04 * runs
+
+
 def autoregressive(rho: float, n: int, source: random.Random) -> list[float]:
     level, samples = source.gauss(0, 1), []
     for _ in range(n):
