@@ -25,5 +25,6 @@ ALL: tuple[Peer, ...] = (
     k6.PEER,
     libraries.AIOHTTP,
     locust.PEER,
+    libraries.HTTPX2_UVLOOP,
     libraries.HTTPX2,
 )

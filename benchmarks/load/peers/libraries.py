@@ -12,12 +12,16 @@ def _read(out: str, folder: Path) -> Figures:
     return Figures(*json.loads(out))
 
 
-def _peer(library: str) -> Peer:
+def _peer(name: str, library: str, loop: str = "asyncio") -> Peer:
     def command(program: str, load: Load, folder: Path) -> list[str]:
-        return [program, str(_VISITOR), library, load.url, str(load.users), str(load.seconds)]
+        what = [library, loop, load.url, str(load.users), str(load.seconds)]
+        return [program, str(_VISITOR), *what]
 
-    install = f"pip install {library} uvloop"
-    return Peer(library, "python", command, _read, module=library, install=install)
+    modules = [library, loop]
+    install = "pip install " + " ".join(module for module in modules if module != "asyncio")
+    return Peer(name, "python", command, _read, module=", ".join(modules), install=install)
 
 
-HTTPX2, AIOHTTP = _peer("httpx2"), _peer("aiohttp")
+HTTPX2 = _peer("httpx2", "httpx2")
+HTTPX2_UVLOOP = _peer("httpx2+uvloop", "httpx2", "uvloop")
+AIOHTTP = _peer("aiohttp", "aiohttp", "uvloop")

@@ -1,10 +1,9 @@
 """A closed load in a few lines over a Python client, as people write it; prints JSON.
 
-Run: python visitor.py httpx2|aiohttp URL USERS SECONDS
+Run: python visitor.py httpx2|aiohttp asyncio|uvloop URL USERS SECONDS
 """
 
 import asyncio
-import contextlib
 import json
 import sys
 import time
@@ -36,7 +35,7 @@ async def over_aiohttp(url, users, visit):
         await asyncio.gather(*(visit(ask) for _ in range(users)))
 
 
-def main(library, url, users, seconds):
+def main(library, loop, url, users, seconds):
     times, failures, end = [], 0, 0.0
 
     async def visit(ask):
@@ -50,7 +49,7 @@ def main(library, url, users, seconds):
             times.append((time.perf_counter() - began) * 1e3)
 
     play = {"httpx2": over_httpx2, "aiohttp": over_aiohttp}[library]
-    with contextlib.suppress(ImportError):
+    if loop == "uvloop":
         import uvloop
 
         uvloop.install()
@@ -62,4 +61,4 @@ def main(library, url, users, seconds):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], int(sys.argv[3]), float(sys.argv[4]))
+    main(*sys.argv[1:4], int(sys.argv[4]), float(sys.argv[5]))
