@@ -6,7 +6,7 @@ import functools
 import importlib
 import ssl
 import time
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -160,7 +160,9 @@ class Slots:
     def __init__(self, expected: int, at_once: int, most: int, patience: float) -> None:
         self.all, self.most = asyncio.Semaphore(at_once), asyncio.Semaphore(most)
         self.origins = defaultdict[str, asyncio.Semaphore](lambda: asyncio.Semaphore(AT_ONCE))
-        self.patience, self._left = patience, expected
+        self._patience, self._left = patience, expected
+        self._held: deque[_Slot] = deque()
+        self._lapsing = False
         self.settled = asyncio.Event()
         self.given_back(0)
 
@@ -168,11 +170,27 @@ class Slots:
         """Return a context within which one may be under way at `service`."""
         return _Slot(self, service)
 
+    def hold(self, slot: "_Slot") -> None:
+        """Begin to lose patience with a slot."""
+        slot.until = asyncio.get_running_loop().time() + self._patience
+        self._held.append(slot)
+        if not self._lapsing:
+            self._lapse()
+
     def given_back(self, n: int = 1) -> None:
         """Count permits that were given back."""
         self._left -= n
         if self._left <= 0:
             self.settled.set()
+
+    def _lapse(self) -> None:
+        """Take back what is held for too long: one timer for all, since thousands cost."""
+        loop, held = asyncio.get_running_loop(), self._held
+        while held and (held[0].given_back or held[0].until <= loop.time()):
+            held.popleft().give_back()
+        self._lapsing = bool(held)
+        if held:
+            loop.call_at(held[0].until, self._lapse)
 
 
 class _Slot:
@@ -180,33 +198,33 @@ class _Slot:
 
     def __init__(self, slots: Slots, service: Service) -> None:
         self._slots, self._permits = slots, (slots.origins[_origin(service)], slots.all, slots.most)
-        self._held, self._given_back = 0, False
+        self.until = 0.0
+        self.given_back = False
 
     async def __aenter__(self) -> None:
+        held = 0
         try:
             for permit in self._permits:
                 await permit.acquire()
-                self._held += 1
+                held += 1
         except asyncio.CancelledError:
-            for permit in self._permits[: self._held]:
+            for permit in self._permits[:held]:
                 permit.release()
             raise
-        loop = asyncio.get_running_loop()
-        self._late = loop.call_later(self._slots.patience, self._give_back)
+        self._slots.hold(self)
 
     async def __aexit__(self, *_: object) -> None:
-        self._late.cancel()
-        if not self._given_back:
-            self._give_back()
+        self.give_back()
         self._slots.most.release()
 
-    def _give_back(self) -> None:
-        """Give back all but the place among the most that there may be."""
-        origin, everywhere, _ = self._permits
-        origin.release()
-        everywhere.release()
-        self._given_back = True
-        self._slots.given_back()
+    def give_back(self) -> None:
+        """Give back all but the place among the most that there may be, once."""
+        if not self.given_back:
+            self.given_back = True
+            origin, everywhere, _ = self._permits
+            origin.release()
+            everywhere.release()
+            self._slots.given_back()
 
 
 class Collector:

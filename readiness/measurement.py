@@ -1,9 +1,9 @@
 """What one probe read from one service at one moment."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -37,19 +37,23 @@ class Measurement(BaseModel):
     values: Mapping[str, Value]
     failure: Failure | None = None
 
-    @field_validator("values")
+    @field_validator("values", mode="wrap")
     @classmethod
-    def _as_saved(cls, values: Mapping[str, Value]) -> Mapping[str, Value]:
+    def _as_saved(
+        cls, values: Mapping[str, Value], check: Callable[[Any], Mapping[str, Value]]
+    ) -> Mapping[str, Value]:
         """Keep values as they are read back, so that both are judged alike."""
-        if all(map(_is_as_saved, values.values())):
-            return values
-        return {name: _as_saved(value) for name, value in values.items()}
+        if type(values) is dict and all(map(_is_plain, values.values())):
+            return values  # what the check would find, at a tenth of its price
+        return {name: _as_saved(value) for name, value in check(values).items()}
 
 
-def _is_as_saved(value: Value) -> bool:
-    if isinstance(value, str):
+def _is_plain(value: object) -> bool:
+    if type(value) is str:
         return value.isascii()
-    return not isinstance(value, float) or math.isfinite(value)
+    if type(value) is float:
+        return math.isfinite(value)
+    return type(value) in (bool, int)
 
 
 def _as_saved(value: Value) -> Value:
