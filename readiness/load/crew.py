@@ -25,7 +25,10 @@ _PAUSE_NS = 200_000_000
 _SPARE_NS = 50_000
 _LINGER_NS = 250_000_000
 _MUCH_USED = 5
-"""Requests per connection: what is not asked for then came before the request after it."""
+"""Requests per connection: so many mostly show what came before the request after it."""
+_MANY = 8
+_DELAYED_ACK_NS = 50_000_000
+"""What a server holds back until we acknowledge what came before (RFC 896) comes within this."""
 _KNOWN = 64
 _KNOWN_BYTES = 4096
 _SETUPS = 10_000
@@ -277,11 +280,20 @@ class Crew:
         return now >= min(self._lingers, self.deadline_ns)
 
     def _patience(self) -> int:
-        """Return how long to wait for it, where connections were too little used to show it."""
-        used = self.recorder.n >= _MUCH_USED * max(1, self.connections)
-        if used or not self.model.lingers or not any(c.connected_now for c in self.channels):
+        """Return how long to wait for it.
+
+        An extra answer may have been taken for that to the next request, and so on to the last,
+        whose own is then still to come. Of many channels most watch for it while the slowest is
+        awaited; few are given the time that most answers took, or that a delayed ACK takes.
+        """
+        newest = sorted(self.recorder.last())
+        if not newest or not self.model.lingers or not any(c.connected_now for c in self.channels):
             return 0
-        return min(_LINGER_NS, max(self.recorder.last(), default=0) * 3 // 2)
+        if self.recorder.n < _MUCH_USED * max(1, self.connections):
+            return min(_LINGER_NS, newest[-1] * 3 // 2)
+        if len(self.channels) >= _MANY:
+            return 0
+        return min(_LINGER_NS, max(_DELAYED_ACK_NS, newest[len(newest) * 19 // 20] * 5 // 4))
 
     def _sweep(self, now: int) -> None:
         gap = now - self._swept_ns - SWEEP_NS

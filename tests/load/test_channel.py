@@ -182,6 +182,21 @@ async def test_a_late_second_answer_is_waited_for(driver: DriverName) -> None:
     assert outcomes(result) == {"protocol"}
 
 
+async def test_answers_that_run_ahead_convict_though_each_passes_for_the_next_ones(
+    driver: DriverName,
+) -> None:
+    async def doubled(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while await servers.read_request(reader):
+            writer.write(OK)
+            await writer.drain()
+            await asyncio.sleep(0.002)
+            writer.write(OK)
+
+    async with servers.serving(doubled) as port:
+        result = await asked(port, 100, driver)
+    assert outcomes(result) == {"protocol"}
+
+
 async def test_tls_without_a_goodbye_is_a_truncation(driver: DriverName, tmp_path: Path) -> None:
     authority = Authority(tmp_path)
 
