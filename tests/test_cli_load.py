@@ -319,6 +319,24 @@ def test_nobody_need_read_what_it_prints(tmp_path: Path, port: int) -> None:
     assert done.returncode == 0
 
 
+@pytest.mark.parametrize("words", [["--json"], []])
+def test_an_outcome_that_cannot_be_written_is_no_success(
+    tmp_path: Path, port: int, words: list[str]
+) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [*program.COMMAND, "load", url(port), "-n", "20", *words],
+            cwd=tmp_path,
+            env=program.environment(),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 6
+    assert "the outcome could not be written: No space left on device." in done.stderr
+
+
 @pytest.mark.anyio
 async def test_a_feed_tells_the_last_seconds() -> None:
     feed = Feed(requests=None)

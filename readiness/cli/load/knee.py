@@ -8,7 +8,7 @@ from typing import Any
 
 from readiness import loop
 from readiness.cli.load.request import Asked
-from readiness.cli.load.run import DONE, NO_SUCCESS, make_room
+from readiness.cli.load.run import DONE, NO_SUCCESS, make_room, tell
 from readiness.cli.load.session import Session
 from readiness.cli.load.words import amount_ms
 from readiness.cli.say import say
@@ -45,8 +45,8 @@ def find(asked: Asked, wanted: Objective, *, as_json: bool) -> int:
         say(f"readiness: {asked.url}: {detail}.", err=True)
         return INTERRUPTED_EXIT_CODES[interrupted] if interrupted else NO_SUCCESS
     facts = _facts(asked, wanted, session.capacity)
-    say(json.dumps(facts, indent=2) if as_json else _text(asked, wanted, session.capacity))
-    return DONE if session.capacity.knee.rate is not None else NO_SUCCESS
+    told = tell(json.dumps(facts, indent=2) if as_json else _text(asked, wanted, session.capacity))
+    return told or (DONE if session.capacity.knee.rate is not None else NO_SUCCESS)
 
 
 class _Search(Session):
@@ -73,9 +73,12 @@ class _Search(Session):
             deadline=asyncio.get_running_loop().time() + self.seconds,
             check=self._asked.check,
             seed=secrets.token_hex(8),
-            progress=lambda step: say(_line(step, self._wanted), err=True),
+            progress=self._tell,
         )
         self.capacity = await search.run()
+
+    def _tell(self, step: Step) -> None:
+        say(_line(step, self._wanted), err=True)
 
 
 def _line(step: Step, wanted: Objective) -> str:

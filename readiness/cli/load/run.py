@@ -11,7 +11,7 @@ from readiness.cli.say import say
 from readiness.document import ConfigurationError
 from readiness.evidence import INTERRUPTED_EXIT_CODES
 
-DONE, NO_SUCCESS = 0, 1
+DONE, NO_SUCCESS, NOT_TOLD = 0, 1, 6
 
 _SPARE_FILES = 64
 
@@ -31,8 +31,16 @@ def run(asked: Asked, *, as_json: bool) -> int:
         say(f"readiness: {asked.url}: {detail}.", err=True)
         return code
     facts = report.facts(asked, result, session, interrupted)
-    say(json.dumps(facts, indent=2) if as_json else summary.text(asked, result, facts))
-    return DONE if result.successes and not interrupted else code
+    told = tell(json.dumps(facts, indent=2) if as_json else summary.text(asked, result, facts))
+    return told or (DONE if result.successes and not interrupted else code)
+
+
+def tell(outcome: str) -> int:
+    """Print what was measured; return the exit code of having lost it, or 0."""
+    lost = say(outcome)
+    if lost:
+        say(f"readiness: the outcome could not be written: {lost.strerror}.", err=True)
+    return NOT_TOLD if lost else 0
 
 
 def make_room(connections: int) -> None:

@@ -23,7 +23,7 @@ def text(asked: Asked, result: Result, facts: Mapping[str, Any]) -> str:
     lines = [
         "",
         f"{asked.method} {ci_log(asked.url)}",
-        f"{load_words(asked)}; {_seconds(result.seconds)} timed",
+        f"{load_words(asked)}; {_timed(facts['seconds'])}",
         "",
         *_outcome(result, facts),
         "",
@@ -95,6 +95,10 @@ def _times(result: Result) -> Iterator[str]:
         yield _row("", f"{n:,} answers were timed; needed are, for {', '.join(few)}.")
     if any(unknown.values()):
         yield _row("", "~ without interval: too much alike one after the other. Run longer.")
+
+
+def _timed(seconds: float) -> str:
+    return f"{_seconds(seconds)} timed" if seconds else "ended before it was warm"
 
 
 def _unknown(times: Series) -> Mapping[int, bool]:
