@@ -444,6 +444,14 @@ def test_a_server_that_only_fails_is_left_alone_early(tmp_path: Path) -> None:
     assert len(web.requests) < 2000
 
 
+def test_a_server_that_dies_under_load_is_no_success(tmp_path: Path) -> None:
+    web = Web(lambda _: response(200 if len(web.requests) <= 500 else 503))
+    with background(web) as (port,):
+        found = load(tmp_path, url(port), "--rate", "500", "-d", "30s", code=1)
+    assert found["success_rate"]["value"] > 0
+    assert "requests failed" in found["aborted"]
+
+
 def sentence(done: "subprocess.CompletedProcess[str]", code: int) -> str:
     assert done.returncode == code, done.stdout + done.stderr
     assert done.stdout == ""

@@ -32,7 +32,8 @@ def run(asked: Asked, *, as_json: bool) -> int:
         return code
     facts = report.facts(asked, result, session, interrupted)
     told = tell(json.dumps(facts, indent=2) if as_json else summary.text(asked, result, facts))
-    return told or (DONE if result.successes and not interrupted else code)
+    whole = result.successes and not interrupted and not result.aborted
+    return told or (DONE if whole else code)
 
 
 def tell(outcome: str) -> int:
