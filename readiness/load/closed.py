@@ -152,4 +152,5 @@ class Closed:
             return True
         if elapsed < level.seconds:
             return False
-        return sampled >= level.least or not self._crew.answered
+        hopeless = not self._crew.answered and self._crew.recorder.n > 0
+        return sampled >= level.least or hopeless

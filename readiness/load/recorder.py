@@ -91,8 +91,11 @@ class Recorder:
         return self._rows[:]
 
     def newest(self) -> list[int]:
-        """Return the outcomes taken down since the last `turn`."""
-        return list(map(_CODE, self._rows))
+        """Return the outcomes taken down since the last `turn`, as far as is known by now."""
+        if not self.desynced:
+            return list(map(_CODE, self._rows))
+        bad, desync = self.desynced, fault_code(DESYNC)
+        return [desync if line in bad else code for *_, code, line in self._rows]
 
     def void_recent(self) -> None:
         """Time nothing that was taken down since the last `turn`."""

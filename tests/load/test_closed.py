@@ -116,6 +116,17 @@ async def test_users_who_hang_are_not_forgotten(driver: DriverName) -> None:
     assert result.statuses[200] >= 20
 
 
+@pytest.mark.parametrize("trial", [True, False])
+async def test_answers_slower_than_the_level_is_long_are_waited_for(
+    driver: DriverName, trial: bool
+) -> None:
+    level = Level(users=2, requests=40, seconds=0.03, least=6, longest=5.0, trial=trial)
+    async with servers.serving(servers.Web(lambda _: OK, delay=0.1)) as port:
+        result = await closed(port, level, driver=driver)
+    assert result.response.n >= 6
+    assert result.throughput > 0
+
+
 @pytest.mark.alone
 async def test_slow_answers_in_flight_at_the_end_are_timed(driver: DriverName) -> None:
     asked = 0

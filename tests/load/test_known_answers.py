@@ -109,7 +109,7 @@ class User:
         if end and not pipe.closed:
             self.channel.ended(time.monotonic_ns())
         return Seen(
-            list(crew.recorder.newest()),
+            [row[4] for row in crew.recorder.newest_rows()],
             len(pipe.sent),
             pipe.closed,
             crew.closed_by_server,

@@ -255,6 +255,12 @@ def test_since_the_last_turn_there_are_new_outcomes_and_service_times_of_success
     assert list(recorder.newest()) == [200, 503, 204, fault_code("reset")]
 
 
+def test_the_newest_outcomes_of_a_desynced_connection_are_faults() -> None:
+    recorder = recorder_of([Row(OPEN, line=1), Row(OPEN, line=2)])
+    recorder.desynced.add(1)
+    assert recorder.newest() == [PROTOCOL, 200]
+
+
 def many(n: int) -> list[Row]:
     """Outcomes of all sorts, in the order of their ends."""
     lags = [0] * 50 + [LATE_NS + 1, VOID]
