@@ -134,6 +134,11 @@ class Channel:
             self._crew.closed(self.line)
 
     @property
+    def unread(self) -> bool:
+        """Whether something has come that we did not read yet."""
+        return self._wire is not None and self._wire.unread()
+
+    @property
     def connected_now(self) -> bool:
         """Whether it has a connection that has served."""
         return self._wire is not None and self._served

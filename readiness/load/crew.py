@@ -144,7 +144,8 @@ class Crew:
         self._lines = 0
         self._resting: list[tuple[int, Channel]] = []
         self._swept_ns = self.polled_ns
-        self._cpu = self._wall = self._lingers = 0
+        self._since: list[tuple[int, int]] = []
+        self._lingers = 0
         self._answered = False
 
     # what channels ask for
@@ -210,13 +211,17 @@ class Crew:
     def opened(self, now: int) -> None:
         """Begin to time: requests, and our own use of the processor."""
         self.recorder.open_window(now)
-        self._cpu, self._wall = self._busy_ns(), now
+        self.watch_processor(now)
+
+    def watch_processor(self, now: int) -> None:
+        """Reckon our own use of the processor from now on, too."""
+        self._since.append((self._busy_ns(), now))
 
     @property
     def cpu(self) -> float:
-        """Share of one processor that the timed part of the run took, waiting left out."""
-        wall = time.monotonic_ns() - self._wall
-        return (self._busy_ns() - self._cpu) / wall if self._wall and wall else 0.0
+        """Share of one processor that the run, or its timed part, took at most without waiting."""
+        busy, wall = self._busy_ns(), time.monotonic_ns()
+        return max(((busy - b) / max(1, wall - w) for b, w in self._since), default=0.0)
 
     def _busy_ns(self) -> int:
         return time.thread_time_ns() - self._driver.idle_ns
@@ -303,7 +308,7 @@ class Crew:
         for channel in self.channels:
             if channel.busy:
                 expires = channel.intended + self.timeout_ns + channel.grace
-                if expires <= self.polled_ns:
+                if expires <= self.polled_ns and not channel.unread:
                     channel.fail(Failure(kind=TIMEOUT, detail="no answer in time"), expires)
         self._swept_ns = now
         self._revive(now)

@@ -80,6 +80,7 @@ async def run(
 
 def _measure(crew: Crew, drive: Driver, model: Open | Closed) -> Result:
     with _undisturbed():
+        crew.watch_processor(time.monotonic_ns())
         drive.run(crew)
         cpu = crew.cpu
     if crew.error:

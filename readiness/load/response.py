@@ -92,6 +92,15 @@ def _framing(status: int, modern: bool, fields: Fields) -> tuple[Framing, int]:
     return "length", int(length)
 
 
+@functools.lru_cache(maxsize=1024)
+def _chunk_size(line: bytes) -> int:
+    """Return how many bytes a chunk has; cached, since most have one of few sizes."""
+    found = _CHUNK_LINE.fullmatch(line)
+    if not found:
+        raise ProbeError("protocol", "the answer has a malformed chunk")
+    return int(found[1], 16)
+
+
 class Parser:
     """Reads one final answer, skipping interim ones; make a new one for each request.
 
@@ -196,17 +205,39 @@ class Parser:
         del self._buffer[:size]
 
     def _take_chunks(self) -> bool:
+        if not self._in_trailers and (self._left == 0 or self._take_chunk()):
+            self._take_whole_chunks()
+        return self._in_trailers and self._take_trailers()
+
+    def _take_whole_chunks(self) -> None:
+        """Take chunk by chunk, and what has come of the one after them.
+
+        There may be thousands of a few bytes: what is taken leaves the buffer only at the end.
+        """
+        data, at = bytes(self._buffer), 0
         while not self._in_trailers:
-            if self._left > 0 and not self._take_chunk():
-                return False
-            if (line := self._take_line(_CHUNK_LINE_LIMIT)) is None:
-                return False
-            found = _CHUNK_LINE.fullmatch(line)
-            if not found:
+            end = data.find(b"\r\n", at, at + _CHUNK_LINE_LIMIT)
+            if end < 0:
+                if len(data) - at >= _CHUNK_LINE_LIMIT:
+                    raise ProbeError("protocol", "the answer has a malformed chunk")
+                break
+            size = _chunk_size(data[at:end])
+            at, after = end + 2, end + 2 + size
+            if size == 0:
+                self._in_trailers = True
+            elif after + 2 > len(data):
+                self._left = size + 2
+                break
+            elif data[after : after + 2] != b"\r\n":
                 raise ProbeError("protocol", "the answer has a malformed chunk")
-            size = int(found[1], 16)
-            self._left, self._in_trailers = size + 2 if size else 0, size == 0
-        return self._take_trailers()
+            else:
+                if self._keep:
+                    self._kept += data[at:after]
+                self._body_bytes += size
+                at = after + 2
+        del self._buffer[:at]
+        if self._left:
+            self._take_chunk()
 
     def _take_chunk(self) -> bool:
         """Take the chunk's data and the line end behind it."""

@@ -111,6 +111,14 @@ class Result:
         """Why the slowest times may be ours rather than the service's; empty if no doubt."""
         return self.doubt(0.99)
 
+    @property
+    def doubted_timeouts(self) -> str:
+        """Why requests that timed out may be our fault; empty if none did, or no doubt."""
+        n = self.faults.get("timeout", 0)
+        if not n or self.cpu <= CPU_LIMIT:
+            return ""
+        return f"{n} timed out while this process used {self.cpu:.0%} of its processor"
+
     def doubt(self, q: float) -> str:
         """Return why the `q` quantile may be ours rather than the service's; empty if no doubt.
 

@@ -112,6 +112,8 @@ def success(result: Result) -> Values:
             f"{result.limited} of {result.n} requests were refused with 429 for coming too often: "
             "let this client through, or ask for less"
         )
+    elif doubt := result.doubted_timeouts:
+        values["success_rate_because"] = f"local_limit: of {counted} requests {doubt}"
     elif counted:
         values["success_rate"] = rate(result.successes, counted)
     if result.successes < counted:

@@ -5,12 +5,16 @@ import os
 import resource
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
+from readiness.estimate import rate
 from readiness.failure import ProbeError
 from readiness.load.closed import Level
 from readiness.load.engine import DriverName
+from readiness.load.tally import fault_code
+from readiness.probes._load import success
 from tests import servers
 from tests.load.runs import closed
 
@@ -125,6 +129,16 @@ async def test_answers_slower_than_the_level_is_long_are_waited_for(
         result = await closed(port, level, driver=driver)
     assert result.response.n >= 6
     assert result.throughput > 0
+
+
+async def test_time_outs_of_our_own_making_are_not_the_services(driver: DriverName) -> None:
+    async with servers.serving(servers.Web(lambda _: OK)) as port:
+        result = await closed(port, Level(users=1, requests=10, seconds=0.1), driver=driver)
+    few = replace(result, codes={200: 7, fault_code("timeout"): 3})
+    assert success(replace(few, cpu=0.7))["success_rate"] == rate(7, 10)
+    doubted = success(replace(few, cpu=0.9))
+    assert "success_rate" not in doubted
+    assert str(doubted["success_rate_because"]).startswith("local_limit: of 10 requests 3 timed")
 
 
 @pytest.mark.alone
