@@ -20,7 +20,8 @@ class Signals:
     """Holds the signals that would end the program while it must still write what it knows.
 
     The first one is noted and ends what is being measured; further ones change nothing, since
-    all that follows is bounded. Leaving the context gives the handlers back.
+    all that follows is bounded. Leaving the context gives the handlers back, but for a program
+    that was told to end: nothing is to interrupt its end.
     """
 
     def __init__(self) -> None:
@@ -42,7 +43,7 @@ class Signals:
         at: TracebackType | None,
     ) -> None:
         for number, handler in self._before.items():
-            signal.signal(number, handler)
+            signal.signal(number, signal.SIG_IGN if self.first else handler)
 
     def wake(self, call: Callable[[], None]) -> None:
         """Call `call` at the first signal, at once if it has come already."""

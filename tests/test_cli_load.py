@@ -9,6 +9,7 @@ import socket
 import ssl
 import subprocess
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -127,6 +128,38 @@ def test_the_knee_is_searched_and_told(tmp_path: Path) -> None:
     broke = [step for step in found["steps"] if step["cause"]]
     assert min(step["rate"] for step in broke) > 80
     assert found["reason"] in ("latency", "backlog", "our_limit", "time")
+
+
+@pytest.mark.alone
+def test_what_never_held_has_not_collapsed(tmp_path: Path) -> None:
+    with background(always(response(429, headers={"Retry-After": "1"}))) as (port,):
+        found = load(tmp_path, url(port), "--knee", "p95<40ms", "-d", "20s", code=1)
+    assert (found["reason"], found["overrun"]) == ("errors", False)
+    assert found["knee_requests_per_second"]["value"] is None
+    assert found["errors"]["status"]["429"] == found["rate_limited"] > 0
+
+
+def test_an_interrupted_search_tells_what_it_found(tmp_path: Path, port: int) -> None:
+    process = started(["load", url(port), "--knee", "p95<500ms", "-d", "30s"], tmp_path)
+    assert process.stderr is not None
+    assert "holds" in process.stderr.readline()
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=10)
+    assert process.returncode == 130
+    assert re.search(r"p95 within 500 ms up to at least [\d,]+ requests/s", out)
+    assert "PARTIAL: interrupted by SIGINT" in out
+
+
+def test_further_signals_take_nothing_away(tmp_path: Path, port: int) -> None:
+    process = started(["load", url(port), "-d", "30s"], tmp_path)
+    assert process.stderr is not None
+    process.stderr.readline()
+    while process.poll() is None:
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.005)
+    out, _ = process.communicate(timeout=10)
+    assert process.returncode == 130
+    assert "PARTIAL: interrupted by SIGINT" in out
 
 
 def test_the_closed_model_says_that_it_is_blind(tmp_path: Path, port: int) -> None:
@@ -513,6 +546,7 @@ BAD_WORDS = {
     "expect of HEAD": (["{}", "-X", "HEAD", "--expect", "text:a"], "has no body"),
     "two texts": (["{}", "--expect", "text:a", "--expect", "text:b"], "can be given once"),
     "objective": (["{}", "--knee", "fast"], "a percentile and its limit"),
+    "no method": (["{}", "-X", ""], "--method is not known"),
     "objective without unit": (["{}", "--knee", "p99<200"], "a percentile and its limit"),
     "knee and rate": (["{}", "--knee", "p99<20ms", "--rate", "5"], "finds rates"),
     "short search": (["{}", "--knee", "p99<20ms", "-d", "5s"], "takes 20 s or more"),

@@ -2,10 +2,22 @@ import asyncio
 import os
 import signal
 import time
+from collections.abc import Iterator
 
 import pytest
 
 from readiness import loop
+
+HELD = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@pytest.fixture(autouse=True)
+def handlers() -> Iterator[None]:
+    """Have the handlers as they were, whatever a program that ends leaves of them."""
+    before = [signal.getsignal(number) for number in HELD]
+    yield
+    for number, handler in zip(HELD, before, strict=True):
+        signal.signal(number, handler)
 
 
 def test_a_finished_coroutine_is_done() -> None:
@@ -26,9 +38,11 @@ async def for_ever() -> None:
 
 
 def test_the_deadline_ends_it() -> None:
+    before = signal.getsignal(signal.SIGTERM)
     with loop.Signals() as signals:
         assert loop.run(for_ever(), 0.05, signals) == "deadline"
         assert signals.first is None
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 @pytest.mark.parametrize(
@@ -36,7 +50,6 @@ def test_the_deadline_ends_it() -> None:
 )
 def test_the_first_signal_ends_it_and_further_ones_change_nothing(name: str, end: str) -> None:
     number = getattr(signal, name)
-    before = signal.getsignal(number)
 
     async def struck() -> None:
         os.kill(os.getpid(), number)
@@ -47,7 +60,8 @@ def test_the_first_signal_ends_it_and_further_ones_change_nothing(name: str, end
         os.kill(os.getpid(), signal.SIGINT)
         os.kill(os.getpid(), signal.SIGTERM)
         assert signals.first == end
-    assert signal.getsignal(number) is before
+    os.kill(os.getpid(), signal.SIGINT)
+    os.kill(os.getpid(), number)
 
 
 def test_a_signal_that_came_before_the_start_ends_it_at_once() -> None:

@@ -12,7 +12,17 @@ from readiness.load.arrivals import Stage
 from readiness.load.check import BODY_FAILED, Check
 from readiness.load.crew import Crew
 from readiness.load.engine import run
-from readiness.load.knee import Ask, Bounds, Knee, Objective, Step, clear, recovery, search
+from readiness.load.knee import (
+    Ask,
+    Bounds,
+    Knee,
+    Objective,
+    Step,
+    clear,
+    conclude,
+    recovery,
+    search,
+)
 from readiness.load.open import Open, Schedule
 from readiness.load.request import Endpoint, Request
 from readiness.load.result import CPU_LIMIT, Result
@@ -41,6 +51,8 @@ class Capacity:
     recovered_seconds: float | None
     """None if it was never overrun, or was not well again within _RECOVERY_SECONDS."""
     overrun: bool
+    failed: Result | None = None
+    """The last step in which requests failed, for how they did."""
 
 
 class Search:
@@ -62,26 +74,34 @@ class Search:
         self._endpoint, self._request, self._check = endpoint, request, check or Check()
         self._objective, self._bounds, self._seed = objective, bounds, seed
         self._timeout, self._deadline, self._progress = timeout, deadline, progress
+        self._steps: list[Step] = []
+        self._failed: Result | None = None
 
     async def run(self) -> Capacity:
         """Search; raises ProbeError for what is wrong on our side."""
         bounds = replace(self._bounds, seconds=self._bounds.seconds - _RECOVERY_SECONDS)
         asks = search(self._objective, bounds, self._seed)
-        ask, recovered, overrun, held = next(asks), None, False, 0.0
-        steps: list[Step] = []
+        ask, recovered, overrun, held, steps = next(asks), None, False, 0.0, self._steps
         while True:
             step = await self._play(ask)
             self._progress(step)
+            steps.append(step)
             held = held if step.stopped else max(held, step.rate)
-            if step.stopped and not step.limited_by_us and not overrun:
+            if held and step.stopped and not step.limited_by_us and not overrun:
                 overrun, recovered = True, await self._recover(held)
             if overrun and recovered is None:
-                return Capacity(_collapsed([*steps, step]), None, overrun)
-            steps.append(step)
+                return Capacity(_collapsed(steps), None, overrun, self._failed)
             try:
                 ask = asks.send(step)
             except StopIteration as end:
-                return Capacity(end.value, recovered, overrun)
+                return Capacity(end.value, recovered, overrun, self._failed)
+
+    def so_far(self) -> Capacity | None:
+        """Return what a search that was cancelled has found until then; None if nothing."""
+        if not self._steps:
+            return None
+        knee = conclude(self._steps, self._objective, self._bounds)
+        return Capacity(knee, None, overrun=False, failed=self._failed)
 
     async def _play(self, ask: Ask) -> Step:
         """Play a step; where we were the limit, which may pass, once more."""
@@ -90,6 +110,8 @@ class Search:
             seen = _Seen(self._check, self._objective, ask.rate)
             result = await self._open(ask.rate, ask.seconds, ask.seed, seen.look)
             step = seen.step(result, ask.seconds, time.monotonic() - began)
+            if result.successes < result.n:
+                self._failed = result
             if not step.limited_by_us:
                 break
         return step

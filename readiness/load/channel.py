@@ -267,7 +267,7 @@ class Channel:
             self._crew.cut_bodies += 1
             self.drop()
         elif not parser.keep_alive:
-            self._crew.closed_by_server += 1
+            self._crew.closed_by_server += not parser.confused  # then it is us who close it
             self.drop()
         self._done(code, at)
 

@@ -46,9 +46,9 @@ class Check:
     def _agrees(self, body: bytes) -> bool:
         try:
             value = json.loads(body, parse_constant=_no_number)
+            return all(_equal(_look_up(value, way), wanted) for way, wanted in self.fields)
         except (ValueError, RecursionError):
             return False
-        return all(_equal(_look_up(value, way), wanted) for way, wanted in self.fields)
 
 
 def _equal(found: Any, wanted: Any) -> bool:

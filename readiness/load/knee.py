@@ -137,7 +137,7 @@ def search(objective: Objective, bounds: Bounds = Bounds(), seed: str = "") -> S
         rate, share = _next(steps, objective, bounds)
         seconds = min(share * bounds.seconds, bounds.step, _left(steps, bounds))
         if not rate or seconds < 0.4 * share * bounds.seconds:
-            return _knee(steps, objective, bounds)
+            return conclude(steps, objective, bounds)
         steps.append((yield Ask(rate, seconds, draw(rate * seconds, objective.q, seed, steps))))
 
 
@@ -404,7 +404,8 @@ def _root(steps: Sequence[Step], objective: Objective) -> _Root | None:
     return _Root(rate, t * math.hypot(line.spread, line.error * (rate - line.x)) / line.slope)
 
 
-def _knee(steps: Sequence[Step], objective: Objective, bounds: Bounds) -> Knee:
+def conclude(steps: Sequence[Step], objective: Objective, bounds: Bounds) -> Knee:
+    """Return what the steps so far, at least one, tell of the knee."""
     low, high = _bracket(steps, objective)
     root = _root(steps, objective)
     if low is None or (root is None and _unsteady(steps, low, objective)):

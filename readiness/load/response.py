@@ -38,6 +38,8 @@ class Head:
     """Whether the connection may be used again, once the answer's end is known."""
     retry_after: bool = False
     """Whether the server asks to be left alone for a while."""
+    confused: bool = False
+    """Whether two headers contradict each other about the answer's end."""
 
 
 @functools.lru_cache(maxsize=16)
@@ -57,7 +59,8 @@ def parse_head(raw: bytes) -> Head:
     persistent = b"close" not in options and (modern or b"keep-alive" in options)
     # who sends both is confused: the chunks are believed, the connection no more (RFC 9112, 6.3)
     confused = b"transfer-encoding" in fields and b"content-length" in fields
-    return Head(status, framing, length, persistent and not confused, b"retry-after" in fields)
+    retry_after = b"retry-after" in fields
+    return Head(status, framing, length, persistent and not confused, retry_after, confused)
 
 
 def _fields(lines: Sequence[bytes]) -> Fields:
@@ -116,6 +119,8 @@ class Parser:
         """Whether the body was given up at BODY_LIMIT."""
         self.excess = False
         """Whether bytes came after the answer's end."""
+        self.confused = False
+        """Whether the answer's end was told in two ways, after which nothing can be believed."""
         self.started = False
         """Whether a single byte has come."""
         self._bodiless, self._keep = head, keep
@@ -182,7 +187,7 @@ class Parser:
     def _begin(self, head: Head) -> None:
         self._head = replace(head, framing="length", length=0) if self._bodiless else head
         self.status, self._left = head.status, self._head.length
-        self.retry_after = head.retry_after
+        self.retry_after, self.confused = head.retry_after, head.confused
         self.keep_alive = head.persistent and self._head.framing != "close"
 
     def _take_body(self) -> bool:

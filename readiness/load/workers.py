@@ -138,10 +138,12 @@ async def _delegate(job: Job, stop: asyncio.Event) -> Result | ProbeError:
         stopping.cancel()
         process.stdin.close()
         out = await reading
+        await process.wait()  # it ends now; to kill it would be a race for its exit code
     finally:
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
-        await process.wait()
+        if process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
     if not out:
         return ProbeError("local_limit", "a process that was to send load has ended")
     outcome = pickle.loads(out)  # from our own child

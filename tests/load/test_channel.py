@@ -197,6 +197,18 @@ async def test_answers_that_run_ahead_convict_though_each_passes_for_the_next_on
     assert outcomes(result) == {"protocol"}
 
 
+async def test_a_connection_that_we_give_up_was_not_closed_by_the_server(
+    driver: DriverName,
+) -> None:
+    confused = OK.replace(b"\r\n", b"\r\nTransfer-Encoding: chunked\r\n", 1)
+    confused = confused.partition(b"\r\n\r\n")[0] + b"\r\n\r\n0\r\n\r\n"
+    async with servers.serving(servers.always(confused)) as port:
+        result = await asked(port, 5, driver)
+    assert outcomes(result) == {200}
+    assert result.connections >= 5
+    assert result.closed_by_server == 0
+
+
 async def test_tls_without_a_goodbye_is_a_truncation(driver: DriverName, tmp_path: Path) -> None:
     authority = Authority(tmp_path)
 

@@ -211,3 +211,12 @@ def test_true_is_not_1_however_deep(there: object, wanted: object) -> None:
 @pytest.mark.parametrize("number", [b"NaN", b"Infinity", b"-Infinity"])
 def test_what_json_does_not_have_is_broken_json(number: bytes) -> None:
     assert not agrees(b'{"a": 1, "b": %b}' % number, ("a",), 1)
+
+
+def test_a_body_nested_too_deeply_to_compare_is_not_the_wanted_one() -> None:
+    deep: list[object] = []
+    for _ in range(950):
+        deep = [deep]
+    check = Check(fields=((("a",), deep),))
+    body = b'{"a": ' + b"[" * 951 + b"]" * 951 + b"}"
+    assert check.code(200, body) == 200 + BODY_FAILED

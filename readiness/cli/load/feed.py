@@ -1,7 +1,7 @@
 """Looks at the engine while it works -> the last seconds in numbers."""
 
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -22,11 +22,14 @@ _HISTORY = 40
 
 @dataclass(frozen=True)
 class Look:
-    """What one look at the engine found; `times` (ns) are those of successes, where looked at."""
+    """What one look at the engine found; `times` (ns) are of successes that were sent in time."""
 
     at: int
     outcomes: int
     seen: int
+    """Of the outcomes, how many were looked at."""
+    good: int
+    """Of those, how many are successes."""
     times: Sequence[int]
     waiting: int
 
@@ -71,8 +74,10 @@ class Feed:
         self._turn += 1
         looked = came < _BUSY or self._turn % _EVERY == 0
         times = recorder.recent() if looked else ()
+        codes = Counter(recorder.newest() if looked else ())
+        good = sum(n for code, n in codes.items() if code > 0 and crew.check.succeeded(code))
         waiting = model.backlog[-1][1] if isinstance(model, Open) and model.backlog else 0
-        self._looks.append(Look(now, came, came if looked else 0, times, waiting))
+        self._looks.append(Look(now, came, came if looked else 0, good, times, waiting))
 
     def moment(self, seconds: float, *, is_open: bool) -> Moment:
         """Return the last seconds of a load that is to take `seconds`."""
@@ -83,7 +88,7 @@ class Feed:
             window.popleft()
         outcomes, seen = sum(look.outcomes for look in window), sum(look.seen for look in window)
         times = [took for look in window for took in look.times]
-        success = len(times) / seen if seen else None
+        success = sum(look.good for look in window) / seen if seen else None
         span = (window[-1].at - window[0].at) / 1e9 if window else 0.0
         per_second = outcomes * (success or 0.0) / span if span > _LEAST_SPAN else 0.0
         self._history.append(per_second)

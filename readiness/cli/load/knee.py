@@ -3,10 +3,12 @@
 import asyncio
 import json
 import secrets
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
 from readiness import loop
+from readiness.cli.load import report
 from readiness.cli.load.request import Asked
 from readiness.cli.load.run import DONE, NO_SUCCESS, make_room, tell
 from readiness.cli.load.session import Session
@@ -17,6 +19,7 @@ from readiness.evidence import INTERRUPTED_EXIT_CODES
 from readiness.load.capacity import Capacity, Search
 from readiness.load.knee import Bounds, Objective, Step, cause
 from readiness.load.request import Endpoint, Request
+from readiness.probes._load import errors
 
 _CONNECTIONS = 512
 _SPARE_SECONDS = 10.0
@@ -38,14 +41,23 @@ def find(asked: Asked, wanted: Objective, *, as_json: bool) -> int:
     with loop.Signals() as signals:
         session = _Search(asked, wanted)
         loop.run(session.run(), session.seconds + loop.GRACE_SECONDS, signals)
-        interrupted = signals.first
+        return _conclude(asked, session, signals.first, as_json=as_json)
+
+
+def _conclude(
+    asked: Asked, session: "_Search", interrupted: loop.Interruption | None, *, as_json: bool
+) -> int:
+    wanted = session.wanted
     if session.capacity is None:
         ended = f"interrupted by {interrupted}" if interrupted else "the search had no time to end"
         detail = session.failure.detail if session.failure and not interrupted else ended
         say(f"readiness: {asked.url}: {detail}.", err=True)
         return INTERRUPTED_EXIT_CODES[interrupted] if interrupted else NO_SUCCESS
-    facts = _facts(asked, wanted, session.capacity)
-    told = tell(json.dumps(facts, indent=2) if as_json else _text(asked, wanted, session.capacity))
+    facts = _facts(asked, wanted, session.capacity, interrupted)
+    text = _text(asked, wanted, session.capacity, interrupted)
+    told = tell(json.dumps(facts, indent=2) if as_json else text)
+    if interrupted:
+        return told or INTERRUPTED_EXIT_CODES[interrupted]
     return told or (DONE if session.capacity.knee.rate is not None else NO_SUCCESS)
 
 
@@ -55,7 +67,7 @@ class _Search(Session):
     def __init__(self, asked: Asked, wanted: Objective) -> None:
         super().__init__(asked)
         self.capacity: Capacity | None = None
-        self._wanted, self._budget = wanted, asked.seconds
+        self.wanted, self._budget = wanted, asked.seconds
 
     @property
     def seconds(self) -> float:
@@ -67,7 +79,7 @@ class _Search(Session):
         search = Search(
             endpoint,
             request,
-            self._wanted,
+            self.wanted,
             Bounds(seconds=self._budget - _START_SECONDS),
             timeout=self._asked.timeout,
             deadline=asyncio.get_running_loop().time() + self.seconds,
@@ -75,10 +87,14 @@ class _Search(Session):
             seed=secrets.token_hex(8),
             progress=self._tell,
         )
-        self.capacity = await search.run()
+        try:
+            self.capacity = await search.run()
+        except asyncio.CancelledError:
+            self.capacity = search.so_far()
+            raise
 
     def _tell(self, step: Step) -> None:
-        say(_line(step, self._wanted), err=True)
+        say(_line(step, self.wanted), err=True)
 
 
 def _line(step: Step, wanted: Objective) -> str:
@@ -89,8 +105,10 @@ def _line(step: Step, wanted: Objective) -> str:
     )
 
 
-def _facts(asked: Asked, wanted: Objective, found: Capacity) -> dict[str, Any]:
-    knee = found.knee
+def _facts(
+    asked: Asked, wanted: Objective, found: Capacity, interrupted: str | None
+) -> dict[str, Any]:
+    knee, failed = found.knee, found.failed
     return {
         "url": asked.url,
         "method": asked.method,
@@ -109,6 +127,9 @@ def _facts(asked: Asked, wanted: Objective, found: Capacity) -> dict[str, Any]:
         "reason": knee.reason,
         "overrun": found.overrun,
         "recovered_seconds": found.recovered_seconds,
+        "errors": report.errors(failed) if failed else {"kind": {}, "status": {}},
+        "rate_limited": failed.limited if failed else 0,
+        "interrupted": interrupted,
         "steps": [_step(step, wanted) for step in knee.steps],
     }
 
@@ -122,23 +143,31 @@ def _step(step: Step, wanted: Objective) -> dict[str, Any]:
     return facts | {"cause": cause(step, wanted)}
 
 
-def _text(asked: Asked, wanted: Objective, found: Capacity) -> str:
+def _text(asked: Asked, wanted: Objective, found: Capacity, interrupted: str | None) -> str:
+    lines = ["", f"{asked.method} {ci_log(asked.url)}", *_told(wanted, found)]
+    if found.failed:
+        lines.append(f"the last step with failures had: {errors(found.failed)}")
+    if interrupted:
+        lines.append(f"PARTIAL: interrupted by {interrupted}")
+    return "\n".join(lines)
+
+
+def _told(wanted: Objective, found: Capacity) -> Iterator[str]:
     knee = found.knee
     holds = f"p{wanted.q * 100:g} within {amount_ms(wanted.limit_ms)}"
-    lines = ["", f"{asked.method} {ci_log(asked.url)}"]
     if found.overrun and found.recovered_seconds is None:
-        lines.append(
+        yield (
             f"it collapsed at {knee.steps[-1].rate:,.0f} requests/s and was not well again "
             "within 5 s: no rate can be named"
         )
-        return "\n".join(lines)
+        return
     if knee.rate is None:
-        lines.append(f"{holds} is not held even at {knee.steps[0].rate:,.0f} requests/s")
+        yield f"{holds} is not held even at {knee.steps[0].rate:,.0f} requests/s"
     else:
         least = "at least " if knee.at_least else ""
         spread = f" ({knee.low:,.0f} to {knee.high:,.0f})" if knee.low and knee.high else ""
-        lines.append(f"{holds} up to {least}{knee.rate:,.0f} requests/s{spread}")
-    lines.append(f"{_REASONS[knee.reason]}; {len(knee.steps)} steps")
+        yield f"{holds} up to {least}{knee.rate:,.0f} requests/s{spread}"
+    why = _REASONS[knee.reason].removesuffix("" if knee.rate else " beyond it")
+    yield f"{why}; {len(knee.steps)} steps"
     if found.overrun:
-        lines.append(f"overrun, it was well again after {found.recovered_seconds:.1f} s")
-    return "\n".join(lines)
+        yield f"overrun, it was well again after {found.recovered_seconds:.1f} s"

@@ -160,24 +160,24 @@ def warnings(
         f"this machine may be what was slow: {result.local_limit}": result.local_limit,
         f"{most:,.0f} requests/s is about what this machine can send at all: the service may "
         "bear more": result.throughput > _NEAR_CEILING * most,
-        f"{result.untrusted:,} timed answers came over connections that answered what nobody "
-        "asked: times and throughput cannot be believed": result.untrusted,
-        f"{result.cut_bodies:,} answers were longer than 1 MiB and given up there: their times "
-        "are until then": result.cut_bodies,
-        f"{result.retried:,} requests were sent again, on a new connection: the service had closed "
-        "theirs without a word": result.retried,
-        f"{result.limited:,} requests were refused with 429 (too many): what is left does not "
-        "show what the service can do": result.limited,
+        "timed answers that came over connections which answered what nobody asked: "
+        f"{result.untrusted:,}; times and throughput cannot be believed": result.untrusted,
+        "answers longer than 1 MiB, given up there and timed until then: "
+        f"{result.cut_bodies:,}": result.cut_bodies,
+        "requests sent again, on a new connection, since the service had closed theirs without a "
+        f"word: {result.retried:,}": result.retried,
+        f"requests refused with 429 (too many): {result.limited:,}; what is left does not show "
+        "what the service can do": result.limited,
         "times had not settled when timing began": result.response.n and not result.settled,
         "times drifted while they were taken: another run may give others": result.drifting,
         f"{queued:.0%} of the requests found all {asked.connections:,} connections busy, which is "
         "in their response time: more --connections tell whether the service or this limit "
         "holds them up": queued > _QUEUED_SHARE,
-        f"{result.stalled} times this process, or the whole machine, stood still; what that "
+        f"this process, or the whole machine, stood still: {result.stalled:,} times; what that "
         "touched is not timed": result.stalled,
-        f"{result.cut_off:,} requests had no answer yet when it ended; they are in no "
-        "count": result.cut_off,
-        f"{result.late:,} answers are not timed: sent too late, or a clock was set": result.late,
+        "requests without an answer when it ended, which are in no count: "
+        f"{result.cut_off:,}": result.cut_off,
+        f"answers not timed, since sent too late, or a clock was set: {result.late:,}": result.late,
         "the closed model is blind to stalls: users who wait do not ask, so few of their "
         "requests meet one. Use --rate for latency": not isinstance(asked.load, Schedule),
     }

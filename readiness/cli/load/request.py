@@ -145,7 +145,7 @@ def _processes(number: int) -> int:
 
 
 def _method(method: str | None, has_data: bool) -> str:
-    verb = (method or ("POST" if has_data else "GET")).upper()
+    verb = (("POST" if has_data else "GET") if method is None else method).upper()
     if verb not in METHODS:
         raise ConfigurationError("--method is not known.", fix=suggest(verb, METHODS))
     if has_data and verb in READING:

@@ -22,7 +22,12 @@ def run(asked: Asked, *, as_json: bool) -> int:
     with loop.Signals() as signals:
         session = Session(asked)
         loop.run(session.run(), session.seconds + loop.GRACE_SECONDS, signals)
-        interrupted = signals.first
+        return _conclude(asked, session, signals.first, as_json=as_json)
+
+
+def _conclude(
+    asked: Asked, session: Session, interrupted: loop.Interruption | None, *, as_json: bool
+) -> int:
     code = INTERRUPTED_EXIT_CODES[interrupted] if interrupted else NO_SUCCESS
     result = session.result
     if result is None:
