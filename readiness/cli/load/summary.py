@@ -1,5 +1,6 @@
 """Result of a load -> what people read when it is over."""
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -13,6 +14,8 @@ from readiness.load.series import Series
 from readiness.quantity import amount
 
 _ROWS = 8
+_LEAST_STEP = 0.03
+"""Between two rows, as a logarithm: nearer ones would be written alike."""
 _BAR_WIDTH = 40
 _CELL = 34
 _LEAST_DRAWN = 20
@@ -128,8 +131,9 @@ def _drawing(found: Histogram) -> Iterator[str]:
         return
     low, ratio = max(1, found.minimum), found.maximum / max(1, found.minimum)
     yield ""
-    for row, count in enumerate(found.bars(_ROWS), 1):
-        top = amount_ms(low * ratio ** (row / _ROWS) / 1e6)
+    rows = max(1, min(_ROWS, int(math.log(ratio) / _LEAST_STEP)))
+    for row, count in enumerate(found.bars(rows), 1):
+        top = amount_ms(low * ratio ** (row / rows) / 1e6)
         drawn = bar(count / found.n, _BAR_WIDTH)
         yield f"  to {top:>10}  {count:>11,}  {drawn}".rstrip()
 
