@@ -49,6 +49,7 @@ def cores() -> Sequence[int]:
 def shares(load: Load, n: int) -> list[Load]:
     """Split a load into `n` that make up the same: users, connections, rate and phase."""
     if isinstance(load, Level):
+        n = min(n, load.users, load.requests)
         return [
             replace(
                 load,
@@ -57,7 +58,7 @@ def shares(load: Load, n: int) -> list[Load]:
                 least=max(1, _part(load.least, n, place)),
                 per_second=load.per_second * _part(load.users, n, place) / load.users,
             )
-            for place in range(min(n, load.users, load.requests))
+            for place in range(n)
         ]
     n = min(n, load.in_flight, load.samples or n)
     stages = tuple(

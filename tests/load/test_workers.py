@@ -91,3 +91,9 @@ async def test_each_process_makes_its_own_tls_context() -> None:
         result = await run_shared(endpoint, GET, load, timeout=0.5, deadline=soon(20), processes=2)
     assert set(result.faults) <= {"tls", "timeout"}
     assert not result.statuses
+
+
+def test_fewer_users_than_processes_still_make_all_requests() -> None:
+    parts = [part for part in shares(Level(2, 1000, 1.0), 4) if isinstance(part, Level)]
+    assert [part.users for part in parts] == [1, 1]
+    assert sum(part.requests for part in parts) == 1000
