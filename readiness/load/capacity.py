@@ -18,6 +18,7 @@ from readiness.load.knee import (
     Knee,
     Objective,
     Step,
+    cause,
     clear,
     conclude,
     recovery,
@@ -76,32 +77,37 @@ class Search:
         self._timeout, self._deadline, self._progress = timeout, deadline, progress
         self._steps: list[Step] = []
         self._failed: Result | None = None
+        self._recovered: float | None = None
+        self.sent = 0
+        """How many requests had an outcome, in all steps and outside of what they timed."""
 
     async def run(self) -> Capacity:
         """Search; raises ProbeError for what is wrong on our side."""
         bounds = replace(self._bounds, seconds=self._bounds.seconds - _RECOVERY_SECONDS)
         asks = search(self._objective, bounds, self._seed)
-        ask, recovered, overrun, held, steps = next(asks), None, False, 0.0, self._steps
+        ask, overrun, held, steps = next(asks), False, 0.0, self._steps
         while True:
             step = await self._play(ask)
             self._progress(step)
             steps.append(step)
             held = held if step.stopped else max(held, step.rate)
             if held and step.stopped and not step.limited_by_us and not overrun:
-                overrun, recovered = True, await self._recover(held)
-            if overrun and recovered is None:
-                return Capacity(_collapsed(steps), None, overrun, self._failed)
+                overrun, self._recovered = True, await self._recover(held)
+            if overrun and self._recovered is None:
+                knee = _collapsed(steps, self._objective)
+                return Capacity(knee, None, overrun, self._failed)
             try:
                 ask = asks.send(step)
             except StopIteration as end:
-                return Capacity(end.value, recovered, overrun, self._failed)
+                return Capacity(end.value, self._recovered, overrun, self._failed)
 
     def so_far(self) -> Capacity | None:
         """Return what a search that was cancelled has found until then; None if nothing."""
         if not self._steps:
             return None
         knee = conclude(self._steps, self._objective, self._bounds)
-        return Capacity(knee, None, overrun=False, failed=self._failed)
+        overrun = self._recovered is not None  # else it may not have had the time for it
+        return Capacity(knee, self._recovered, overrun, self._failed)
 
     async def _play(self, ask: Ask) -> Step:
         """Play a step; where we were the limit, which may pass, once more."""
@@ -131,7 +137,7 @@ class Search:
         schedule = Schedule(
             (Stage(rate, seconds),), min(max(round(waiting), _SLOTS[0]), _SLOTS[1]), seed=seed
         )
-        return await run(
+        result = await run(
             self._endpoint,
             self._request,
             schedule,
@@ -140,9 +146,11 @@ class Search:
             check=self._check,
             watch=watch,
         )
+        self.sent += result.n
+        return result
 
 
-def _collapsed(steps: Sequence[Step]) -> Knee:
+def _collapsed(steps: Sequence[Step], objective: Objective) -> Knee:
     """Return that no rate can be named: the service did not come back from the last step."""
     return Knee(
         rate=None,
@@ -151,7 +159,7 @@ def _collapsed(steps: Sequence[Step]) -> Knee:
         quantile=None,
         held=None,
         broke=steps[-1],
-        reason="errors",
+        reason=cause(steps[-1], objective) or "errors",
         steps=tuple(steps),
     )
 

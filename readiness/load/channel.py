@@ -289,12 +289,14 @@ class Channel:
     def _gone(self, failure: Failure, at: int) -> None:
         """It went away without a word: a connection that has served before is opened again.
 
-        It idled out as we wrote, and every client repeats what it may (RFC 9110, section 9.2.2).
+        It idled out as we wrote, and every client repeats what it may (RFC 9110, section 9.2.2):
+        what was not written yet in any case.
         """
-        tls = self._tls
-        if self._served and self._crew.repeatable:
+        tls, written = self._tls, self._sent != _HELD
+        if self._served:
             self._crew.left_by_server()
-            self._crew.retried += 1
+        if self._served and (self._crew.repeatable or not written):
+            self._crew.retried += written
             self.drop()
             self._connect(at)
         elif tls is not None and not tls.ready:

@@ -1,7 +1,7 @@
 """The closed model: N users, each asking again as soon as answered -> how well N are served."""
 
+import heapq
 import time
-from collections import deque
 from dataclasses import dataclass
 
 from readiness.load.channel import Channel
@@ -48,7 +48,8 @@ class Closed:
         self._warmth = Warmth(max(_WINDOW, level.users // 2))
         self._budget = max(level.requests, level.users)  # to warm up with
         self._cycle = round(level.users / level.per_second * 1e9) if level.per_second else 0
-        self._pausing: deque[tuple[int, Channel]] = deque()
+        self._pausing: list[tuple[int, int, Channel]] = []
+        self._pauses = 0
         self._parked: list[tuple[Channel, int]] = []
         self._waiting: list[Channel] = []
         self._began = self._next = 0
@@ -70,7 +71,10 @@ class Closed:
         if self._budget > 0:
             self._budget -= 1
             if self._cycle:
-                self._pausing.append((max(at, channel.intended + self._cycle), channel))
+                at = min(at, time.monotonic_ns())  # a wall clock set forward stamps the future
+                due = max(at, channel.intended + self._cycle)
+                self._pauses += 1
+                heapq.heappush(self._pausing, (due, self._pauses, channel))
             else:
                 channel.ask(at)
         else:
@@ -84,7 +88,7 @@ class Closed:
             self._waiting.pop().ask(now)
         pausing = self._pausing
         while pausing and pausing[0][0] <= now:
-            due, channel = pausing.popleft()
+            due, _, channel = heapq.heappop(pausing)
             channel.ask(due)
         due = pausing[0][0] if pausing else _NEVER
         return min(self._next, due) if self._waiting else due

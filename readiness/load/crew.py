@@ -20,8 +20,6 @@ SWEEP_NS = 10_000_000
 """How often time-outs, clocks and caps are looked at."""
 _REST_NS = 10_000_000
 """A user who was refused does not ask again at once."""
-_PAUSE_NS = 200_000_000
-"""So long a silence of our own process may have stopped the whole machine, service included."""
 _SPARE_NS = 50_000
 _LINGER_NS = 250_000_000
 _MUCH_USED = 5

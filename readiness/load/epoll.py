@@ -85,7 +85,7 @@ class Epoll:
             if self._broken:
                 self._report()
             elif spin and not events:
-                self.idle_ns += now_ns() - now
+                self.idle_ns += now_ns() - polled  # what came before was work
 
     def _take(self, events: list[tuple[int, int]]) -> None:
         handlers = self._handlers

@@ -408,10 +408,11 @@ def conclude(steps: Sequence[Step], objective: Objective, bounds: Bounds) -> Kne
     """Return what the steps so far, at least one, tell of the knee."""
     low, high = _bracket(steps, objective)
     root = _root(steps, objective)
-    if low is None or (root is None and _unsteady(steps, low, objective)):
-        worst = min((s for s in steps if cause(s, objective)), key=lambda s: s.rate)
+    worst = min((s for s in steps if cause(s, objective)), key=lambda s: s.rate, default=None)
+    if worst and (low is None or (root is None and _unsteady(steps, low, objective))):
         reason = cause(worst, objective) or "latency"
         return Knee(None, None, worst.rate, None, None, worst, reason, tuple(steps))
+    assert low is not None, "where nothing broke, something held"
     if high is None and root is not None:
         high = _nearest(steps, root.rate, objective)
     if high is None:

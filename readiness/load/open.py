@@ -94,7 +94,7 @@ class Open:
         self._spare = list(reversed(crew.channels[warm:]))
         self._opening = len(self._cold)
         self._next = now
-        # no faster than the schedule itself, or opening would be the greatest load of all
+        # in the time that is meant for it, but no slower than the schedule itself
         gap = 1e9 / max(self._schedule.stages[0].rate, 1e-9)
         self._between = max(
             _ARRIVAL_NS, round(min(gap, self._schedule.opening * 1e9 / len(self._cold)))
@@ -103,6 +103,8 @@ class Open:
     def free(self, channel: Channel, at: int) -> None:
         """Part of Model."""
         due, patience = self._due, self._crew.timeout_ns * _HOPELESS
+        if due:
+            at = min(at, time.monotonic_ns())  # a wall clock set forward stamps the future
         while due and due[0][1] + patience <= at:
             self._crew.expire(due.popleft()[0])  # to ask now would only waste a connection
         if due:

@@ -50,9 +50,10 @@ class Portable:
             crew.spare(now, wake)
             spin = wake - now < _SPIN_NS
             crew.polled_ns = now
+            done, slept = crew.recorder.n, now_ns()
             await asyncio.sleep(0 if spin else min(wake - _SPIN_NS - now, _IDLE_NS) / 1e9)
-            if spin:
-                self.idle_ns += now_ns() - now
+            if spin and crew.recorder.n == done:
+                self.idle_ns += now_ns() - slept
 
 
 class _Wire(asyncio.Protocol):

@@ -63,6 +63,7 @@ class Series:
         if not other.n:
             return
         whole = self.n + other.n
+        self._most = self._most or other._most
         if not self.n:
             self._batches = list(other._all) if other._binned() else []
             self._recent = array("q") if other._binned() else other._recent[:]

@@ -109,8 +109,8 @@ def tally(some: Part, rules: Rules) -> Tally:
     kinds: dict[int, dict[Kind, int]] = {}
     for (line, code), count in Counter(zip(trusted.lines, trusted.codes, strict=True)).items():
         kinds.setdefault(line, {})[Kind(code, within=True, timed=True)] = count
-    for line in rules.desynced:
-        if count := some.lines.count(line):
+    for line, count in Counter(some.lines).items() if rules.desynced else ():
+        if line in rules.desynced:
             kinds[line] = {Kind(fault_code(DESYNC), within=False, timed=False): count}
     return Tally(trusted.response, trusted.service, trusted.lag, 0, kinds)
 

@@ -94,10 +94,10 @@ class Aimed:
             check=self._check,
             seed=seed,
         )
-        found = await search.run()
-        sent = sum(step.offered * step.seconds for step in found.knee.steps)
-        self._context.budget.spend(self._endpoint.host, round(sent))
-        return found
+        try:
+            return await search.run()
+        finally:
+            self._context.budget.spend(self._endpoint.host, search.sent)
 
     def _reached(self, result: Result) -> Result:
         self._context.budget.spend(self._endpoint.host, result.n)

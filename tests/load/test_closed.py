@@ -120,6 +120,24 @@ async def test_users_who_hang_are_not_forgotten(driver: DriverName) -> None:
     assert result.statuses[200] >= 20
 
 
+@pytest.mark.alone
+async def test_users_who_pause_wait_for_nobody_else(driver: DriverName) -> None:
+    asked = 0
+
+    async def one_slow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal asked
+        while await servers.read_request(reader):
+            asked += 1
+            if asked % 20 == 0:
+                await asyncio.sleep(0.25)
+            writer.write(OK)
+
+    level = Level(users=20, requests=100, seconds=30, per_second=100)  # one in 0.2 s each
+    async with servers.serving(one_slow) as port:
+        result = await closed(port, level, driver=driver)
+    assert result.late <= 2
+
+
 @pytest.mark.parametrize("trial", [True, False])
 async def test_answers_slower_than_the_level_is_long_are_waited_for(
     driver: DriverName, trial: bool

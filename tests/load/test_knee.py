@@ -21,6 +21,7 @@ from readiness.load.knee import (
     Step,
     cause,
     clear,
+    conclude,
     draw,
     gaps,
     growing,
@@ -459,3 +460,10 @@ def true_p99(load: float) -> float:
         middle = (low + high) / 2
         low, high = (middle, high) if within(1.0, load, middle) < 0.99 else (low, middle)
     return low
+
+
+def test_steps_of_which_none_broke_have_a_knee_though_together_they_seem_unsteady() -> None:
+    slow, objective = step(over=rate(2, 65)), Objective(0.99, 20.0)
+    assert cause(slow, objective) is None
+    found = conclude([slow], objective, Bounds())
+    assert (found.rate, found.at_least, found.reason) == (slow.rate, True, "time")

@@ -31,13 +31,13 @@ class Pipe:
 
     def __init__(self) -> None:
         self.sent: list[bytes] = []
-        self.closed = False
+        self.closed = self.waiting = False
 
     def send(self, data: bytes) -> None:
         self.sent.append(data)
 
     def unread(self) -> bool:
-        return False
+        return self.waiting
 
     def close(self) -> None:
         self.closed = True
@@ -542,3 +542,17 @@ def test_an_answer_stamped_a_little_ahead_of_our_clock_breaks_nothing() -> None:
     user.takes([PLAIN])
     user.crew.recorder.finish()
     assert user.crew.recorder.codes == {200: 2}
+
+
+@pytest.mark.parametrize("written", [True, False])
+def test_only_what_was_written_can_be_lost_with_its_connection(written: bool) -> None:
+    user = User()
+    crew, pipe = user.crew, user.driver.pipes[0]
+    crew.repeatable = False  # as a POST is
+    crew.stamped, pipe.waiting = written, not written
+    user.takes([PLAIN])
+    user.channel.ended(time.monotonic_ns())
+    faults = {fault_code("reset")} if written else set()
+    assert {row[4] for row in crew.recorder.newest_rows()} == {200} | faults
+    assert (crew.closed_by_server, crew.retried) == (1, 0)
+    assert len(user.driver.pipes) == (1 if written else 2)
