@@ -21,6 +21,7 @@ from readiness.failure import Failure, classify
 from readiness.inventory import Inventory, Service, Tier
 from readiness.inventory.url import split
 from readiness.load.caps import Budget
+from readiness.load.closed import Level
 from readiness.load.result import Result
 from readiness.mask import Masker
 from readiness.measurement import Measurement
@@ -238,7 +239,7 @@ class Collector:
         self._known, self._mask = self._secrets, _mask(self._secrets)
         self._tls = functools.cache(ssl.create_default_context)
         self._budget, self._resolve = Budget(), Resolver()
-        self._trials: dict[Hashable, Result] = {}
+        self._trials: dict[Hashable, tuple[Level, Result]] = {}
         self._deadline = 0.0
 
     async def run(self) -> None:

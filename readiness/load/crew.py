@@ -229,6 +229,11 @@ class Crew:
         """Whether any request has had an answer."""
         return self._answered
 
+    def leave_silence(self, now: int, seconds: float) -> None:
+        """Ask for nothing more where so long no answer came: nobody is there to warm up for."""
+        if not self._answered and now - self._since[0][1] > seconds * 1e9:
+            self.model.stop(now)
+
     def fault(self, failure: Failure) -> None:
         """Remember the first fault, with its detail."""
         self.first_fault = self.first_fault or failure

@@ -5,6 +5,7 @@ import contextlib
 import gc
 import importlib.util
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -27,6 +28,9 @@ Watch = Callable[[Crew], None]
 
 _SWITCH_SECONDS = 0.0005
 """What another thread may keep the interpreter while a request waits to be sent."""
+_lock = threading.Lock()
+_before: list[tuple[bool, float]] = []
+"""How the interpreter was set before the runs under way, once for each."""
 
 
 def driver_name() -> DriverName:
@@ -128,13 +132,23 @@ def _driver(name: DriverName) -> Driver:
 
 @contextlib.contextmanager
 def _undisturbed() -> Iterator[None]:
-    """Keep the collector of cycles, and other threads, from making requests late."""
-    collecting, switching = gc.isenabled(), sys.getswitchinterval()
-    gc.disable()
-    sys.setswitchinterval(_SWITCH_SECONDS)
+    """Keep the collector of cycles, and other threads, from making requests late.
+
+    A run that was cancelled may still be ending as the next begins: the last one puts things right.
+    """
+    with _lock:
+        if not _before:
+            _before.append((gc.isenabled(), sys.getswitchinterval()))
+            gc.disable()
+            sys.setswitchinterval(_SWITCH_SECONDS)
+        else:
+            _before.append(_before[0])
     try:
         yield
     finally:
-        sys.setswitchinterval(switching)
-        if collecting:
-            gc.enable()
+        with _lock:
+            collecting, switching = _before.pop()
+            if not _before:
+                sys.setswitchinterval(switching)
+                if collecting:
+                    gc.enable()

@@ -21,6 +21,8 @@ _HOPELESS = 0.99
 """Part of its time after which a request that still waits for a connection is given up."""
 _WARM_SHARE = 0.25
 """Of the schedule, the part that is given to warming up at most."""
+_LEAST_WARMING = 20
+"""Requests that may warm up, however few are wanted."""
 _MORE = 1.3
 """So many times the samples are taken before asking again whether they are enough."""
 _PAUSE_NS = 250_000_000
@@ -221,8 +223,9 @@ class Open:
         self._warmth.feed(self._crew.recorder.recent())
         self.settled = self._warmth.settled
         share = (now - self._began) / 1e9 / self._schedule.seconds
-        unserved = self._warmth.unserved(self._crew.recorder.n - self._opening)
-        if self.settled or self._warmth.given_up or unserved or share >= _WARM_SHARE:
+        asked = self._crew.recorder.n - self._opening
+        ends = self._warmth.given_up or self._warmth.unserved(asked) or share >= _WARM_SHARE
+        if self.settled or ends or asked >= max(self._wanted, _LEAST_WARMING):
             self.opened = now
             self._crew.opened(now)
 

@@ -156,8 +156,11 @@ async def _delegate(job: Job, stop: asyncio.Event) -> Result | ProbeError:
 
 async def _work(job: Job, ended: threading.Event) -> Result:
     def watch(crew: Crew) -> None:
+        now = time.monotonic_ns()
         if ended.is_set():
-            crew.deadline_ns = min(crew.deadline_ns, time.monotonic_ns())
+            crew.deadline_ns = min(crew.deadline_ns, now)
+        else:
+            crew.leave_silence(now, job.load.seconds)
 
     if job.core is not None and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {job.core})

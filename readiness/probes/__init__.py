@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from readiness.inventory import Service, Tier
 from readiness.load.caps import Budget
+from readiness.load.closed import Level
 from readiness.load.result import Result
 from readiness.measurement import Values
 
@@ -54,7 +55,7 @@ class Context:
     """Name resolution that a hanging resolver cannot hold past the deadline."""
     budget: Budget
     """What the run may still ask of each host under load."""
-    trials: MutableMapping[Hashable, Result]
+    trials: MutableMapping[Hashable, tuple[Level, Result]]
     """What short trials of the run found, so that none is made twice."""
     conceal: Callable[[str], None]
     """Registers a secret learned at run time (a token), to be masked in whatever is written."""

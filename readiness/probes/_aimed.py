@@ -19,6 +19,9 @@ from readiness.probes._connection import dial, within
 from readiness.probes._http import target
 from readiness.probes._load import READING, LoadSettings
 
+_TRIAL_TIMES = 2
+"""So much longer than a trial another may be that it stands for."""
+
 
 class Aimed:
     """The engine, bound to one request, one address and what this measurement may ask."""
@@ -41,12 +44,12 @@ class Aimed:
     async def closed(self, level: Level) -> Result:
         """Put `level` on the service; ProbeError if no connection got as far as a request.
 
-        A trial that this run has made already is not made again.
+        A trial that this run has made already is not made again, unless more is asked of it.
         """
         trial = (self._endpoint, self._request.raw, self._check, level.users)
         known = self._context.trials.get(trial) if level.trial else None
-        if known and known.response.n >= level.least:
-            return known
+        if known and _is_as_good(*known, level):
+            return known[1]
         left = self._context.budget.left(self._endpoint.host)
         result = self._reached(
             await run(
@@ -59,7 +62,7 @@ class Aimed:
             )
         )
         if level.trial:
-            self._context.trials[trial] = result
+            self._context.trials[trial] = level, result
         return result
 
     async def open(
@@ -102,6 +105,13 @@ class Aimed:
     def _reached(self, result: Result) -> Result:
         self._context.budget.spend(self._endpoint.host, result.n)
         return reached(result)
+
+
+def _is_as_good(made: Level, result: Result, level: Level) -> bool:
+    """Whether a trial tells what another would: as many requests, in half of its time at least."""
+    longest = _TRIAL_TIMES * made.seconds
+    enough = result.response.n >= level.least
+    return enough and level.requests <= made.requests and level.seconds <= longest
 
 
 def reached(result: Result) -> Result:

@@ -1,4 +1,5 @@
 import asyncio
+import sys
 import time
 
 import pytest
@@ -157,6 +158,21 @@ async def test_a_cancelled_run_sends_nothing_more(driver: DriverName) -> None:
         sent = len(web.requests)
         await asyncio.sleep(0.2)
     assert len(web.requests) == sent
+
+
+async def test_runs_that_overlap_leave_the_interpreter_as_it_was(driver: DriverName) -> None:
+    begun, before = asyncio.Event(), sys.getswitchinterval()
+
+    def answer(_: servers.Request) -> bytes:
+        begun.set()
+        return OK
+
+    async with servers.serving(servers.Web(answer)) as port:
+        running = asyncio.create_task(opened(port, at_rate(500, 60, 4), driver=driver))
+        await begun.wait()
+        running.cancel()
+        await opened(port, at_rate(500, 0.2, 4), driver=driver)
+    assert sys.getswitchinterval() == before
 
 
 async def test_what_failed_has_failed_whoever_stalled(driver: DriverName) -> None:

@@ -82,6 +82,16 @@ async def test_what_one_user_sees_is_not_measured_twice_in_a_run(context: Contex
     assert first["users.2.requests_per_second"] != again["users.2.requests_per_second"]
 
 
+@pytest.mark.anyio
+@pytest.mark.alone
+async def test_a_trial_stands_for_none_that_asks_more(context: Context) -> None:
+    async with servers.serving(servers.Web(lambda _: OK, delay=0.005)) as port:
+        few = await measured(port, context, users=(1, 2), requests=10)
+        more = await measured(port, context, users=(1, 2), requests=60, seconds=3)
+    assert number(few, "users.1.n") < 30
+    assert number(more, "users.1.n") >= 60
+
+
 @pytest.mark.parametrize("users", [10, 20, 50])
 def test_every_level_of_some_users_has_a_p95(users: int) -> None:
     level = probe.Settings(users=(1, users, 100)).level(users)

@@ -17,6 +17,8 @@ Load = Level | Schedule
 
 _SPARE = 2.0
 """A schedule that ends by its number of requests has room to warm up and for slow moments."""
+_OPENING_SECONDS = 1.0
+"""For opening connections: so it is done at the rate asked for, and never above."""
 SEARCH_SECONDS = 45.0
 """What a search for the knee takes if no duration is given."""
 _LEAST_SEARCH_SECONDS = 20.0
@@ -50,7 +52,8 @@ def amount(
     else:
         spacing: Spacing = "constant" if constant else "poisson"
         stage = _stage(rate, ramp_to, length, requests)
-        load = Schedule((stage,), most, requests, spacing, secrets.token_hex(8))
+        seed = secrets.token_hex(8)
+        load = Schedule((stage,), most, requests, spacing, seed, opening=_OPENING_SECONDS)
     try:
         caps.check(load)
     except ProbeError as error:

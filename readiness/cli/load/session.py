@@ -42,7 +42,6 @@ class Session:
         self._feed = Feed(asked.requests)
         self._cut = False
         self._stop = asyncio.Event()
-        self._began = 0
         self._deadline = 0.0
 
     @property
@@ -118,11 +117,10 @@ class Session:
     def _watch(self, crew: Crew) -> None:
         """Called by the engine, in its thread, every few milliseconds."""
         now = time.monotonic_ns()
-        self._began = self._began or now
         if self._cut:
             crew.deadline_ns = min(crew.deadline_ns, now)
-        elif not crew.answered and now - self._began > self._asked.seconds * 1e9:
-            crew.model.stop(now)  # nobody is there: no use to warm up any longer
+        else:
+            crew.leave_silence(now, self._asked.seconds)
         self._feed.take(crew, now)
 
     async def _resolve(self, host: str, port: int) -> Sequence[Address]:

@@ -23,8 +23,11 @@ _LAST_WORDS_SECONDS = 1.0
 
 
 async def show(asked: Asked, feed: Feed) -> None:
-    """Draw on standard error until cancelled; where nobody can see it, do nothing."""
-    if sys.stderr is None:
+    """Draw on standard error until cancelled.
+
+    Nothing, where nobody can see it, or where several processes tell only at the end.
+    """
+    if sys.stderr is None or asked.processes > 1:
         return
     is_open = asked.is_open
     live = sys.stderr.isatty() and not os.environ.get("CI") and os.environ.get("TERM") != "dumb"
