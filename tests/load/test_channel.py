@@ -137,30 +137,29 @@ async def test_a_body_too_large_is_an_answer(driver: DriverName) -> None:
         assert outcomes(await asked(port, 1, driver)) == {200}
 
 
+def twice(first: bytes, pause: float, second: bytes) -> servers.Handler:
+    """Return a server that answers every request with `first`, and after `pause` seconds again."""
+
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while await servers.read_request(reader):
+            writer.write(first)
+            await writer.drain()
+            await asyncio.sleep(pause)
+            writer.write(second)
+
+    return handler
+
+
 async def test_a_connection_that_answers_unasked_is_believed_in_nothing(
     driver: DriverName,
 ) -> None:
-    async def forger(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while await servers.read_request(reader):
-            writer.write(DOWN)
-            await writer.drain()
-            await asyncio.sleep(0)
-            writer.write(FORGED)
-
-    async with servers.serving(forger) as port:
+    async with servers.serving(twice(DOWN, 0, FORGED)) as port:
         result = await asked(port, 200, driver)
     assert result.faults["protocol"] > 0.8 * result.n  # the last connection may be unconvicted
 
 
 async def test_bytes_that_come_while_nothing_is_asked_convict(driver: DriverName) -> None:
-    async def forger(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while await servers.read_request(reader):
-            writer.write(DOWN)
-            await writer.drain()
-            await asyncio.sleep(0.01)
-            writer.write(FORGED)
-
-    async with servers.serving(forger) as port:
+    async with servers.serving(twice(DOWN, 0.01, FORGED)) as port:
         level = Level(users=1, requests=4, seconds=30, per_second=20)
         result = await closed(port, level, driver=driver)
     assert outcomes(result) <= {"protocol", 500}
@@ -185,14 +184,7 @@ async def test_a_late_second_answer_is_waited_for(driver: DriverName) -> None:
 async def test_answers_that_run_ahead_convict_though_each_passes_for_the_next_ones(
     driver: DriverName,
 ) -> None:
-    async def doubled(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while await servers.read_request(reader):
-            writer.write(OK)
-            await writer.drain()
-            await asyncio.sleep(0.002)
-            writer.write(OK)
-
-    async with servers.serving(doubled) as port:
+    async with servers.serving(twice(OK, 0.002, OK)) as port:
         result = await asked(port, 100, driver)
     assert outcomes(result) == {"protocol"}
 
