@@ -70,7 +70,10 @@ class Aimed:
     ) -> Result:
         """Play `schedule` on the service; raises as `closed` does."""
         left = self._context.budget.left(self._endpoint.host)
-        samples = left if schedule.samples is None else min(schedule.samples, left)
+        arrivals = sum(stage.arrivals for stage in schedule.stages)
+        samples = schedule.samples
+        if samples is not None or arrivals > left:
+            samples = min(samples or left, left)
         return self._reached(
             await run(
                 self._endpoint,

@@ -285,7 +285,7 @@ def _explained(values: Values, context: Context) -> Values:
     if "load" in context.allowed:
         return values
     held = (
-        f"; without the load tier at most {GENTLE.samples} requests are sent, "
+        f"; without the load tier at most {GENTLE.samples} answers are timed, "
         f"{GENTLE.per_second:g} a second, {GENTLE.in_flight} at once"
     )
     return {k: f"{v}{held}" if k.endswith("_because") else v for k, v in values.items()}

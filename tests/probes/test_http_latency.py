@@ -370,7 +370,7 @@ async def test_a_run_without_the_load_tier_is_held_back_and_says_so(context: Con
     assert (len(web.requests) - pacing) / took <= 60
     assert web.connections <= 6
     assert str(values["p99_ms_because"]).endswith(
-        "a p99 needs 368; without the load tier at most 400 requests are sent, "
+        "a p99 needs 368; without the load tier at most 400 answers are timed, "
         "50 a second, 4 at once"
     )
 
