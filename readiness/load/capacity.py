@@ -194,7 +194,7 @@ class _Seen:
             good = 0 < code < BODY_FAILED and self._check.succeeded(code)
             if not good or lag < VOID:
                 self._rows.append((intended, max(0, done - intended - lag * good), good))
-        if self._stopping and not self.stopped and now - self._looked >= _LOOK_NS:
+        if self._stopping and not crew.stopping and now - self._looked >= _LOOK_NS:
             self._looked = now
             if clear(self._so_far((now - self._began) / 1e9), self._objective):
                 self.stopped = True

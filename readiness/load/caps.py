@@ -19,7 +19,7 @@ def check(load: Level | Schedule) -> None:
     """Raise ProbeError `not_allowed` for a load beyond the caps."""
     if isinstance(load, Level):
         users, rate, seconds = load.users, 0.0, max(load.seconds, load.longest) + load.ramp
-        requests = min(load.requests, REQUESTS)
+        requests = load.requests
     else:
         users, seconds = load.in_flight, load.seconds
         rate = max(max(stage.rate, stage.to or 0.0) for stage in load.stages)
@@ -41,13 +41,12 @@ class Budget:
         self._per_host = per_host
         self._spent: dict[str, int] = {}
 
-    def left(self, host: str) -> int:
-        """Return how many more requests `host` may get; ProbeError if none."""
-        left = self._per_host - self._spent.get(host, 0)
-        if left <= 0:
-            raise ProbeError(
-                "not_allowed", f"this run has sent {host} the {self._per_host:,} requests it may"
-            )
+    def left(self, host: str, least: int = 1) -> int:
+        """Return how many more requests `host` may get; ProbeError if fewer than `least`."""
+        left = max(0, self._per_host - self._spent.get(host, 0))
+        if left < least:
+            most = f"of the {self._per_host:,} requests that one run may send {host}"
+            raise ProbeError("not_allowed", f"{most}, {left:,} are left")
         return left
 
     def spend(self, host: str, requests: int) -> None:

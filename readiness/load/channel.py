@@ -40,6 +40,7 @@ class Channel:
         "_crew",
         "_expects",
         "_free",
+        "_held",
         "_known",
         "_parser",
         "_row",
@@ -63,6 +64,7 @@ class Channel:
         self._parser: Parser | None = None
         self._sent = 0
         self._began = 0
+        self._held = 0
         self._served = False
         self._expects = _HELD
         """From when on an answer that is known is the whole truth; nothing is, before a look."""
@@ -98,7 +100,7 @@ class Channel:
                 self._expects = now
             wire.send(raw)
         elif wire.unread():
-            self._sent = _HELD  # the wire reports what it is at once
+            self._sent, self._held = _HELD, now  # the wire reports what it is at once
         else:
             self._send()
 
@@ -111,6 +113,7 @@ class Channel:
     def resume(self) -> None:
         """Send the request that was held back for bytes that were none."""
         if self.busy and self._sent == _HELD and self._wire is not None:
+            self.lag += time.monotonic_ns() - self._held
             self._send()
 
     def fail(self, failure: Failure, at: int) -> None:
@@ -235,6 +238,8 @@ class Channel:
             return
         whole = self._parser is None
         if whole:
+            if not self._served:
+                self._crew.first_byte(self, max(at - self._sent, 1))
             code = self._known.get(data)
             if code is not None:
                 self._done(code, at)
@@ -274,8 +279,7 @@ class Channel:
     def _done(self, code: int, at: int) -> None:
         at = max(at, self._sent)  # within the clocks' skew
         if not self._served:
-            self._crew.first_byte(self, at - self._sent)
-            self._served = True
+            self._served = self._crew.answered = True
         self._finish(code, self._sent, at)
         self._free(self, at)
 

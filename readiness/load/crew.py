@@ -97,7 +97,7 @@ class Setup:
     secure: int
     """Connect and TLS handshake together; 0 without TLS."""
     first_byte: int
-    """From the first request's write to the end of its answer."""
+    """From the first request's write to the first bytes of its answer."""
 
 
 class Crew:
@@ -144,7 +144,8 @@ class Crew:
         self._swept_ns = self.polled_ns
         self._since: list[tuple[int, int]] = []
         self._lingers = 0
-        self._answered = False
+        self.answered = False
+        """Whether any request has had an answer."""
 
     # what channels ask for
 
@@ -197,8 +198,7 @@ class Crew:
             self._setups[channel.line][1] = took
 
     def first_byte(self, channel: Channel, took: int) -> None:
-        """Take down how long the first answer of a connection took."""
-        self._answered = True
+        """Take down how long a connection's first answer took to begin."""
         if channel.line in self._setups:
             self._setups[channel.line][2] = took
 
@@ -224,14 +224,9 @@ class Crew:
     def _busy_ns(self) -> int:
         return time.thread_time_ns() - self._driver.idle_ns
 
-    @property
-    def answered(self) -> bool:
-        """Whether any request has had an answer."""
-        return self._answered
-
     def leave_silence(self, now: int, seconds: float) -> None:
         """Ask for nothing more where so long no answer came: nobody is there to warm up for."""
-        if not self._answered and now - self._since[0][1] > seconds * 1e9:
+        if not self.answered and now - self._since[0][1] > seconds * 1e9:
             self.model.stop(now)
 
     def fault(self, failure: Failure) -> None:
@@ -355,6 +350,13 @@ class Crew:
         at = intended + self.timeout_ns
         self.fault(Failure(kind=TIMEOUT, detail="no turn in time"))
         self.recorder.add((intended, at, at, 0, fault_code(TIMEOUT), 0))
+
+    def finish(self) -> None:
+        """Show and add up what came since the last sweep; nothing more will."""
+        self.stopping = True
+        if self._watch:
+            self._watch(self)
+        self.recorder.finish()
 
     def close(self) -> None:
         """Close every connection."""

@@ -89,7 +89,7 @@ def _measure(crew: Crew, drive: Driver, model: Open | Closed) -> Result:
         cpu = crew.cpu
     if crew.error:
         raise crew.error
-    crew.recorder.finish()
+    crew.finish()
     recorder, now = crew.recorder, time.monotonic_ns()
     if not recorder.codes and crew.cut_off:
         raise ProbeError("deadline", "the run's time was up before an answer came")

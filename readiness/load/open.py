@@ -4,6 +4,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 from readiness.load.arrivals import Spacing, Stage, arrivals
 from readiness.load.channel import Channel
@@ -48,6 +49,8 @@ class Schedule:
     seed: str = ""
     phase: float | None = None
     """The place among processes that share an even rate, 0..1."""
+    most: int | None = None
+    """Arrivals at most, warming up included, if that is less than the stages would bring."""
     opening: float = 0.25
     """Seconds over which connections are opened, if the rate itself is not quicker."""
 
@@ -177,9 +180,8 @@ class Open:
             # on the grid of the clock, so that processes that share a rate keep their phases
             period = round(1e9 / schedule.stages[0].rate)
             self._began += -self._began % period
-        self._starts = arrivals(
-            schedule.stages, schedule.spacing, schedule.seed, schedule.phase or 0.0
-        )
+        starts = arrivals(schedule.stages, schedule.spacing, schedule.seed, schedule.phase or 0.0)
+        self._starts = islice(starts, schedule.most)
         self._next = self._following(now)
 
     def _arrive(self, intended: int, now: int) -> None:
@@ -197,7 +199,8 @@ class Open:
         """Return the next arrival, unless the schedule or the wish for samples is at its end."""
         start = next(self._starts, None)
         if start is None:
-            self.stop(max(now, self._began + round(self._schedule.seconds * 1e9)))
+            planned = self._began + round(self._schedule.seconds * 1e9)
+            self.stop(now if self._schedule.most else max(now, planned))
             return _NEVER
         if self.offered >= self._wanted:
             self._paused_at, self._awaited = now, start

@@ -110,8 +110,12 @@ async def run_shared(
         for place, share in enumerate(shares(load, processes or len(places)))
     ]
     stop = stop or asyncio.Event()
-    async with asyncio.timeout(left + _START_SECONDS), asyncio.TaskGroup() as group:
-        tasks = [group.create_task(_delegate(job, stop)) for job in jobs]
+    try:
+        async with asyncio.timeout(left + _START_SECONDS), asyncio.TaskGroup() as group:
+            tasks = [group.create_task(_delegate(job, stop)) for job in jobs]
+    except TimeoutError:
+        late = "the processes that send load did not end in time"
+        raise ProbeError("local_limit", late) from None
     outcomes = [task.result() for task in tasks]
     results = [outcome for outcome in outcomes if isinstance(outcome, Result)]
     failed = [outcome for outcome in outcomes if isinstance(outcome, ProbeError)]

@@ -50,12 +50,13 @@ class Aimed:
         known = self._context.trials.get(trial) if level.trial else None
         if known and _is_as_good(*known, level):
             return known[1]
-        left = self._context.budget.left(self._endpoint.host)
+        # each user asks once before the level, which then asks as often again to warm up
+        left = self._context.budget.left(self._endpoint.host, 3 * level.users) - level.users
         result = self._reached(
             await run(
                 self._endpoint,
                 self._request,
-                replace(level, requests=min(level.requests, left)),
+                replace(level, requests=min(level.requests, left // 2)),
                 check=self._check,
                 timeout=self._context.timeout,
                 deadline=self._context.deadline,
@@ -69,16 +70,15 @@ class Aimed:
         self, schedule: Schedule, enough: Enough = lambda _: True, watch: Watch | None = None
     ) -> Result:
         """Play `schedule` on the service; raises as `closed` does."""
-        left = self._context.budget.left(self._endpoint.host)
-        arrivals = sum(stage.arrivals for stage in schedule.stages)
-        samples = schedule.samples
-        if samples is not None or arrivals > left:
-            samples = min(samples or left, left)
+        opening = schedule.in_flight  # each connection asks once before
+        most = self._context.budget.left(self._endpoint.host, 1 + opening) - opening
+        if sum(stage.arrivals for stage in schedule.stages) > most:
+            schedule = replace(schedule, most=most)
         return self._reached(
             await run(
                 self._endpoint,
                 self._request,
-                replace(schedule, samples=samples),
+                schedule,
                 check=self._check,
                 enough=enough,
                 watch=watch,

@@ -46,7 +46,7 @@ def target(service: Service, path: str, *, anonymous: bool = False) -> Target:
     The URL's user, password and query count as credentials: `anonymous` leaves them out.
     """
     url = split(service.url.get_secret_value())
-    tls, whole = url.scheme == "https", url.path.rstrip("/") + "/" + path.lstrip("/")
+    tls, whole = url.scheme == "https", url.path.rstrip("/") + path
     authorization = None
     if url.query and not anonymous:
         whole += ("&" if "?" in whole else "?") + url.query

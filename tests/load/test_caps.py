@@ -11,7 +11,7 @@ from readiness.load.open import Schedule
 @pytest.mark.parametrize(
     "load",
     [
-        Level(users=caps.USERS, requests=10**9, seconds=caps.SECONDS),
+        Level(users=caps.USERS, requests=caps.REQUESTS, seconds=caps.SECONDS),
         Schedule((Stage(caps.RATE, 10),), caps.USERS),
         Schedule((Stage(1, caps.SECONDS),), 1),
     ],
@@ -24,6 +24,7 @@ def test_what_is_within_the_caps_may_be_asked(load: Level | Schedule) -> None:
     ("load", "what"),
     [
         (Level(users=10_001, requests=1, seconds=1), "10,001 connections: the most is 10,000"),
+        (Level(users=1, requests=10**8 + 1, seconds=1), "100,000,001 requests"),
         (Level(users=1, requests=1, seconds=1, longest=3601), "3,601 seconds"),
         (Level(users=1, requests=1, seconds=1, ramp=3600), "3,601 seconds"),
         (Schedule((Stage(1, 1),), 10_001), "10,001 connections"),
@@ -46,5 +47,7 @@ def test_each_host_has_a_budget() -> None:
     budget.spend("a", 60)
     assert (budget.left("a"), budget.left("b")) == (40, 100)
     budget.spend("a", 40)
-    with pytest.raises(ProbeError, match="this run has sent a the 100 requests it may"):
+    with pytest.raises(ProbeError, match="of the 100 requests that one run may send a, 0 are left"):
         budget.left("a")
+    with pytest.raises(ProbeError, match="send b, 100 are left"):
+        budget.left("b", least=101)

@@ -11,12 +11,14 @@ import pytest
 
 from readiness.estimate import rate
 from readiness.failure import ProbeError
-from readiness.load.closed import Level
+from readiness.load.closed import Closed, Level
+from readiness.load.crew import Crew
 from readiness.load.engine import DriverName
 from readiness.load.tally import fault_code
 from readiness.probes._load import success
 from tests import servers
 from tests.load.runs import closed
+from tests.load.test_known_answers import PLAIN, User
 
 pytestmark = pytest.mark.anyio
 
@@ -228,3 +230,27 @@ async def test_our_lack_of_descriptors_is_not_the_targets_fault(driver: DriverNa
             await closed(port, Level(users=40, requests=100, seconds=30), driver=driver)
     assert caught.value.failure.kind == "local_limit"
     assert "descriptor" in caught.value.failure.detail
+
+
+def test_a_wall_clock_set_forward_makes_nobody_wait() -> None:
+    level = Level(users=1, requests=100, seconds=60, per_second=100)
+    user = User(model=Closed(level))
+    user.channel.received(PLAIN, time.monotonic_ns() + 3600 * 10**9)
+    assert not user.channel.busy
+    user.crew.model.tick(time.monotonic_ns() + 10_000_000)
+    assert user.channel.busy
+
+
+@pytest.mark.alone
+async def test_what_we_do_besides_waiting_is_our_use_of_the_processor(driver: DriverName) -> None:
+    def toil(_: Crew) -> None:
+        end = time.thread_time_ns() + 20_000_000
+        while time.thread_time_ns() < end:
+            pass
+
+    level = Level(users=2, requests=10**6, seconds=0.4, per_second=50)
+    async with servers.serving(servers.always(OK)) as port:
+        idle = await closed(port, level, driver=driver)
+        busy = await closed(port, level, driver=driver, watch=toil)
+    assert idle.cpu < 0.4
+    assert busy.cpu > 0.5

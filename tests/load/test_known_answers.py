@@ -15,7 +15,7 @@ from readiness.failure import FailureKind, ProbeError
 from readiness.load.channel import Channel
 from readiness.load.check import Check
 from readiness.load.closed import Closed, Level
-from readiness.load.crew import Crew
+from readiness.load.crew import Crew, Model
 from readiness.load.request import Endpoint, preformat
 from readiness.load.response import Parser
 from readiness.load.tally import fault_code
@@ -77,8 +77,11 @@ class Seen(NamedTuple):
 class User:
     """One user's connection, who asks again as soon as answered."""
 
-    def __init__(self, *, head: bool = False, check: Check | None = None) -> None:
-        model, self.driver = Closed(Level(users=1, requests=10_000, seconds=60)), Pipes()
+    def __init__(
+        self, *, head: bool = False, check: Check | None = None, model: Model | None = None
+    ) -> None:
+        model = model or Closed(Level(users=1, requests=10_000, seconds=60))
+        self.driver = Pipes()
         request = preformat("HEAD" if head else "GET", "/", {"host": "localhost"})
         self.check = check or Check()
         now = time.monotonic_ns()

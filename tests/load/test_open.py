@@ -1,6 +1,8 @@
 import asyncio
+import random
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -8,10 +10,12 @@ from readiness.failure import ProbeError
 from readiness.load.arrivals import Stage
 from readiness.load.crew import Crew
 from readiness.load.engine import DriverName
-from readiness.load.open import Schedule
+from readiness.load.open import Open, Schedule
 from readiness.load.recorder import Recorder
+from readiness.load.tally import Row
 from tests import servers
 from tests.load.runs import opened
+from tests.load.test_known_answers import PLAIN, User
 
 pytestmark = pytest.mark.anyio
 
@@ -244,3 +248,62 @@ async def test_more_connections_than_needed_are_not_opened(driver: DriverName) -
         result = await opened(port, at_rate(20, 1, 500), driver=driver)
     assert web.connections <= 40
     assert result.successes == result.n
+
+
+async def test_no_more_than_the_most_arrive(driver: DriverName) -> None:
+    web = servers.always(OK)
+    async with servers.serving(web) as port:
+        schedule = replace(at_rate(500, 30, 4, samples=1000), most=60)
+        result = await opened(port, schedule, driver=driver)
+    assert len(web.requests) == result.n == 4 + 60
+    assert result.seconds < 2
+
+
+async def test_who_watches_sees_every_outcome(driver: DriverName) -> None:
+    seen: list[Row] = []
+    web = servers.Web(lambda _: OK, delay=0.03)
+    async with servers.serving(web) as port:
+        result = await opened(
+            port,
+            at_rate(200, 0.5, 16),
+            watch=lambda crew: seen.extend(crew.recorder.newest_rows()),
+            driver=driver,
+        )
+    assert len(seen) == result.n == len(web.requests)
+
+
+async def test_connections_are_opened_no_quicker_than_asked(driver: DriverName) -> None:
+    came: list[float] = []
+
+    def answer(_: servers.Request) -> bytes:
+        came.append(time.monotonic())
+        return OK
+
+    schedule = replace(at_rate(20, 0.1, 8), opening=1.0)
+    async with servers.serving(servers.Web(answer)) as port:
+        await opened(port, schedule, driver=driver)
+    assert came[7] - came[0] > 0.8 * 7 / 20
+
+
+async def test_times_that_never_settle_are_not_waited_for_long(driver: DriverName) -> None:
+    chance = random.Random(1)
+
+    async def erratic(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while await servers.read_request(reader):
+            await asyncio.sleep(chance.uniform(0, 0.03))
+            writer.write(OK)
+
+    async with servers.serving(erratic) as port:
+        result = await opened(port, at_rate(200, 60, 4, samples=20), driver=driver)
+    assert result.offered == 20
+    assert result.n < 4 + 20 + 60
+
+
+def test_a_wall_clock_set_forward_hurries_nobody() -> None:
+    user = User(model=Open(at_rate(100, 60, 1)))
+    now = time.monotonic_ns()
+    user.channel.received(PLAIN, now)  # answers what opened the connection; arrivals begin
+    user.crew.model.tick(now + 60_000_000)
+    assert user.channel.busy
+    user.channel.received(PLAIN, time.monotonic_ns() + 3600 * 10**9)
+    assert {row[4] for row in user.crew.recorder.newest_rows()} == {200}  # nobody timed out

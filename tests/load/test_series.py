@@ -241,3 +241,13 @@ def test_a_queue_that_only_grows_drifts() -> None:
     series = Series()
     series.add([1_000_000 + 50_000 * place for place in range(400)])
     assert series.drifts()
+
+
+def test_merged_intervals_end_at_the_time_out_as_well() -> None:
+    values, timeout_ms = stalling(1000), 600
+    bounded = Series(most=timeout_ms * MS)
+    bounded.add(array("q", values))
+    whole = Series()
+    whole.merge(bounded)
+    assert drawn(series(values).quantile(0.99))[2] > timeout_ms  # too few stalls to bound it
+    assert drawn(whole.quantile(0.99))[2] == timeout_ms
