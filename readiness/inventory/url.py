@@ -37,8 +37,24 @@ _LONGEST_HOST = 253
 _ENCODE = "In a user or password write / as %2F, ? as %3F, # as %23 and @ as %40"
 
 
-split = functools.lru_cache(maxsize=8192)(urlsplit)
-"""The parts of a URL, which are asked for again and again."""
+class Parts(SplitResult):
+    """The parts of a URL; those of its authority are read once."""
+
+    @functools.cached_property
+    def hostname(self) -> str | None:
+        """Part of SplitResult."""
+        return super().hostname
+
+    @functools.cached_property
+    def port(self) -> int | None:
+        """Part of SplitResult."""
+        return super().port
+
+
+@functools.lru_cache(maxsize=8192)
+def split(url: str) -> Parts:
+    """Return the parts of a URL, which are asked for again and again."""
+    return Parts(*urlsplit(url))
 
 
 def fault(url: str, kind: str) -> str | None:

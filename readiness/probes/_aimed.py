@@ -138,7 +138,7 @@ async def aim(
     if method not in READING and "write" not in context.allowed:
         raise ProbeError("not_allowed", f"{method} needs the write tier")
     to = target(service, path)
-    async with within(context) as watch:
+    with within(context) as watch:
         watch.begin("resolve")
         addresses = await context.resolve(to.host, to.port)
         watch.begin("connect")

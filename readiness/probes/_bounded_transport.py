@@ -29,7 +29,7 @@ class BoundedTransport(httpx2.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """Send `request`; raise ProbeError for what must not or cannot be gone on with."""
-        async with within(self._context):
+        with within(self._context):
             response = await self._inner.handle_async_request(request)
         if request.method == "POST":
             self.status = response.status_code

@@ -83,7 +83,7 @@ async def exchange(
     fields = _fields(context, to, method, headers or {}, len(body))
     request = Request(method, to.path, fields, body)
     raw = request.raw
-    async with within(context) as watch:
+    with within(context) as watch:
         watch.begin("resolve")
         addresses = await context.resolve(to.host, to.port)
         watch.begin("connect")

@@ -1,5 +1,6 @@
 """A wire on which a request was sent -> the head and body of its one answer, strictly read."""
 
+import functools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,11 +15,9 @@ from readiness.probes._plain_answer import Head
 from readiness.probes._wire import Wire
 
 _HEAD_LIMIT = 64 << 10
-_PLAIN_HEAD = re.compile(
-    r"[A-Z]+ [\x21-\x7e]+ HTTP/1\.1\r\nhost: [\x21-\x7e]+\r\n"
-    r"(?:[a-z0-9-]+: [\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?\r\n)*\r\n"
-)
-"""A head of which h11 would change nothing and refuse nothing."""
+_PLAIN_FIRST = re.compile(r"[A-Z]+ [\x21-\x7e]+ HTTP/1\.1\r\n")
+_PLAIN_LINE = re.compile(r"[a-z0-9-]+: [\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?\r\n")
+"""Lines in which h11 would change nothing and refuse nothing."""
 
 
 @dataclass(frozen=True)
@@ -33,10 +32,9 @@ class Request:
     @property
     def raw(self) -> bytes:
         """The bytes to send; raises h11.LocalProtocolError for what HTTP cannot say."""
-        lines = "".join(f"{name}: {value}\r\n" for name, value in self.fields.items())
-        head = f"{self.method} {self.path} HTTP/1.1\r\n{lines}\r\n"
-        if _PLAIN_HEAD.fullmatch(head) and _framed(self.fields, self.body):
-            return head.encode() + self.body
+        first, lines = f"{self.method} {self.path} HTTP/1.1\r\n", [*map(_line, self.fields.items())]
+        if _PLAIN_FIRST.fullmatch(first) and all(lines) and _framed(self.fields, self.body):
+            return f"{first}{''.join(lines)}\r\n".encode() + self.body
         return b"".join(self._machine()[1])
 
     def machine(self) -> h11.Connection:
@@ -49,6 +47,13 @@ class Request:
         machine = h11.Connection(h11.CLIENT, max_incomplete_event_size=_HEAD_LIMIT)
         events = (request, h11.Data(data=self.body), h11.EndOfMessage())
         return machine, [machine.send(event) or b"" for event in events]
+
+
+@functools.lru_cache(maxsize=512)
+def _line(field: tuple[str, str]) -> str:
+    """Return a field's line, nothing if it is not plain; cached, since requests are much alike."""
+    line = f"{field[0]}: {field[1]}\r\n"
+    return line if _PLAIN_LINE.fullmatch(line) else ""
 
 
 def _framed(fields: Mapping[str, str], body: bytes) -> bool:

@@ -41,7 +41,7 @@ async def sample(
 
 
 async def _timed(exchange: Callable[[], Awaitable[object]], context: Context) -> float:
-    async with within(context):
+    with within(context):
         began = time.perf_counter()
         await exchange()
         return (time.perf_counter() - began) * 1000

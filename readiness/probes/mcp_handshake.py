@@ -108,7 +108,7 @@ async def _session(
     )
     async with contextlib.AsyncExitStack() as stack:
         await stack.enter_async_context(http)
-        async with within(context) as watch:
+        with within(context) as watch:
             watch.begin("resolve")
             # The client looks the name up again, in a thread that cannot be cancelled; asked
             # before, a resolver that hangs is met by ours.
@@ -117,7 +117,7 @@ async def _session(
             began = time.perf_counter()
             await stack.enter_async_context(client)
         yield client, (time.perf_counter() - began) * 1000
-        async with within(context):
+        with within(context):
             await stack.aclose()
 
 
@@ -141,7 +141,7 @@ async def _names(client: "Client", context: Context) -> tuple[list[str], bool]:
     names: list[str] = []
     cursor: str | None = None
     for _ in range(_MOST_PAGES):
-        async with within(context):
+        with within(context):
             page = await client.list_tools(cursor=cursor)
         names += [tool.name[:_SHOWN] for tool in page.tools]
         if (cursor := page.next_cursor) is None:

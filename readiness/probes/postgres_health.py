@@ -132,7 +132,7 @@ async def _session(url: str, context: Context) -> AsyncIterator[tuple[_Connectio
             if pooled:
                 await _begin(connection, guards, context)
             yield connection, ms
-            async with within(context):
+            with within(context):
                 if pooled:
                     await connection.execute("ROLLBACK")
                 await connection.close()
@@ -160,14 +160,14 @@ async def _begin(connection: _Connection, guards: Mapping[str, str], context: Co
         for name, value in guards.items()
         if name != "default_transaction_read_only"
     )
-    async with within(context):
+    with within(context):
         await connection.execute(f"BEGIN TRANSACTION READ ONLY; {settings}")
 
 
 async def _connect(
     url: str, guards: Mapping[str, str], wire: Wire, context: Context
 ) -> tuple[_Connection, float]:
-    async with within(context) as watch:
+    with within(context) as watch:
         watch.begin("connect and login")
         began = time.perf_counter()
         with _explained(url):
@@ -238,7 +238,7 @@ def _version(connection: _Connection, today: date) -> Values:
 
 
 async def _state(connection: _Connection, context: Context) -> Values:
-    async with within(context):
+    with within(context):
         row = await connection.fetchrow(_STATE)
     assert row is not None, "a SELECT without FROM has one row"
     values: Values = dict(row)

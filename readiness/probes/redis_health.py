@@ -131,7 +131,7 @@ class _Connection(AbstractConnection):
 
 
 async def _connect(connection: _Connection, context: Context) -> float:
-    async with within(context) as watch:
+    with within(context) as watch:
         watch.begin("connect and login")
         began = time.perf_counter()
         await connection.connect()  # type: ignore[no-untyped-call]
@@ -146,7 +146,7 @@ async def _ping(connection: _Connection) -> None:
 
 async def _permitted(connection: _Connection, context: Context, *command: str) -> Any:
     """Return the answer, or the ResponseError: managed servers withhold commands."""
-    async with within(context):
+    with within(context):
         await connection.send_command(*command)
         try:
             return await connection.read_response()

@@ -31,7 +31,7 @@ async def measure(service: Service, settings: Settings, context: Context) -> Val
     host, port = urlsplit(service.url.get_secret_value()).hostname, service.port
     if host is None or port is None:
         raise ProbeError("probe_bug", "the service's URL names no host and port")
-    async with within(context) as watch:
+    with within(context) as watch:
         watch.begin("resolve")
         addresses = await context.resolve(host, port)
 
