@@ -112,7 +112,8 @@ class Channel:
 
     def resume(self) -> None:
         """Send the request that was held back for bytes that were none."""
-        if self.busy and self._sent == _HELD and self._wire is not None:
+        wire = self._wire
+        if self.busy and self._sent == _HELD and wire is not None and not wire.unread():
             self.lag += time.monotonic_ns() - self._held
             self._send()
 
@@ -199,7 +200,7 @@ class Channel:
         # a reset is the service's word on this request; a broken pipe (Linux says so when the
         # reset follows the peer's goodbye) is a connection that was gone before
         gone = isinstance(error, BrokenPipeError) and self._parser is None
-        if self.busy and gone:
+        if self.busy and (gone or self._sent == _HELD):
             self._gone(failure, at)
         elif self.busy:
             self.fail(failure, at)

@@ -143,6 +143,7 @@ class Crew:
         self._resting: list[tuple[int, Channel]] = []
         self._swept_ns = self.polled_ns
         self._since: list[tuple[int, int]] = []
+        self._until: tuple[int, int] | None = None
         self._lingers = 0
         self.answered = False
         """Whether any request has had an answer."""
@@ -215,10 +216,15 @@ class Crew:
         """Reckon our own use of the processor from now on, too."""
         self._since.append((self._busy_ns(), now))
 
+    def leave_processor(self) -> None:
+        """Reckon our own use of the processor until now: what follows is waiting and closing."""
+        if not self._until:
+            self._until = self._busy_ns(), time.monotonic_ns()
+
     @property
     def cpu(self) -> float:
         """Share of one processor that the run, or its timed part, took at most without waiting."""
-        busy, wall = self._busy_ns(), time.monotonic_ns()
+        busy, wall = self._until or (self._busy_ns(), time.monotonic_ns())
         return max(((busy - b) / max(1, wall - w) for b, w in self._since), default=0.0)
 
     def _busy_ns(self) -> int:
@@ -279,6 +285,7 @@ class Crew:
         if not self.model.closed or not self.model.over or self._resting:
             return False
         now = time.monotonic_ns()
+        self.leave_processor()
         self._lingers = self._lingers or now + self._patience()
         return now >= min(self._lingers, self.deadline_ns)
 
@@ -360,5 +367,6 @@ class Crew:
 
     def close(self) -> None:
         """Close every connection."""
+        self.leave_processor()
         for channel in self.channels:
             channel.drop()

@@ -36,7 +36,7 @@ class Epoll:
     """Stamps are right however late they are read, unless the whole machine stood still."""
 
     def __init__(self) -> None:
-        self._poll = select.epoll()
+        self._poll, self._look = select.epoll(), select.poll()
         self._timer = Timer()
         self._handlers: dict[int, Callable[[int], None]] = {}
         self._broken: list[tuple[Channel, OSError]] = []
@@ -106,6 +106,13 @@ class Epoll:
         else:
             self._poll.register(fd, events)
         self._handlers[fd] = handler
+
+    def readable(self, fd: int) -> bool:
+        """Whether there is something to read; to peek would take a reset away."""
+        self._look.register(fd, select.POLLIN)
+        found = self._look.poll(0)
+        self._look.unregister(fd)
+        return bool(found)
 
     def forget(self, fd: int) -> None:
         """Watch a descriptor no longer."""
@@ -196,13 +203,7 @@ class _Wire:
 
     def unread(self) -> bool:
         """Part of Wire."""
-        try:
-            self._socket.recv(1, socket.MSG_PEEK)
-        except BlockingIOError:
-            return False
-        except OSError:
-            return True
-        return True
+        return self._driver.readable(self._fd)
 
     def close(self) -> None:
         """Part of Wire."""

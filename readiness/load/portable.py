@@ -24,10 +24,12 @@ class Portable:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self.idle_ns = 0
+        self.served = False
+        """Whether anything came since the last look."""
 
     def connect(self, endpoint: Endpoint, channel: Channel) -> Wire | None:
         """Part of Driver."""
-        return _Wire(self._loop, endpoint, channel)
+        return _Wire(self, self._loop, endpoint, channel)
 
     def run(self, crew: Crew) -> None:
         """Part of Driver."""
@@ -50,9 +52,9 @@ class Portable:
             crew.spare(now, wake)
             spin = wake - now < _SPIN_NS
             crew.polled_ns = now
-            done, slept = crew.recorder.n, now_ns()
+            self.served, slept = False, now_ns()
             await asyncio.sleep(0 if spin else min(wake - _SPIN_NS - now, _IDLE_NS) / 1e9)
-            if spin and crew.recorder.n == done:
+            if spin and not self.served:
                 self.idle_ns += now_ns() - slept
 
 
@@ -60,9 +62,13 @@ class _Wire(asyncio.Protocol):
     """One connection of one channel."""
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, endpoint: Endpoint, channel: Channel
+        self,
+        driver: Portable,
+        loop: asyncio.AbstractEventLoop,
+        endpoint: Endpoint,
+        channel: Channel,
     ) -> None:
-        self._channel = channel
+        self._driver, self._channel = driver, channel
         self._transport: asyncio.Transport | None = None
         self._unread = select.poll()
         self._task = loop.create_task(self._connect(loop, endpoint))
@@ -77,12 +83,14 @@ class _Wire(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Part of asyncio.Protocol."""
+        self._driver.served = True
         self._transport = cast(asyncio.Transport, transport)
         self._unread.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
         self._channel.connected(time.monotonic_ns())
 
     def data_received(self, data: bytes) -> None:
         """Part of asyncio.Protocol."""
+        self._driver.served = True
         if self._transport is not None:
             self._channel.received(data, time.monotonic_ns())
 

@@ -39,7 +39,7 @@ class Head:
     retry_after: bool = False
     """Whether the server asks to be left alone for a while."""
     confused: bool = False
-    """Whether two headers contradict each other about the answer's end."""
+    """Whether it may not, only since two headers contradict each other about the answer's end."""
 
 
 @functools.lru_cache(maxsize=16)
@@ -60,7 +60,8 @@ def parse_head(raw: bytes) -> Head:
     # who sends both is confused: the chunks are believed, the connection no more (RFC 9112, 6.3)
     confused = b"transfer-encoding" in fields and b"content-length" in fields
     retry_after = b"retry-after" in fields
-    return Head(status, framing, length, persistent and not confused, retry_after, confused)
+    keeps = persistent and not confused
+    return Head(status, framing, length, keeps, retry_after, persistent and confused)
 
 
 def _fields(lines: Sequence[bytes]) -> Fields:
@@ -120,7 +121,7 @@ class Parser:
         self.excess = False
         """Whether bytes came after the answer's end."""
         self.confused = False
-        """Whether the answer's end was told in two ways, after which nothing can be believed."""
+        """Whether the server would go on, but told the answer's end in two ways."""
         self.started = False
         """Whether a single byte has come."""
         self._bodiless, self._keep = head, keep
