@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import functools
-import importlib
 import ssl
 import time
 from collections import defaultdict, deque
@@ -20,7 +19,7 @@ from readiness.document.complaint import suggest
 from readiness.failure import Failure, classify
 from readiness.inventory import Inventory, Service, Tier
 from readiness.inventory.url import split
-from readiness.load.caps import Budget
+from readiness.load.caps import Budget, most_connections
 from readiness.load.closed import Level
 from readiness.load.result import Result
 from readiness.mask import Masker
@@ -38,8 +37,6 @@ PATIENCE_SECONDS = 0.5
 MOST_AT_ONCE = 512
 """Of these in all, hanging ones included."""
 RETRY_PAUSE_SECONDS = 0.5
-_RESERVED = 64
-"""Descriptors left to everything that is no probe's socket."""
 _SOCKETS_EACH = 2
 """A host of several addresses may be dialed at two of them at once."""
 _WORDS = 4096
@@ -412,11 +409,4 @@ def _masked(measurement: Measurement, mask: Mask) -> Measurement:
 
 def _most_at_once() -> int:
     """Return MOST_AT_ONCE, or fewer where the sockets would leave too few descriptors."""
-    try:
-        resource = importlib.import_module("resource")
-    except ImportError:  # not a Unix
-        return MANY_AT_ONCE
-    descriptors: int = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    if descriptors == resource.RLIM_INFINITY:
-        return MOST_AT_ONCE
-    return max(AT_ONCE, min(MOST_AT_ONCE, (descriptors - _RESERVED) // _SOCKETS_EACH))
+    return max(AT_ONCE, min(MOST_AT_ONCE, most_connections() // _SOCKETS_EACH))

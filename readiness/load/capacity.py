@@ -8,8 +8,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from readiness.estimate import rate as share
+from readiness.failure import ProbeError
 from readiness.load.arrivals import Stage
-from readiness.load.check import BODY_FAILED, Check
+from readiness.load.caps import most_connections
+from readiness.load.check import BODY_FAILED, LIMITED, Check
 from readiness.load.crew import Crew
 from readiness.load.engine import run
 from readiness.load.knee import (
@@ -30,16 +32,23 @@ from readiness.load.result import CPU_LIMIT, Result
 from readiness.load.series import Series
 from readiness.load.tally import VOID
 
-_SLOTS = (8, 512)
+MOST_SLOTS = 2048
+_LEAST_SLOTS = 8
 _SLOTS_PER_WAITING = 4
 """Connections at hand, in terms of the requests in flight if each took as long as allowed."""
 _LOOK_NS = 250_000_000
 _RECOVERY_SECONDS = 5.0
+_PAUSE_SECONDS = 0.25
+"""How long a service is left alone that fails nearly all requests while it recovers."""
+_QUEUED_SHARE = 0.01
 _LAG_SHARE = 0.25
 """Of the objective's limit: requests that leave later than this are no Poisson arrivals."""
 _TRIES = 2
 _LIGHT = 0.5
 """Part of the greatest rate held at which a service that was overrun should be well again."""
+
+_OVERRUN = ("latency", "errors", "backlog")
+"""What breaks a service that has more than it can do."""
 
 Progress = Callable[[Step], None]
 
@@ -87,15 +96,22 @@ class Search:
         asks = search(self._objective, bounds, self._seed)
         ask, overrun, held, steps = next(asks), False, 0.0, self._steps
         while True:
-            step = await self._play(ask)
-            self._progress(step)
-            steps.append(step)
-            held = held if step.stopped else max(held, step.rate)
-            if held and step.stopped and not step.limited_by_us and not overrun:
-                overrun, self._recovered = True, await self._recover(held)
-            if overrun and self._recovered is None:
-                knee = _collapsed(steps, self._objective)
-                return Capacity(knee, None, overrun, self._failed)
+            try:
+                step = await self._play(ask)
+                self._progress(step)
+                steps.append(step)
+                broke = cause(step, self._objective)
+                held = held if broke else max(held, step.rate)
+                if held and step.stopped and broke in _OVERRUN and not overrun:
+                    overrun, self._recovered = True, await self._recover(held)
+                    if self._recovered is None:
+                        knee = _collapsed(steps, self._objective)
+                        return Capacity(knee, None, overrun, self._failed)
+            except ProbeError:  # of ours: that connections ran out, or the run's time
+                if not steps:
+                    raise
+                knee = replace(conclude(steps, self._objective, bounds), reason="our_limit")
+                return Capacity(knee, self._recovered, self._recovered is not None, self._failed)
             try:
                 ask = asks.send(step)
             except StopIteration as end:
@@ -114,8 +130,11 @@ class Search:
         began = time.monotonic()
         for _ in range(_TRIES):
             seen = _Seen(self._check, self._objective, ask.rate)
-            result = await self._open(ask.rate, ask.seconds, ask.seed, seen.look)
+            schedule = self._schedule(ask.rate, ask.seconds, ask.seed)
+            result = await self._open(schedule, seen.look)
             step = seen.step(result, ask.seconds, time.monotonic() - began)
+            if self._ran_out(schedule, result):
+                step = replace(step, limited_by_us=True)
             if result.successes < result.n:
                 self._failed = result
             if not step.limited_by_us:
@@ -124,30 +143,50 @@ class Search:
 
     async def _recover(self, held: float) -> float | None:
         """Return how long the service needs at a light rate until it holds the objective again."""
-        light = max(_LIGHT * (held or self._bounds.start), 1.0)
+        light = max(_LIGHT * held, 1.0)
         seen = _Seen(self._check, self._objective, light, stopping=False)
-        await self._open(light, _RECOVERY_SECONDS, f"{self._seed} recovery", seen.look)
+        end = time.monotonic() + _RECOVERY_SECONDS
+        while (left := end - time.monotonic()) > _PAUSE_SECONDS:
+            schedule = self._schedule(light, left, f"{self._seed} recovery {left}")
+            if not (await self._open(schedule, seen.look)).aborted:
+                break
+            await asyncio.sleep(_PAUSE_SECONDS)
         found = recovery(seen.answers, self._objective)
         return None if found is None else max(0.0, found)
 
-    async def _open(
-        self, rate: float, seconds: float, seed: str, watch: Callable[[Crew], None]
-    ) -> Result:
+    def _schedule(self, rate: float, seconds: float, seed: str) -> Schedule:
         waiting = rate * self._objective.limit_ms / 1000 * _SLOTS_PER_WAITING
-        schedule = Schedule(
-            (Stage(rate, seconds),), min(max(round(waiting), _SLOTS[0]), _SLOTS[1]), seed=seed
-        )
-        result = await run(
+        slots = min(max(round(waiting), _LEAST_SLOTS), _most_slots())
+        return Schedule((Stage(rate, seconds),), slots, seed=seed)
+
+    def _ran_out(self, schedule: Schedule, result: Result) -> bool:
+        """Whether answers that came in time by themselves waited for connections of ours."""
+        waited = result.queued > _QUEUED_SHARE * result.offered
+        quick = result.service.point(self._objective.q) <= self._objective.limit_ms
+        return schedule.in_flight == _most_slots() and waited and quick
+
+    async def _open(self, schedule: Schedule, watch: Callable[[Crew], None]) -> Result:
+        before = self.sent
+
+        def look(crew: Crew) -> None:
+            self.sent = before + crew.recorder.n
+            watch(crew)
+
+        longest = 2 * schedule.seconds + 30
+        return await run(
             self._endpoint,
             self._request,
             schedule,
             timeout=self._timeout,
-            deadline=min(self._deadline, asyncio.get_running_loop().time() + 2 * seconds + 30),
+            deadline=min(self._deadline, asyncio.get_running_loop().time() + longest),
             check=self._check,
-            watch=watch,
+            watch=look,
         )
-        self.sent += result.n
-        return result
+
+
+def _most_slots() -> int:
+    """Return how many connections a step may have at hand."""
+    return min(MOST_SLOTS, most_connections())
 
 
 def _collapsed(steps: Sequence[Step], objective: Objective) -> Knee:
@@ -176,6 +215,7 @@ class _Seen:
     ) -> None:
         self._check, self._objective, self._rate, self._stopping = check, objective, rate, stopping
         self._looked = self._began = self._opened = 0
+        self._good = self._over = self._refused = 0
         self.stopped = False
         self._rows: list[tuple[int, int, bool]] = []  # (intended, response time, success), ns
 
@@ -190,10 +230,16 @@ class _Seen:
         self._began = self._began or now
         if isinstance(crew.model, Open):
             self._opened = crew.model.opened
+        limit = self._objective.limit_ms * 1e6
         for intended, _, done, lag, code, _ in crew.recorder.newest_rows():
             good = 0 < code < BODY_FAILED and self._check.succeeded(code)
-            if not good or lag < VOID:
-                self._rows.append((intended, max(0, done - intended - lag * good), good))
+            if code == LIMITED and not good:
+                self._refused += 1
+            elif not good or lag < VOID:
+                took = max(0, done - intended - lag * good)
+                self._rows.append((intended, took, good))
+                self._good += good
+                self._over += good and took > limit
         if self._stopping and not crew.stopping and now - self._looked >= _LOOK_NS:
             self._looked = now
             if clear(self._so_far((now - self._began) / 1e9), self._objective):
@@ -203,19 +249,18 @@ class _Seen:
 
     def _so_far(self, seconds: float) -> Step:
         """Return the step up to now, without what only its end can tell."""
-        limit = self._objective.limit_ms * 1e6
-        good = [took for _, took, ok in self._rows if ok]
         n = len(self._rows)
         return Step(
             rate=self._rate,
             seconds=seconds,
             took=seconds,
             offered=self._rate,
-            achieved=len(good) / seconds if seconds else 0.0,
+            achieved=self._good / seconds if seconds else 0.0,
             quantile=share(0, 0),
             point=None,
-            over=share(sum(took > limit for took in good), len(good)),
-            error_rate=share(n - len(good), n),
+            over=share(self._over, self._good),
+            error_rate=share(n - self._good, n),
+            refused=share(self._refused, n + self._refused),
         )
 
     def step(self, result: Result, asked: float, took: float) -> Step:
@@ -227,8 +272,10 @@ class _Seen:
         limited = self._limited(result)
         if self.stopped or result.aborted or not result.response.n:
             so_far = self._so_far(max((self._looked - self._began) / 1e9, 1e-3))
+            pleaded = bool(result.aborted and result.asked_to_wait)
             ended = replace(so_far, took=took, limited_by_us=limited, stopped=True)
-            return replace(ended, seconds=asked)
+            return replace(ended, seconds=asked, pleaded=pleaded)
+        counted = result.n - result.limited
         times = Series()
         times.add(array("q", [t for at, t, ok in self._rows if ok and at >= self._opened > 0]))
         return Step(
@@ -240,7 +287,8 @@ class _Seen:
             quantile=times.quantile(self._objective.q),
             point=times.point(self._objective.q) if times.n else None,
             over=times.over(self._objective.limit_ms),
-            error_rate=share(result.n - result.successes, result.n),
+            error_rate=share(counted - result.successes, counted),
+            refused=share(result.limited, result.n),
             backlog=result.backlog,
             thirds=self._thirds(),
             limited_by_us=limited,

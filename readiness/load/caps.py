@@ -1,5 +1,7 @@
 """The most that any run may ask for, whoever asks."""
 
+import importlib
+
 from readiness.failure import ProbeError
 from readiness.load.closed import Level
 from readiness.load.open import Schedule
@@ -11,6 +13,8 @@ RATE = 200_000.0
 REQUESTS = 100_000_000
 """Requests of one run."""
 SECONDS = 3600.0
+SPARE_FILES = 64
+"""Open files left to everything that is no connection."""
 PER_HOST = 1_000_000
 """Requests to one host by all probes of an assessment together."""
 
@@ -32,6 +36,16 @@ def check(load: Level | Schedule) -> None:
     ):
         if asked > most:
             raise ProbeError("not_allowed", f"{asked:,.0f} {what}: the most is {most:,.0f}")
+
+
+def most_connections() -> int:
+    """Return how many connections this process may have at once."""
+    try:
+        resource = importlib.import_module("resource")
+    except ImportError:  # not a Unix
+        return USERS
+    files: int = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return USERS if files == resource.RLIM_INFINITY else max(1, min(USERS, files - SPARE_FILES))
 
 
 class Budget:

@@ -213,8 +213,8 @@ class Channel:
     def _connect(self, now: int) -> None:
         self._began, self._sent, self._served = now, 0, False
         self._expects = _HELD
-        self.line = self._crew.next_line()
-        self._wire = self._crew.connect(self)
+        first, self.line = not self.line, self._crew.next_line()
+        self._wire = self._crew.connect(self, first=first)
 
     def _send(self) -> None:
         wire, raw = self._wire, self._crew.raw

@@ -122,7 +122,7 @@ class Closed:
     @property
     def over(self) -> bool:
         """Part of Model."""
-        return bool(self.closed) and not any(channel.busy for channel in self._crew.channels)
+        return bool(self.closed) and not any(channel.busy for channel in self._crew.used)
 
     def _turn(self) -> None:
         """Go on to the next phase: what this one may ask has been asked."""

@@ -135,6 +135,8 @@ class Crew:
         self.polled_ns = time.monotonic_ns()
         """All that came before this moment has been read."""
         self.channels = [Channel(self) for _ in range(channels)]
+        self.used: list[Channel] = []
+        """Those that have been asked for anything."""
         self._head, self._keep = request.head, check.reads_body
         self.repeatable = request.repeatable
         self._driver, self._watch = driver, watch
@@ -168,8 +170,10 @@ class Crew:
                 self.known.clear()
             self.known[data] = self.code(parser)
 
-    def connect(self, channel: Channel) -> Wire | None:
-        """Begin a connection for a channel."""
+    def connect(self, channel: Channel, *, first: bool) -> Wire | None:
+        """Begin a connection for a channel, its first or another."""
+        if first:
+            self.used.append(channel)
         return self._driver.connect(self.endpoint, channel)
 
     def next_line(self) -> int:
@@ -231,8 +235,8 @@ class Crew:
         return time.thread_time_ns() - self._driver.idle_ns
 
     def leave_silence(self, now: int, seconds: float) -> None:
-        """Ask for nothing more where so long no answer came: nobody is there to warm up for."""
-        if not self.answered and now - self._since[0][1] > seconds * 1e9:
+        """Ask for nothing more where so long only failures came: nobody is there to warm up for."""
+        if not self.answered and self.recorder.n and now - self._since[0][1] > seconds * 1e9:
             self.model.stop(now)
 
     def fault(self, failure: Failure) -> None:
@@ -256,7 +260,7 @@ class Crew:
         if not self.clock.stepped():
             return False
         self.recorder.void_recent()
-        for channel in self.channels:
+        for channel in self.used:
             channel.void()
         return True
 
@@ -297,7 +301,7 @@ class Crew:
         awaited; few are given the time that most answers took, or that a delayed ACK takes.
         """
         newest = sorted(self.recorder.last())
-        if not newest or not self.model.lingers or not any(c.connected_now for c in self.channels):
+        if not newest or not self.model.lingers or not any(c.connected_now for c in self.used):
             return 0
         if self.recorder.n < _MUCH_USED * max(1, self.connections):
             return min(_LINGER_NS, newest[-1] * 3 // 2)
@@ -310,7 +314,7 @@ class Crew:
         self.clock_stepped()
         if gap > self._driver.stall_ns:
             self._stalled(gap)
-        for channel in self.channels:
+        for channel in self.used:
             if channel.busy:
                 expires = channel.intended + self.timeout_ns + channel.grace
                 if expires <= self.polled_ns and not channel.unread:
@@ -334,7 +338,7 @@ class Crew:
         """Excuse what waited while our process, or the whole machine, stood still."""
         self.stalled += 1
         self.recorder.void_recent()
-        for channel in self.channels:
+        for channel in self.used:
             channel.void(gap)
 
     def _revive(self, now: int) -> None:
@@ -342,14 +346,14 @@ class Crew:
         self._resting = [(moment, channel) for moment, channel in self._resting if moment > now]
         for channel in due:
             self.model.free(channel, now)
-        for channel in self.channels:
+        for channel in self.used:
             channel.resume()
 
     def _cut(self, now: int) -> None:
         """The run's time is up: what is under way is nobody's fault."""
         self.model.stop(now)
         self.cut_off += self.model.abandon(now)
-        self.cut_off += sum(channel.busy for channel in self.channels)
+        self.cut_off += sum(channel.busy for channel in self.used)
         self.stopping = True
 
     def expire(self, intended: int) -> None:
@@ -368,5 +372,5 @@ class Crew:
     def close(self) -> None:
         """Close every connection."""
         self.leave_processor()
-        for channel in self.channels:
+        for channel in self.used:
             channel.drop()

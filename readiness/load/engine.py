@@ -118,7 +118,7 @@ def _measure(crew: Crew, drive: Driver, model: Open | Closed) -> Result:
         aborted=crew.aborted,
         first_fault=crew.first_fault,
         setups=crew.setups(),
-        backlog=model.backlog if isinstance(model, Open) else (),
+        backlog=tuple(model.backlog) if isinstance(model, Open) else (),
     )
 
 

@@ -17,8 +17,8 @@ from typing import Literal
 
 from readiness.estimate import Estimate
 
-Cause = Literal["latency", "errors", "backlog", "our_limit"]
-Reason = Literal["latency", "errors", "backlog", "our_limit", "cap", "time"]
+Cause = Literal["latency", "errors", "backlog", "limited", "our_limit"]
+Reason = Literal["latency", "errors", "backlog", "limited", "our_limit", "cap", "time"]
 
 _WIDTH = 1.04
 """The bracket is closed when its ends are within this ratio."""
@@ -38,6 +38,9 @@ _DRAWS = 24
 _GAPS = 48_000
 """Gaps drawn for one step at most: where more arrive, chance evens out by itself."""
 _LOADS = (0.6, 0.75, 0.85, 0.93)
+
+
+_NONE = Estimate(value=None, low=None, high=None, n=0)
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,7 @@ class Step:
     seconds: float
     """The time in which arrivals were measured."""
     took: float
-    """Wall time since the step before was sent in: choice, set-up, warm-up and draining too."""
+    """Wall time of the whole step: set-up, warm-up and draining too."""
     offered: float
     achieved: float
     quantile: Estimate
@@ -96,6 +99,10 @@ class Step:
     limited_by_us: bool = False
     stopped: bool = False
     """Whether it was ended early because its outcome was `clear`."""
+    refused: Estimate = _NONE
+    """Share of the requests refused for coming too often (429), which are no errors."""
+    pleaded: bool = False
+    """Whether the service asked for a pause (Retry-After), and was given it."""
 
 
 @dataclass(frozen=True)
@@ -119,8 +126,8 @@ class Knee:
 
     @property
     def at_least(self) -> bool:
-        """Whether the search ended for a reason that is not the service's."""
-        return self.rate is not None and self.reason in ("our_limit", "cap", "time")
+        """Whether the search ended for a reason that is not what the service can do."""
+        return self.rate is not None and self.reason in ("limited", "our_limit", "cap", "time")
 
 
 Search = Generator[Ask, Step, Knee]
@@ -135,8 +142,10 @@ def search(objective: Objective, bounds: Bounds = Bounds(), seed: str = "") -> S
     steps: list[Step] = []
     while True:
         rate, share = _next(steps, objective, bounds)
-        seconds = min(share * bounds.seconds, bounds.step, _left(steps, bounds))
-        if not rate or seconds < 0.4 * share * bounds.seconds:
+        wanted = min(share * bounds.seconds, bounds.step)
+        seconds = min(wanted, _left(steps, bounds))
+        pleaded = any(step.pleaded for step in steps)
+        if steps and (pleaded or not rate or seconds < 0.4 * wanted):
             return conclude(steps, objective, bounds)
         steps.append((yield Ask(rate, seconds, draw(rate * seconds, objective.q, seed, steps))))
 
@@ -145,6 +154,8 @@ def cause(step: Step, objective: Objective) -> Cause | None:
     """Return what broke the objective in `step`, None if it held. Our own limit comes first."""
     if step.limited_by_us:
         return "our_limit"
+    if step.pleaded or _exceeds(step.refused, objective.error_rate):
+        return "limited"
     if _exceeds(step.error_rate, objective.error_rate):
         return "errors"
     if growing(step):
@@ -159,13 +170,13 @@ def _exceeds(share: Estimate, allowed: float) -> bool:
 
 
 def clear(so_far: Step, objective: Objective) -> bool:
-    """Return whether the step may end at once: our fault, or the service is far beyond the knee.
+    """Return whether the step may end at once: the service is far beyond the knee.
 
     Most answers must be too late, or errors over twice what is allowed, by the interval's lower
     end. Nearer the knee a burst would end the step at its worst moment and bias what it saw.
     """
     errors, over = so_far.error_rate.low or 0.0, so_far.over.low or 0.0
-    return so_far.limited_by_us or errors > 2 * objective.error_rate or over > 0.5
+    return max(errors, so_far.refused.low or 0.0) > 2 * objective.error_rate or over > 0.5
 
 
 def growing(step: Step) -> bool:
@@ -198,23 +209,20 @@ def recovery(
     """Return the seconds until the service holds the objective again, and goes on to hold it.
 
     `samples` are (seconds since the load fell to a light rate, response time in ms, success) in
-    order of time. It has recovered at the first request from which every stretch of `window`
-    requests has no more slow or failed ones than the objective allows (rounded up); None if
-    the last stretch, or too few samples, show none.
+    order of time. It has recovered at the first request from which both the next `window` and all
+    the rest have no more slow or failed ones than the objective allows (rounded up); None if
+    fewer than that are left.
     """
     bad = [not ok or ms > objective.limit_ms for _, ms, ok in samples]
-    allowed = math.ceil(window * max(1 - objective.q, objective.error_rate) - 1e-9)
-    if len(bad) < window:
-        return None
-    good = len(bad)
-    for start in range(len(bad) - window, -1, -1):
-        if sum(bad[start : start + window]) > allowed:
-            break
-        good = start
-    if good == len(bad):
-        return None
-    # a stretch may begin with what is still too slow: recovered is the first good one in it
-    return next(samples[i][0] for i in range(good, len(bad)) if not bad[i])
+    allowed = max(1 - objective.q, objective.error_rate)
+    left = list(itertools.accumulate(reversed(bad), initial=0))[::-1]  # slow or failed from here on
+    for start in range(len(bad) - window + 1):
+        near, rest = left[start] - left[start + window], left[start]
+        share = math.ceil(window * allowed - 1e-9), math.ceil((len(bad) - start) * allowed - 1e-9)
+        # a stretch may begin with what is still too slow: recovered is the first good one in it
+        if near <= share[0] and rest <= share[1] and not bad[start]:
+            return samples[start][0]
+    return None
 
 
 def draw(arrivals: float, q: float, seed: str, steps: Sequence[Step] = ()) -> str:
@@ -278,8 +286,9 @@ def _next(steps: Sequence[Step], objective: Objective, bounds: Bounds) -> tuple[
         share = _SHARES[-1] if broken else 1 / 30
         return _beyond(top, _WIDTH if broken else 2.0, bounds), share
     if low is None:
-        again = sum(step.rate <= bounds.start for step in steps) < 2
-        return (bounds.start if again or high.rate > bounds.start else 0.0), 1 / 15
+        start = min(bounds.start, bounds.rate)
+        again = sum(step.rate <= start for step in steps) < 2
+        return (start if again or high.rate > start else 0.0), 1 / 15
     if high.rate / low.rate < 1.25 and _seconds(steps, low.rate) < bounds.seconds / 25:
         return low.rate, _SHARES[-1]  # a glance while doubling may have missed a stall
     if high.rate / low.rate > _WIDTH:
@@ -374,7 +383,7 @@ def _points(
     for step in steps:
         excess = math.log((step.point or math.inf) / objective.limit_ms)
         weight = step.seconds * (1 - (math.log(step.rate / centre) / _NEAR) ** 2)
-        sound = cause(step, objective) not in ("our_limit", "errors") and not step.stopped
+        sound = cause(step, objective) in (None, "latency", "backlog") and not step.stopped
         if sound and weight > 0 and abs(excess) < math.log(_LIKE):
             points.append((step.rate, excess, weight))
     return points
@@ -423,7 +432,8 @@ def conclude(steps: Sequence[Step], objective: Objective, bounds: Bounds) -> Kne
     else:
         rate, ends = low.rate, (low.rate, high.rate)
     found = cause(high, objective) or "latency"
-    wide = root is None and found != "our_limit" and high.rate / low.rate > _WIDTH
+    ours = found in ("our_limit", "limited")
+    wide = root is None and not ours and high.rate / low.rate > _WIDTH
     return Knee(rate, *ends, low.quantile, low, high, "time" if wide else found, tuple(steps))
 
 

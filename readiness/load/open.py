@@ -53,6 +53,9 @@ class Schedule:
     """Arrivals at most, warming up included, if that is less than the stages would bring."""
     opening: float = 0.25
     """Seconds over which connections are opened, if the rate itself is not quicker."""
+    warm: int | None = None
+    """Connections opened first at most; the others are when they are needed. If not given, as many
+    as a second of arrivals could use, and eight at least."""
 
     @property
     def seconds(self) -> float:
@@ -87,14 +90,13 @@ class Open:
         """Arrivals of the window."""
         self.queued = 0
         """Arrivals that found all connections busy."""
-        self.backlog: list[tuple[float, int]] = []
-        """(seconds from the begin, requests begun or waiting and not yet answered)"""
+        self.backlog: deque[tuple[float, int]] = deque(maxlen=_BACKLOGS)
+        """(seconds from the begin, requests begun or waiting and not yet answered), the newest"""
 
     def begin(self, crew: Crew, now: int) -> None:
         """Part of Model."""
         self._crew = crew
-        # no more than a second of arrivals could use; the others are opened when they are needed
-        warm = max(_LEAST_WARM, round(self._schedule.stages[0].rate))
+        warm = self._schedule.warm or max(_LEAST_WARM, round(self._schedule.stages[0].rate))
         self._cold = list(reversed(crew.channels[:warm]))
         self._spare = list(reversed(crew.channels[warm:]))
         self._opening = len(self._cold)
@@ -164,7 +166,7 @@ class Open:
 
     @property
     def _busy(self) -> bool:
-        return any(channel.busy for channel in self._crew.channels)
+        return any(channel.busy for channel in self._crew.used)
 
     def _tick_cold(self, now: int) -> int:
         while self._cold and self._next <= now:
@@ -233,7 +235,7 @@ class Open:
             self._crew.opened(now)
 
     def _count(self, now: int) -> None:
-        if now >= self._counted + _BACKLOG_NS and len(self.backlog) < _BACKLOGS:
+        if now >= self._counted + _BACKLOG_NS:
             self._counted = now
-            under_way = sum(channel.busy for channel in self._crew.channels)
+            under_way = sum(channel.busy for channel in self._crew.used)
             self.backlog.append(((now - self._began) / 1e9, under_way + len(self._due)))

@@ -13,6 +13,7 @@ CPU_LIMIT = 0.8
 """Share of a processor above which we, not the service, may be what is slow."""
 LAG_LIMIT = 0.1
 """Part of the p99 that our own lateness may make up."""
+_QUEUED_SHARE = 0.01
 LAG_FLOOR_MS = 1.0
 """Lateness below this is no matter, however quick the service is."""
 
@@ -103,8 +104,8 @@ class Result:
 
     @property
     def drifting(self) -> bool:
-        """Whether service times still moved while they were timed."""
-        return self.service.drifts()
+        """Whether times still moved while they were taken, the service's or a queue's before it."""
+        return self.service.drifts() or self.response.drifts()
 
     @property
     def local_limit(self) -> str:
@@ -129,16 +130,19 @@ class Result:
             return f"this process used {self.cpu:.0%} of its processor"
         if not self.offered:
             q = 0.5
-        if late(self.lag, self.response, q):
-            lag, response = self.lag.point(q), self.response.point(q)
-            return f"requests left {lag:.1f} ms late (p{100 * q:g}), of {response:.1f} ms measured"
+        # who is late holds a connection up, and where others wait for it, that adds up
+        crowded = self.queued > _QUEUED_SHARE * self.offered
+        measured = self.service if crowded else self.response
+        if late(self.lag, measured, q):
+            lag, times = self.lag.point(q), measured.point(q)
+            return f"requests left {lag:.1f} ms late (p{100 * q:g}), of {times:.1f} ms measured"
         return ""
 
 
-def late(lag: Series, response: Series, q: float) -> bool:
-    """Whether our lateness may be what makes the `q` quantile of response times what it is."""
+def late(lag: Series, times: Series, q: float) -> bool:
+    """Whether our lateness may be what makes the `q` quantile of `times` what it is."""
     mine = lag.point(q)
-    return mine > LAG_FLOOR_MS and mine > LAG_LIMIT * response.point(q)
+    return mine > LAG_FLOOR_MS and mine > LAG_LIMIT * times.point(q)
 
 
 def merge(results: Sequence[Result]) -> Result:

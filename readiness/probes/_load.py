@@ -107,18 +107,20 @@ def success(result: Result) -> Values:
     """Return `success_rate` with what explains it, and `errors` where there were any."""
     values: Values = {"n": result.n}
     counted = result.n - result.limited
+    doubted = result.faults.get("timeout", 0) if result.doubted_timeouts else 0
+    failed = counted - result.successes - doubted
     if result.limited > _LIMITED_SHARE * result.n:
         values["success_rate_because"] = (
             f"{result.limited} of {result.n} requests were refused with 429 for coming too often: "
             "let this client through, or ask for less"
         )
-    elif doubt := result.doubted_timeouts:
+    elif (doubt := result.doubted_timeouts) and failed <= _LIMITED_SHARE * counted:
         values["success_rate_because"] = f"local_limit: of {counted} requests {doubt}"
-    elif counted:
-        values["success_rate"] = rate(result.successes, counted)
+    elif counted > doubted:
+        values["success_rate"] = rate(result.successes, counted - doubted)
     if result.successes < counted:
-        failed = f"{counted - result.successes} of {counted} requests failed: {errors(result)}"
-        values["success_rate_because"] = values.get("success_rate_because", failed)
+        because = f"{counted - result.successes} of {counted} requests failed: {errors(result)}"
+        values["success_rate_because"] = values.get("success_rate_because", because)
     if found := errors(result):
         values["errors"] = found
     return values
@@ -137,7 +139,7 @@ def latencies(result: Result, *percentiles: int) -> Values:
         estimate = result.response.quantile(q)
         if estimate.value is None:
             values[metric] = estimate
-            values[f"{metric}_because"] = _too_few(estimate.n, percent)
+            values[f"{metric}_because"] = too_few(estimate.n, percent)
         elif doubt := result.doubt(q):
             values[f"{metric}_because"] = f"local_limit: {doubt}"
         else:
@@ -145,10 +147,9 @@ def latencies(result: Result, *percentiles: int) -> Values:
     return values
 
 
-def _too_few(n: int, percent: int) -> str:
+def too_few(n: int, percent: int, kind: str = "timed successes") -> str:
+    """Return why so many samples bound no percentile."""
     fewest = needed(percent / 100)
     if n < fewest:
-        return f"{n} timed successes, a p{percent} needs {fewest}"
-    return (
-        f"{n} timed successes that came in bursts, alike within: too few of those for a p{percent}"
-    )
+        return f"{n} {kind}, a p{percent} needs {fewest}"
+    return f"{n} {kind} that came in bursts, alike within: too few of those for a p{percent}"

@@ -21,17 +21,37 @@ _CROWD_COSTS_MS = 0.5
 of N users on a pool of P, each takes N/P times as long on average, whoever of them it is."""
 
 
-async def bearable(aimed: Aimed, one: Result) -> float:
-    """Return how many requests may be in flight on average without waiting for each other."""
+async def bearable(aimed: Aimed, one: Result, timeout: float) -> float:
+    """Return how many requests may be in flight on average without waiting for each other.
+
+    The largest crowd is tried first, but where a single worker would not get through it within
+    `timeout` seconds: that would be at work for users long gone.
+    """
+    alone = one.service.point(0.5) / 1000
+    if CROWDS[0] * alone > timeout:
+        return await _climbed(aimed, one, timeout / alone)
     most = math.inf
     for users in CROWDS:
         if users <= most:
-            level = Level(users=users, requests=users, seconds=0.2, trial=True)
-            crowd = await aimed.closed(level)
+            crowd = await aimed.closed(_crowd(users))
             if eases(one, crowd):
                 return users / 2
             most = room(one, crowd, users)
     return ALONE
+
+
+async def _climbed(aimed: Aimed, one: Result, turns: float) -> float:
+    """Try the smallest crowd first, none that takes more than so many turns of those before it."""
+    served, mean = 1, ALONE
+    for users in reversed(CROWDS):
+        if users > served * turns or not eases(one, await aimed.closed(_crowd(users))):
+            break
+        served, mean = users, users / 2
+    return mean
+
+
+def _crowd(users: int) -> Level:
+    return Level(users=users, requests=users, seconds=0.2, trial=True)
 
 
 def room(one: Result, crowd: Result, users: int) -> float:

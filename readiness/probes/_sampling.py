@@ -8,6 +8,7 @@ from readiness.estimate import quantile
 from readiness.measurement import Values
 from readiness.probes import Context
 from readiness.probes._connection import within
+from readiness.probes._load import too_few
 
 _SHARE = 0.5
 """Of the time left to the deadline, the part that sampling may take."""
@@ -32,11 +33,13 @@ async def sample(
         while clock() < give_up and next(turns, None) is not None:
             samples.append(await _timed(exchange, context))
 
-    await asyncio.gather(*(repeat() for _ in range(at_once)))
+    async with asyncio.TaskGroup() as group:
+        for _ in range(at_once):
+            group.create_task(repeat())
     values: Values = {"p50_ms": quantile(samples, 0.5), "p95_ms": (p95 := quantile(samples, 0.95))}
     if p95.value is None:
-        cut = f" taken in {clock() - began:.1f} s" if len(samples) < n else ""
-        values["p95_ms_because"] = f"{len(samples)} samples{cut}, a p95 needs 72"
+        cut = f"; they took {clock() - began:.1f} s" if len(samples) < n else ""
+        values["p95_ms_because"] = too_few(len(samples), 95, "samples") + cut
     return values
 
 

@@ -1,14 +1,16 @@
 """How a service holds up as users are added: success, throughput and latency at each number."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import replace
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
+from readiness.failure import ProbeError
 from readiness.inventory import Service, Tier
 from readiness.load.arrivals import Stage
+from readiness.load.caps import most_connections
 from readiness.load.ceiling import ceiling
 from readiness.load.closed import Level
 from readiness.load.knee import Objective
@@ -65,11 +67,14 @@ _MOST_PER_SECOND = 20_000.0
 """A service quicker than this is held back, lest it is our own processor that is measured."""
 _CEILING_SHARE = 0.5
 """So is one that takes more than this part of what we can send."""
-_RATE_SECONDS = 2.0
+_RATE_SECONDS, _MOST_RATE_SECONDS = 2.0, 60.0
+_QUEUED_SHARE = 0.01
+_HELD_BACK_SHARE = 0.8
+"""A level with more of the throughput that it may have shows what it may have."""
 _KNEE_SECONDS = 40.0
 _KNEE_SPARE = 5.0
 _KNEE_LIMIT_MS = 500.0
-_LEAST_SLOTS, _MOST_SLOTS = 16, 512
+_LEAST_SLOTS, _MOST_SLOTS = 16, 2048
 _PATIENCE = 6
 """A level that lacks samples goes on for so many times its seconds."""
 
@@ -125,7 +130,8 @@ class Settings(LoadSettings):
         """Part of ProbeSettings."""
         levels = 2 * _PATIENCE * self.seconds * len(self.users)
         knee = _KNEE_SECONDS + _KNEE_SPARE if self.knee else 0.0
-        return max(PROBE_SECONDS, levels + knee + SPARE_SECONDS)
+        rate = _MOST_RATE_SECONDS if self.rate else 0.0
+        return max(PROBE_SECONDS, levels + rate + knee + SPARE_SECONDS)
 
     def level(self, users: int) -> Level:
         """Return what to put on the service for so many users."""
@@ -161,24 +167,70 @@ async def measure(service: Service, settings: Settings, context: Context) -> Val
     seen: Values = {}
     points: list[tuple[float, float]] = []
     for users in settings.users:
-        result = await aimed.closed(replace(settings.level(users), per_second=held_back))
+        try:
+            result = await aimed.closed(replace(settings.level(users), per_second=held_back))
+        except ProbeError as error:
+            if error.failure.blames_target or not points:
+                raise
+            return values | _left(settings, 0, f"{error.failure.kind}: {error.failure.detail}")
         seen = _seen(result)
-        points.append((users, result.throughput))
+        if result.throughput > _HELD_BACK_SHARE * held_back:
+            seen["requests_per_second_because"] = (
+                f"held back at {held_back:,.0f} requests/s, lest this machine is measured"
+            )
+        else:
+            points.append((users, result.throughput))
         values |= {f"users.{users}.{metric}": value for metric, value in seen.items()}
-        if result.asked_to_wait and users != settings.users[-1]:
+        if result.asked_to_wait:
             asked = f"the service asked for a pause (Retry-After) at {users} users"
-            return values | {f"{metric}_because": asked for metric in _SHARED}
-    if settings.rate:
-        result = await aimed.open(_at_rate(settings.rate, result, context))
-        seen_at_rate = _seen(result)
-        values |= {f"at_rate.{metric}": value for metric, value in seen_at_rate.items()}
-        values["target_rate"] = settings.rate
+            top = _top(seen) if users == settings.users[-1] else {}
+            return values | top | _left(settings, users, asked)
     if law := fit(points):
         values["scalability"] = _described(law)
+    values |= _top(seen)
+    if settings.rate:
+        values |= await _or_why(
+            "at_rate.success_rate", _rate(aimed, settings.rate, result, context)
+        )
     if settings.knee:
-        values |= await _knee(aimed, service, context)
-    top = {m: v for m, v in seen.items() if m.removesuffix("_because") in _SHARED}
-    return values | top
+        values |= await _or_why("knee_requests_per_second", _knee(aimed, service, context))
+    return values
+
+
+def _top(seen: Values) -> Values:
+    """Return what the highest number of users showed."""
+    return {m: v for m, v in seen.items() if m.removesuffix("_because") in _SHARED}
+
+
+def _left(settings: Settings, users: int, why: str) -> Values:
+    """Return why nothing was measured of what comes after so many users."""
+    left: list[str] = [] if users == settings.users[-1] else [*_SHARED]
+    left += ["at_rate.success_rate"] if settings.rate else []
+    left += ["knee_requests_per_second"] if settings.knee else []
+    return {f"{metric}_because": why for metric in left}
+
+
+async def _or_why(metric: str, measured: Awaitable[Values]) -> Values:
+    """Return what was measured, or why it was not where that is no fault of the service's."""
+    try:
+        return await measured
+    except ProbeError as error:
+        if error.failure.blames_target:
+            raise
+        return {f"{metric}_because": f"{error.failure.kind}: {error.failure.detail}"}
+
+
+async def _rate(aimed: Aimed, rate: float, before: Result, context: Context) -> Values:
+    schedule = _at_rate(rate, before, context)
+    result = await aimed.open(schedule)
+    seen = _seen(result)
+    few = schedule.in_flight == _most_slots() and result.queued > _QUEUED_SHARE * result.offered
+    if few and result.service.point(0.5) <= 2 * before.service.point(0.5):
+        why = f"local_limit: all {schedule.in_flight} connections of this tool were busy"
+        judged = ("success_rate", "requests_per_second", "p50_ms", "p95_ms")
+        seen = {m: v for m, v in seen.items() if m.removesuffix("_because") not in judged}
+        seen |= {f"{metric}_because": why for metric in judged}
+    return {f"at_rate.{metric}": value for metric, value in seen.items()} | {"target_rate": rate}
 
 
 async def _knee(aimed: Aimed, service: Service, context: Context) -> Values:
@@ -217,10 +269,14 @@ def _described(law: Scalability) -> str:
 
 def _at_rate(rate: float, before: Result, context: Context) -> Schedule:
     """Return arrivals at `rate`, with connections at hand for four times the mean in flight."""
-    seconds = max(_RATE_SECONDS, context.samples / rate)
+    seconds = min(max(_RATE_SECONDS, context.samples / rate), _MOST_RATE_SECONDS)
     typical = before.service.point(0.5) / 1000 if before.service.n else context.timeout
-    slots = min(_MOST_SLOTS, max(_LEAST_SLOTS, round(4 * rate * typical)))
+    slots = min(_most_slots(), max(_LEAST_SLOTS, round(4 * rate * typical)))
     return Schedule((Stage(rate, seconds),), in_flight=slots, seed=f"{context.run_id} rate")
+
+
+def _most_slots() -> int:
+    return min(_MOST_SLOTS, most_connections())
 
 
 def _seen(result: Result) -> Values:

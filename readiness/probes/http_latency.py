@@ -40,7 +40,7 @@ METRICS: Mapping[str, str] = {
     "n": "count of requests behind the two rates",
     "errors": "text: what failed and how often, absent when nothing did",
     "requests_per_second": "1/s: mean rate of arrivals",
-    "cpu": "ratio: share of one processor that this tool used while it timed",
+    "cpu": "ratio: share of one processor that this tool used, on the whole or while it timed",
     "steal": "ratio: share of all processors that the hypervisor gave to others meanwhile (Linux)",
     "load_average": "count of processes that ran or waited to run on this machine, over a minute",
     "clock": "text: who stamped the answers, `kernel` on Linux, else `process`",
@@ -68,6 +68,8 @@ _PLENTY = 3000
 """Samples after which only an interval around a limit asks for more."""
 _QUICK_PER_SECOND = 4000.0
 """A service that bears this rate with ease gives so many samples at once."""
+_FOR_P50, _PATIENCE = 6, 3
+"""A slow service is given so many times as long, if only so it has a median."""
 _BRIEFEST_SECONDS = 0.2
 """A service that bears less gives as many as come in this time, or what was asked for."""
 
@@ -121,7 +123,7 @@ class Settings(LoadSettings):
     @property
     def at_most_seconds(self) -> float:
         """Part of ProbeSettings: twice the sampling, if the first try is not light enough."""
-        return max(PROBE_SECONDS, 2 * _WARMING * self.seconds + SPARE_SECONDS)
+        return max(PROBE_SECONDS, 2 * _WARMING * _PATIENCE * self.seconds + SPARE_SECONDS)
 
     arrivals: Spacing = Field(
         "poisson",
@@ -142,7 +144,7 @@ async def measure(service: Service, settings: Settings, context: Context) -> Val
         "request": settings.shown(service),
         "clock": result.clock,
         **success(result),
-        "error_rate": rate(result.n - result.limited - result.successes, result.n),
+        **_error_rate(result),
         **_explained(latencies(result, 50, 95, 99), context),
     }
     if not result.response.n:
@@ -163,6 +165,14 @@ async def measure(service: Service, settings: Settings, context: Context) -> Val
     return values
 
 
+def _error_rate(result: Result) -> Values:
+    """Return `error_rate`, or what leaves it open: the same as of the success rate."""
+    seen = success(result)
+    if "success_rate" in seen:
+        return {"error_rate": rate(result.n - result.limited - result.successes, result.n)}
+    return {"error_rate_because": seen["success_rate_because"]} if result.n else {}
+
+
 def _company(before: Machine) -> Values:
     """Return what else the machine was busy with since `before`, as far as it says."""
     found = {"steal": Machine.now().steal(before), "load_average": load_average()}
@@ -180,7 +190,7 @@ async def _sample(aimed: Aimed, service: Service, settings: Settings, context: C
     if not pace.statuses:
         return pace
     if settings.in_flight is None and freely:
-        mean = await bearable(aimed, pace)
+        mean = await bearable(aimed, pace, context.timeout)
         most = replace(most, in_flight=slots(mean), mean=mean)
     fixed = settings.samples is not None or not freely
     enough = (lambda _: True) if fixed else decides(context.limits)
@@ -194,6 +204,7 @@ async def _sample(aimed: Aimed, service: Service, settings: Settings, context: C
             spacing=settings.arrivals,
             seed=f"{context.run_id} {service.name}",
             opening=_BRISK_SECONDS if bounds.mean > ALONE else _LEISURELY_SECONDS,
+            warm=_opened(_typical(pace, settings.seconds), bounds),
         )
         lookout = _Lookout()
         result = await aimed.open(schedule, enough, lookout.look)
@@ -215,6 +226,13 @@ class _Lookout:
         if isinstance(model, Open) and model.backlog and model.backlog[-1][1] > most:
             self.crowded = True
             model.stop(time.monotonic_ns())
+
+
+def _opened(typical: float, most: Bounds) -> int:
+    """Return how many connections to open first: all, or what keeps a single worker half busy."""
+    if most.mean > ALONE:
+        return most.in_flight
+    return min(most.in_flight, max(1, int(ALONE * _LEISURELY_SECONDS / max(typical, 1e-6))))
 
 
 def bounds_for(settings: Settings, context: Context) -> Bounds:
@@ -242,8 +260,10 @@ def plan(pace: Result, seconds: float, most: Bounds, samples: int) -> tuple[int,
     per_second = min(most.mean / max(_typical(pace, seconds), 1e-6), most.per_second)
     quick = per_second >= _QUICK_PER_SECOND
     wanted = max(samples, _PLENTY if quick else int(per_second * _BRIEFEST_SECONDS))
-    n = min(wanted, most.samples, max(most.in_flight, int(per_second * seconds)))
-    return n, min(n / per_second, max(seconds, n / most.per_second))
+    n = min(wanted, most.samples, max(1, int(per_second * seconds)))
+    if n < _FOR_P50 <= per_second * _PATIENCE * seconds:
+        n = min(_FOR_P50, wanted, most.samples)
+    return n, min(n / per_second, max(_PATIENCE * seconds, n / most.per_second))
 
 
 def _typical(pace: Result, seconds: float) -> float:

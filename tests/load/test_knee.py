@@ -412,7 +412,6 @@ def test_a_step_is_cut_short_only_far_beyond_the_knee() -> None:
     assert not clear(step(over=rate(5, 100), errors=rate(1, 100)), P99)
     assert clear(step(over=rate(80, 100)), P99)
     assert clear(step(errors=rate(10, 100)), P99)
-    assert clear(step(us=True), P99)
     assert not clear(step(), P99)
 
 

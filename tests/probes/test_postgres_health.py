@@ -106,7 +106,7 @@ async def test_sampling_leaves_time_before_the_deadline(
     assert isinstance(p50, Estimate)
     assert 1 <= p50.n < 20
     assert "a p95 needs 72" in str(values["p95_ms_because"])
-    assert "taken in" in str(values["p95_ms_because"])
+    assert "they took" in str(values["p95_ms_because"])
     assert values["read_only"] is True
 
 

@@ -18,7 +18,7 @@ Load = Level | Schedule
 _SPARE = 2.0
 """A schedule that ends by its number of requests has room to warm up and for slow moments."""
 _OPENING_SECONDS = 1.0
-"""For opening connections: so it is done at the rate asked for, and never above."""
+"""For opening as many connections as there are arrivals in it, at the rate asked for."""
 SEARCH_SECONDS = 45.0
 """What a search for the knee takes if no duration is given."""
 _LEAST_SEARCH_SECONDS = 20.0
@@ -53,7 +53,9 @@ def amount(
         spacing: Spacing = "constant" if constant else "poisson"
         stage = _stage(rate, ramp_to, length, requests)
         seed = secrets.token_hex(8)
-        load = Schedule((stage,), most, requests, spacing, seed, opening=_OPENING_SECONDS)
+        warm = max(1, int(stage.rate * _OPENING_SECONDS))
+        opening = _OPENING_SECONDS
+        load = Schedule((stage,), most, requests, spacing, seed, opening=opening, warm=warm)
     try:
         caps.check(load)
     except ProbeError as error:

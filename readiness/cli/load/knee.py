@@ -1,6 +1,7 @@
 """An objective -> the greatest rate at which one URL holds it, searched step by step."""
 
 import asyncio
+import contextlib
 import json
 import secrets
 from collections.abc import Iterator
@@ -14,14 +15,14 @@ from readiness.cli.load.run import DONE, NO_SUCCESS, make_room, tell
 from readiness.cli.load.session import Session
 from readiness.cli.load.words import amount_ms
 from readiness.cli.say import say
+from readiness.document import ConfigurationError
 from readiness.escape import ci_log
 from readiness.evidence import INTERRUPTED_EXIT_CODES
-from readiness.load.capacity import Capacity, Search
+from readiness.load.capacity import MOST_SLOTS, Capacity, Search
 from readiness.load.knee import Bounds, Objective, Step, cause
 from readiness.load.request import Endpoint, Request
 from readiness.probes._load import errors
 
-_CONNECTIONS = 512
 _SPARE_SECONDS = 10.0
 _START_SECONDS = 1.5
 """What starting, and ending the last step, takes of the time that was asked for."""
@@ -29,6 +30,7 @@ _REASONS = {
     "latency": "answers come too late beyond it",
     "errors": "requests fail beyond it",
     "backlog": "work piles up beyond it",
+    "limited": "the service refuses more (429, Retry-After)",
     "our_limit": "this machine can put no more on it",
     "cap": "no more was asked for",
     "time": "time was up",
@@ -37,7 +39,8 @@ _REASONS = {
 
 def find(asked: Asked, wanted: Objective, *, as_json: bool) -> int:
     """Search for as long as `asked` allows, print what came of it; return the exit code."""
-    make_room(_CONNECTIONS)
+    with contextlib.suppress(ConfigurationError):  # then it goes as far as the system lets it
+        make_room(MOST_SLOTS)
     with loop.Signals() as signals:
         session = _Search(asked, wanted)
         loop.run(session.run(), session.seconds + loop.GRACE_SECONDS, signals)
@@ -57,8 +60,8 @@ def _conclude(
     text = _text(asked, wanted, session.capacity, interrupted)
     told = tell(json.dumps(facts, indent=2) if as_json else text)
     if interrupted:
-        return told or INTERRUPTED_EXIT_CODES[interrupted]
-    return told or (DONE if session.capacity.knee.rate is not None else NO_SUCCESS)
+        return INTERRUPTED_EXIT_CODES[interrupted]
+    return NO_SUCCESS if session.capacity.knee.rate is None else told or DONE
 
 
 class _Search(Session):
@@ -138,13 +141,13 @@ def _step(step: Step, wanted: Objective) -> dict[str, Any]:
     facts = asdict(step)
     for name in ("backlog", "thirds"):
         del facts[name]
-    for name in ("quantile", "over", "error_rate"):
+    for name in ("quantile", "over", "error_rate", "refused"):
         facts[name] = getattr(step, name).model_dump()
     return facts | {"cause": cause(step, wanted)}
 
 
 def _text(asked: Asked, wanted: Objective, found: Capacity, interrupted: str | None) -> str:
-    lines = ["", f"{asked.method} {ci_log(asked.url)}", *_told(wanted, found)]
+    lines = ["", f"{asked.method} {ci_log(asked.url)}", *_told(wanted, found, interrupted)]
     if found.failed:
         lines.append(f"the last step with failures had: {errors(found.failed)}")
     if interrupted:
@@ -152,7 +155,7 @@ def _text(asked: Asked, wanted: Objective, found: Capacity, interrupted: str | N
     return "\n".join(lines)
 
 
-def _told(wanted: Objective, found: Capacity) -> Iterator[str]:
+def _told(wanted: Objective, found: Capacity, interrupted: str | None) -> Iterator[str]:
     knee = found.knee
     holds = f"p{wanted.q * 100:g} within {amount_ms(wanted.limit_ms)}"
     if found.overrun and found.recovered_seconds is None:
@@ -161,6 +164,9 @@ def _told(wanted: Objective, found: Capacity) -> Iterator[str]:
             "within 5 s: no rate can be named"
         )
         return
+    if knee.rate is None and knee.reason in ("our_limit", "limited"):
+        yield f"whether {holds} is held is not known: {_REASONS[knee.reason]}"
+        return
     if knee.rate is None:
         yield f"{holds} is not held even at {knee.steps[0].rate:,.0f} requests/s"
     else:
@@ -168,6 +174,6 @@ def _told(wanted: Objective, found: Capacity) -> Iterator[str]:
         spread = f" ({knee.low:,.0f} to {knee.high:,.0f})" if knee.low and knee.high else ""
         yield f"{holds} up to {least}{knee.rate:,.0f} requests/s{spread}"
     why = _REASONS[knee.reason].removesuffix("" if knee.rate else " beyond it")
-    yield f"{why}; {len(knee.steps)} steps"
+    yield f"{'interrupted' if interrupted else why}; {len(knee.steps)} steps"
     if found.overrun:
         yield f"overrun, it was well again after {found.recovered_seconds:.1f} s"

@@ -13,6 +13,7 @@ from readiness.load.crew import Setup
 from readiness.load.open import Schedule
 from readiness.load.result import Result
 from readiness.load.series import Series
+from readiness.load.workers import cores
 
 _Z = 1.959963984540054
 _LEAST_SECONDS = 1e-3
@@ -152,7 +153,7 @@ def warnings(
     asked: Asked, result: Result, ceiling: float | None, interrupted: str | None
 ) -> list[str]:
     """Return why these figures may not be what they seem, the gravest reason first."""
-    most = (ceiling or math.inf) * asked.processes
+    most = (ceiling or math.inf) * min(asked.processes, len(cores()), asked.connections)
     queued = result.queued / result.offered if result.offered else 0.0
     found = {
         f"PARTIAL: interrupted by {interrupted}": interrupted,

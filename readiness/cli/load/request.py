@@ -108,6 +108,8 @@ def request(
         )
     elif constant or any(option is not None for option in (connections, rate, ramp_to, requests)):
         raise ConfigurationError("--knee finds rates and connections by itself, at random spacing.")
+    elif processes != 1:
+        raise ConfigurationError("--knee searches from one process.", fix="Leave --processes out.")
     else:
         load = search(duration)
     host = urlsplit(service.address).hostname or ""

@@ -10,10 +10,9 @@ from readiness.cli.load.session import Session
 from readiness.cli.say import say
 from readiness.document import ConfigurationError
 from readiness.evidence import INTERRUPTED_EXIT_CODES
+from readiness.load.caps import SPARE_FILES
 
 DONE, NO_SUCCESS, NOT_TOLD = 0, 1, 6
-
-_SPARE_FILES = 64
 
 
 def run(asked: Asked, *, as_json: bool) -> int:
@@ -38,7 +37,7 @@ def _conclude(
     facts = report.facts(asked, result, session, interrupted)
     told = tell(json.dumps(facts, indent=2) if as_json else summary.text(asked, result, facts))
     whole = result.successes and not interrupted and not result.aborted
-    return told or (DONE if whole else code)
+    return (told or DONE) if whole else code
 
 
 def tell(outcome: str) -> int:
@@ -55,7 +54,7 @@ def make_room(connections: int) -> None:
         import resource
     except ImportError:  # no such limit on Windows
         return
-    wanted = connections + _SPARE_FILES
+    wanted = connections + SPARE_FILES
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY or soft >= wanted:
         return
