@@ -22,6 +22,10 @@ from readiness.load.result import Result, merge
 
 _START_SECONDS = 10.0
 """What a process may take to start, beyond the deadline of its load."""
+_READY, _GO = b"ready\n", b"go\n"
+"""What a process says once it has its job, and what it then waits for: all begin together."""
+_OWN_GROUP = 0 if os.name == "posix" else None
+"""The keys that end us are not for them: they hand in what they have when we say so."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,7 @@ class Job:
     check: Check
     timeout: float
     seconds: float
-    """Until the deadline, from the job's arrival."""
+    """Until the deadline, from the common begin."""
     core: int | None
 
 
@@ -109,10 +113,10 @@ async def run_shared(
         )
         for place, share in enumerate(shares(load, processes or len(places)))
     ]
-    stop = stop or asyncio.Event()
+    stop, begin = stop or asyncio.Event(), asyncio.Barrier(len(jobs))
     try:
         async with asyncio.timeout(left + _START_SECONDS), asyncio.TaskGroup() as group:
-            tasks = [group.create_task(_delegate(job, stop)) for job in jobs]
+            tasks = [group.create_task(_delegate(job, begin, stop)) for job in jobs]
     except TimeoutError:
         late = "the processes that send load did not end in time"
         raise ProbeError("local_limit", late) from None
@@ -125,18 +129,22 @@ async def run_shared(
     return replace(whole, aborted=str(failed[0])) if failed else whole
 
 
-async def _delegate(job: Job, stop: asyncio.Event) -> Result | ProbeError:
+async def _delegate(job: Job, begin: asyncio.Barrier, stop: asyncio.Event) -> Result | ProbeError:
     """Have a process of its own do the job; it ends early when its standard input does."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "readiness.load.workers"),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
+        process_group=_OWN_GROUP,
     )
     assert process.stdin is not None and process.stdout is not None
     try:
         process.stdin.write(pickle.dumps(job))
         with contextlib.suppress(ConnectionError):
             await process.stdin.drain()
+        await process.stdout.readline()  # that it is ready, or has ended
+        await begin.wait()
+        process.stdin.write(_GO)
         reading = asyncio.create_task(process.stdout.read())
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait({reading, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -196,6 +204,9 @@ def main() -> None:
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
     job = pickle.load(sys.stdin.buffer)  # from our own parent
+    sys.stdout.buffer.write(_READY)
+    sys.stdout.buffer.flush()
+    sys.stdin.buffer.readline()
     ended = threading.Event()
 
     def wait_for_the_end() -> None:
