@@ -550,6 +550,7 @@ BAD_WORDS = {
     "objective without unit": (["{}", "--knee", "p99<200"], "a percentile and its limit"),
     "knee and rate": (["{}", "--knee", "p99<20ms", "--rate", "5"], "finds rates"),
     "short search": (["{}", "--knee", "p99<20ms", "-d", "5s"], "takes 20 s or more"),
+    "knee and processes": (["{}", "--knee", "p99<20ms", "-p", "2"], "from one process"),
     "processes": (["{}", "-p", "0"], "--processes must be 1 to 64"),
     "environment": (["{}", "--environment", "prod"], "--environment does not know"),
     "tier": (["{}", "--allow", "laod"], "Did you mean 'load'?"),

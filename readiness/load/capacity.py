@@ -19,6 +19,7 @@ from readiness.load.knee import (
     Bounds,
     Knee,
     Objective,
+    Reason,
     Step,
     cause,
     clear,
@@ -107,10 +108,11 @@ class Search:
                     if self._recovered is None:
                         knee = _collapsed(steps, self._objective)
                         return Capacity(knee, None, overrun, self._failed)
-            except ProbeError:  # of ours: that connections ran out, or the run's time
+            except ProbeError as error:  # of ours: connections ran out, or the run's time
                 if not steps:
                     raise
-                knee = replace(conclude(steps, self._objective, bounds), reason="our_limit")
+                reason: Reason = "time" if error.failure.kind == "deadline" else "our_limit"
+                knee = replace(conclude(steps, self._objective, bounds), reason=reason)
                 return Capacity(knee, self._recovered, self._recovered is not None, self._failed)
             try:
                 ask = asks.send(step)
@@ -128,6 +130,8 @@ class Search:
     async def _play(self, ask: Ask) -> Step:
         """Play a step; where we were the limit, which may pass, once more."""
         began = time.monotonic()
+        if asyncio.get_running_loop().time() + ask.seconds > self._deadline:
+            raise ProbeError("deadline", "no time was left for another step")
         for _ in range(_TRIES):
             seen = _Seen(self._check, self._objective, ask.rate)
             schedule = self._schedule(ask.rate, ask.seconds, ask.seed)

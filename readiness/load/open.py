@@ -14,7 +14,6 @@ from readiness.load.warmth import Warmth
 
 _ARRIVAL_NS = 250_000
 """Between the openings of two connections at least, lest they overflow the listen backlog."""
-_LEAST_WARM = 8
 _LEAD_NS = 2_000_000
 _BACKLOG_NS = 50_000_000
 _BACKLOGS = 20_000
@@ -55,7 +54,7 @@ class Schedule:
     """Seconds over which connections are opened, if the rate itself is not quicker."""
     warm: int | None = None
     """Connections opened first at most; the others are when they are needed. If not given, as many
-    as a second of arrivals could use, and eight at least."""
+    as there are arrivals in that time: so it is done at the rate asked for."""
 
     @property
     def seconds(self) -> float:
@@ -96,13 +95,14 @@ class Open:
     def begin(self, crew: Crew, now: int) -> None:
         """Part of Model."""
         self._crew = crew
-        warm = self._schedule.warm or max(_LEAST_WARM, round(self._schedule.stages[0].rate))
+        first = self._schedule.stages[0].rate
+        warm = self._schedule.warm or max(1, round(first * self._schedule.opening))
         self._cold = list(reversed(crew.channels[:warm]))
         self._spare = list(reversed(crew.channels[warm:]))
         self._opening = len(self._cold)
         self._next = now
         # in the time that is meant for it, but no slower than the schedule itself
-        gap = 1e9 / max(self._schedule.stages[0].rate, 1e-9)
+        gap = 1e9 / max(first, 1e-9)
         self._between = max(
             _ARRIVAL_NS, round(min(gap, self._schedule.opening * 1e9 / len(self._cold)))
         )

@@ -1,6 +1,7 @@
 """The search for the knee on a real service; what it finds is asked of the benchmarks."""
 
 import time
+from collections import deque
 
 import pytest
 
@@ -11,9 +12,12 @@ from tests.load.runs import GET, at, soon
 
 pytestmark = pytest.mark.anyio
 
+OK = servers.response(200, "fine")
+TOO_MANY = servers.response(429, headers={"Retry-After": "1"})
+
 
 async def test_what_a_search_has_sent_is_counted_whole() -> None:
-    web = servers.always(servers.response(200, "fine"))
+    web = servers.always(OK)
     async with servers.serving(web) as port:
         bounds = Bounds(start=100, rate=200, seconds=20)
         search = Search(at(port), GET, Objective(0.95, 500), bounds, timeout=5, deadline=soon(30))
@@ -23,3 +27,54 @@ async def test_what_a_search_has_sent_is_counted_whole() -> None:
     assert found.knee.rate == 200
     assert search.sent == len(web.requests)
     assert time.monotonic() - began < bounds.seconds
+
+
+async def test_a_search_cut_short_keeps_what_it_found() -> None:
+    async with servers.serving(servers.always(OK)) as port:
+        bounds = Bounds(start=50, rate=10_000, seconds=60)
+        search = Search(at(port), GET, Objective(0.95, 500), bounds, timeout=5, deadline=soon(3))
+        found = await search.run()
+    assert found.knee.rate is not None
+    assert (found.knee.reason, found.knee.at_least) == ("time", True)
+
+
+async def test_a_limiter_is_no_knee_and_gets_the_pause_it_asks_for() -> None:
+    came: deque[float] = deque()
+
+    def limited(_: servers.Request) -> bytes:
+        came.append(now := time.monotonic())
+        while came[0] < now - 0.2:
+            came.popleft()
+        return TOO_MANY if len(came) > 0.2 * 300 else OK
+
+    web = servers.Web(limited)
+    async with servers.serving(web) as port:
+        bounds = Bounds(start=100, rate=2000, seconds=25)
+        search = Search(at(port), GET, Objective(0.95, 500), bounds, timeout=5, deadline=soon(30))
+        found = await search.run()
+    assert found.knee.rate is not None
+    assert (found.knee.reason, found.knee.at_least) == ("limited", True)
+    assert not found.overrun
+    assert found.knee.steps[-1].pleaded
+
+
+async def test_a_service_that_fails_while_it_recovers_is_left_alone_and_asked_again() -> None:
+    failing: list[float] = []
+
+    def overwhelmed(_: servers.Request) -> bytes:
+        now = time.monotonic()
+        came.append(now)
+        while came[0] < now - 0.1:
+            came.popleft()
+        if not failing and len(came) > 0.1 * 600:
+            failing.append(now + 2.8)
+        return servers.response(503) if failing and now < failing[0] else OK
+
+    came: deque[float] = deque()
+    async with servers.serving(servers.Web(overwhelmed)) as port:
+        bounds = Bounds(start=200, rate=800, seconds=15)
+        search = Search(at(port), GET, Objective(0.95, 500), bounds, timeout=5, deadline=soon(30))
+        found = await search.run()
+    assert found.overrun
+    assert found.recovered_seconds is not None
+    assert 1 < found.recovered_seconds < 4

@@ -159,6 +159,8 @@ async def test_time_outs_of_our_own_making_are_not_the_services(driver: DriverNa
     doubted = success(replace(few, cpu=0.9))
     assert "success_rate" not in doubted
     assert str(doubted["success_rate_because"]).startswith("local_limit: of 10 requests 3 timed")
+    mixed = replace(result, codes={200: 5, 500: 4, fault_code("timeout"): 1}, cpu=0.9)
+    assert success(mixed)["success_rate"] == rate(5, 9)  # that it fails is in no doubt
 
 
 @pytest.mark.alone

@@ -424,6 +424,8 @@ def test_recovery_is_the_first_moment_from_which_the_objective_holds() -> None:
     assert recovery(slow + failed, P99) is None
     assert recovery(slow + good[:10], P99) is None
     assert recovery(good[:49], P99) is None
+    hiccup = [(1.5 + t / 1000, 500.0 if 3000 < t < 3005 else 5.0, True) for t in range(3040)]
+    assert recovery(slow + failed + hiccup, P99) == 1.5  # as the objective allows it to go on
     relapse = [(4 + t / 100, 500.0, True) for t in range(20)]
     again = [(4.2 + t / 100, 5.0, True) for t in range(100)]
     assert recovery(slow + failed + good + relapse, P99) is None
@@ -466,3 +468,34 @@ def test_steps_of_which_none_broke_have_a_knee_though_together_they_seem_unstead
     assert cause(slow, objective) is None
     found = conclude([slow], objective, Bounds())
     assert (found.rate, found.at_least, found.reason) == (slow.rate, True, "time")
+
+
+def test_a_limiter_and_a_plea_are_no_errors() -> None:
+    refused = replace(step(), refused=rate(200, 1000))
+    assert cause(refused, P99) == "limited"
+    assert cause(replace(step(), refused=rate(1, 1000)), P99) is None
+    assert cause(replace(step(), pleaded=True), P99) == "limited"
+    assert clear(refused, P99)
+
+
+def test_a_limiter_ends_a_search_with_what_held() -> None:
+    steps = [replace(step(), rate=50), replace(step(), rate=100, pleaded=True)]
+    found = conclude(steps, P99, Bounds())
+    assert (found.rate, found.reason, found.at_least) == (50, "limited", True)
+    asks = search(P99, Bounds())
+    next(asks)
+    asks.send(steps[0])
+    with pytest.raises(StopIteration):
+        asks.send(steps[1])
+
+
+@pytest.mark.parametrize("seconds", [300, 900])
+def test_a_long_search_is_no_worse_than_a_short_one(seconds: float) -> None:
+    found = find(serial(0.002), P99, 0, Bounds(seconds=seconds))
+    assert found.rate == pytest.approx(true_knee(0.002, P99), rel=0.05)
+    assert sum(each.took for each in found.steps) > 0.3 * seconds or len(found.steps) > 20
+
+
+def test_a_start_above_the_bounds_is_not_asked_again() -> None:
+    found = find(workers(1000, lambda _: 0.030), P99, 0, Bounds(rate=10))
+    assert {each.rate for each in found.steps} == {10}

@@ -559,3 +559,20 @@ def test_only_what_was_written_can_be_lost_with_its_connection(written: bool) ->
     assert {row[4] for row in crew.recorder.newest_rows()} == {200} | faults
     assert (crew.closed_by_server, crew.retried) == (1, 0)
     assert len(user.driver.pipes) == (1 if written else 2)
+
+
+def test_a_request_is_held_until_nothing_is_left_to_be_read() -> None:
+    user = User()
+    user.crew.stamped = False  # a server has closed connections before
+    user.channel.received(PLAIN, time.monotonic_ns())
+    pipe = user.driver.pipes[0]
+    pipe.waiting = True
+    user.channel.ask(time.monotonic_ns())
+    sent = len(pipe.sent)
+    user.channel.resume()
+    assert len(pipe.sent) == sent
+    user.channel.broke(ConnectionResetError(), time.monotonic_ns())  # never written: asked anew
+    assert len(user.driver.pipes) == 2
+    user.channel.connected(time.monotonic_ns())
+    user.channel.received(PLAIN, time.monotonic_ns())
+    assert {row[4] for row in user.crew.recorder.newest_rows()} == {200}

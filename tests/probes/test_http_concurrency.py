@@ -251,3 +251,22 @@ def test_users_are_tried_in_order() -> None:
 def test_only_declared_metrics_are_named() -> None:
     assert {"users_max", "success_rate", "users.*.p50_ms"} <= set(probe.METRICS)
     assert (probe.TIER, probe.EXCLUSIVE, set(probe.KINDS)) == ("load", True, {"http", "web"})
+
+
+@pytest.mark.anyio
+@pytest.mark.alone
+async def test_who_asks_for_a_pause_at_the_most_users_is_asked_for_no_rate(
+    context: Context,
+) -> None:
+    web = servers.always(servers.response(503, headers={"Retry-After": "9"}))
+    async with servers.serving(web) as port:
+        values = await measured(port, context, users=(2,), seconds=0.3, rate=50, knee=True)
+    assert isinstance(values["success_rate"], Estimate)
+    assert "asked for a pause" in str(values["at_rate.success_rate_because"])
+    assert "asked for a pause" in str(values["knee_requests_per_second_because"])
+    assert web.connections <= 10
+
+
+def test_a_low_rate_has_the_time_it_takes() -> None:
+    usual = probe.Settings(seconds=5)
+    assert probe.Settings(seconds=5, rate=2).at_most_seconds >= usual.at_most_seconds + 60

@@ -23,6 +23,7 @@ from readiness.load.series import Series
 from readiness.measurement import Values
 from readiness.probes import Context, _pace
 from readiness.probes import http_latency as probe
+from readiness.probes._aimed import Aimed
 from tests import servers
 from tests.certificates import Authority
 
@@ -432,3 +433,29 @@ async def test_two_runs_agree(context: Context) -> None:
     async with servers.serving(servers.Web(lambda _: OK, delay=0.01)) as port:
         medians = [point(await measured(port, context, samples=30), "p50_ms") for _ in range(2)]
     assert statistics.pstdev(medians) < 2
+
+
+@pytest.mark.parametrize("milliseconds", [20, 300, 1500, 2000, 4000])
+def test_the_slowest_single_worker_is_no_more_than_half_busy(
+    milliseconds: float, context: Context
+) -> None:
+    most = probe.bounds_for(probe.Settings(), context)
+    n, seconds = probe.plan(timed(milliseconds), 10, most, 400)
+    assert n / seconds * milliseconds / 1000 <= 0.5001
+    assert seconds <= 30
+    assert n >= 6 or milliseconds > 2500  # enough for a median, where there is time for it
+
+
+@pytest.mark.anyio
+@pytest.mark.alone
+@pytest.mark.parametrize(("size", "most", "mean"), [(1, 12, 0.5), (64, 204, 24)])
+async def test_a_slow_worker_is_not_left_with_work_for_users_long_gone(
+    size: int, most: int, mean: float, context: Context
+) -> None:
+    hurried = replace(context, timeout=2.0)
+    async with servers.serving(servers.Pool(size=size, seconds=0.15, patience=9)) as port:
+        aimed = await Aimed.at(service(port), probe.Settings(), hurried)
+        one = await aimed.closed(_pace.PACING)
+        before = hurried.budget.left("127.0.0.1")
+        assert await _pace.bearable(aimed, one, hurried.timeout) == mean
+    assert before - hurried.budget.left("127.0.0.1") <= most

@@ -53,9 +53,7 @@ def amount(
         spacing: Spacing = "constant" if constant else "poisson"
         stage = _stage(rate, ramp_to, length, requests)
         seed = secrets.token_hex(8)
-        warm = max(1, int(stage.rate * _OPENING_SECONDS))
-        opening = _OPENING_SECONDS
-        load = Schedule((stage,), most, requests, spacing, seed, opening=opening, warm=warm)
+        load = Schedule((stage,), most, requests, spacing, seed, opening=_OPENING_SECONDS)
     try:
         caps.check(load)
     except ProbeError as error:
