@@ -137,7 +137,7 @@ def setup(setups: Sequence[Setup]) -> dict[str, float | None]:
     return {
         "connect_p50_ms": _median([s.connect for s in setups]),
         "tls_p50_ms": _median([s.secure - s.connect for s in setups if s.secure]),
-        "first_answer_p50_ms": _median([s.first_byte for s in setups]),
+        "first_byte_p50_ms": _median([s.first_byte for s in setups]),
     }
 
 

@@ -159,5 +159,5 @@ _SETUP = {
     "resolve_ms": "to resolve the name",
     "connect_p50_ms": "to connect",
     "tls_p50_ms": "for TLS",
-    "first_answer_p50_ms": "to the first answer",
+    "first_byte_p50_ms": "to the first byte",
 }
