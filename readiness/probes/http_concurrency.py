@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
@@ -11,7 +11,7 @@ from readiness.failure import ProbeError
 from readiness.inventory import Service, Tier
 from readiness.load.arrivals import Stage
 from readiness.load.caps import most_connections
-from readiness.load.ceiling import ceiling
+from readiness.load.ceiling import Ceiling, ceiling
 from readiness.load.closed import Level
 from readiness.load.knee import Objective
 from readiness.load.open import Schedule
@@ -156,58 +156,74 @@ async def measure(service: Service, settings: Settings, context: Context) -> Val
     """
     aimed = await Aimed.at(service, settings, context)
     own = await ceiling()
-    most = own.requests_per_second
+    climb = await _climb(aimed, settings, own)
     values: Values = {
         "request": settings.shown(service),
         "users_max": settings.users[-1],
-        "ceiling_requests_per_second": round(most, 1),
+        "ceiling_requests_per_second": round(own.requests_per_second, 1),
         "own_lag_p99_ms": round(own.lag_p99_ms, 3),
+        **climb.values,
     }
-    held_back = min(_MOST_PER_SECOND, _CEILING_SHARE * most)
-    seen: Values = {}
-    points: list[tuple[float, float]] = []
+    if law := fit(climb.points):
+        values["scalability"] = _described(law)
+    if climb.ended:
+        return values | _unmeasured(settings, climb.ended, values)
+    if settings.rate:
+        at_rate = _rate(aimed, settings.rate, climb.last, context)
+        values |= await _or_why("at_rate.success_rate", at_rate)
+    if settings.knee:
+        knee = _knee(aimed, service, context)
+        values |= await _or_why("knee_requests_per_second", knee)
+    return values
+
+
+@dataclass(frozen=True)
+class _Climbed:
+    """What the numbers of users showed, the lowest first."""
+
+    values: Values
+    points: list[tuple[float, float]]
+    """(users, successful answers per second) where nothing of ours held them back"""
+    last: Result
+    ended: str
+    """Why no more may be asked; empty if it may."""
+
+
+async def _climb(aimed: Aimed, settings: Settings, own: Ceiling) -> _Climbed:
+    held_back = min(_MOST_PER_SECOND, _CEILING_SHARE * own.requests_per_second)
+    values, points, last, ended = Values(), list[tuple[float, float]](), None, ""
     for users in settings.users:
         try:
-            result = await aimed.closed(replace(settings.level(users), per_second=held_back))
+            last = await aimed.closed(replace(settings.level(users), per_second=held_back))
         except ProbeError as error:
-            if error.failure.blames_target or not points:
+            if error.failure.blames_target or last is None:
                 raise
-            return values | _left(settings, 0, f"{error.failure.kind}: {error.failure.detail}")
-        seen = _seen(result)
-        if result.throughput > _HELD_BACK_SHARE * held_back:
+            ended = f"{error.failure.kind}: {error.failure.detail}"
+            break
+        seen = _seen(last)
+        if last.throughput > _HELD_BACK_SHARE * held_back:
             seen["requests_per_second_because"] = (
                 f"held back at {held_back:,.0f} requests/s, lest this machine is measured"
             )
         else:
-            points.append((users, result.throughput))
+            points.append((users, last.throughput))
         values |= {f"users.{users}.{metric}": value for metric, value in seen.items()}
-        if result.asked_to_wait:
-            asked = f"the service asked for a pause (Retry-After) at {users} users"
-            top = _top(seen) if users == settings.users[-1] else {}
-            return values | top | _left(settings, users, asked)
-    if law := fit(points):
-        values["scalability"] = _described(law)
-    values |= _top(seen)
-    if settings.rate:
-        values |= await _or_why(
-            "at_rate.success_rate", _rate(aimed, settings.rate, result, context)
-        )
-    if settings.knee:
-        values |= await _or_why("knee_requests_per_second", _knee(aimed, service, context))
-    return values
+        if users == settings.users[-1]:
+            values |= {m: v for m, v in seen.items() if m.removesuffix("_because") in _SHARED}
+        if last.asked_to_wait:
+            ended = f"the service asked for a pause (Retry-After) at {users} users"
+            break
+    assert last is not None, "there is at least one number of users"
+    return _Climbed(values, points, last, ended)
 
 
-def _top(seen: Values) -> Values:
-    """Return what the highest number of users showed."""
-    return {m: v for m, v in seen.items() if m.removesuffix("_because") in _SHARED}
-
-
-def _left(settings: Settings, users: int, why: str) -> Values:
-    """Return why nothing was measured of what comes after so many users."""
-    left: list[str] = [] if users == settings.users[-1] else [*_SHARED]
-    left += ["at_rate.success_rate"] if settings.rate else []
-    left += ["knee_requests_per_second"] if settings.knee else []
-    return {f"{metric}_because": why for metric in left}
+def _unmeasured(settings: Settings, why: str, values: Values) -> Values:
+    """Return why what is not among `values` was not measured."""
+    wanted = [*_SHARED]
+    wanted += ["at_rate.success_rate"] if settings.rate else []
+    wanted += ["knee_requests_per_second"] if settings.knee else []
+    because = {f"{metric}_because": why for metric in wanted if metric not in values}
+    return {name: why for name, why in because.items() if name not in values}
 
 
 async def _or_why(metric: str, measured: Awaitable[Values]) -> Values:
