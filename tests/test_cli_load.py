@@ -134,7 +134,7 @@ def test_the_knee_is_searched_and_told(tmp_path: Path) -> None:
 def test_what_never_held_has_not_collapsed(tmp_path: Path) -> None:
     with background(always(response(429, headers={"Retry-After": "1"}))) as (port,):
         found = load(tmp_path, url(port), "--knee", "p95<40ms", "-d", "20s", code=1)
-    assert (found["reason"], found["overrun"]) == ("errors", False)
+    assert (found["reason"], found["overrun"]) == ("limited", False)
     assert found["knee_requests_per_second"]["value"] is None
     assert found["errors"]["status"]["429"] == found["rate_limited"] > 0
 

@@ -60,6 +60,7 @@ CASES: dict[str, Case] = {
         {"at_rate.success_rate": estimate(1, 0.995, 1)},
         {"at_rate.success_rate": estimate(0.9, 0.85, 0.94)},
     ),
+    "rate-sustained": (RATE, {"at_rate.sustained": True}, {"at_rate.sustained": False}),
     "rate-p95": (
         RATE,
         {"at_rate.p95_ms": estimate(300, 250, 400)},

@@ -11,7 +11,7 @@ import itertools
 import math
 import random
 import statistics
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -19,6 +19,17 @@ from readiness.estimate import Estimate
 
 Cause = Literal["latency", "errors", "backlog", "limited", "our_limit"]
 Reason = Literal["latency", "errors", "backlog", "limited", "our_limit", "cap", "time"]
+
+WORDS: Mapping[Reason, str] = {
+    "latency": "answers come too late beyond it",
+    "errors": "requests fail beyond it",
+    "backlog": "work piles up beyond it",
+    "limited": "the service refuses more (429, Retry-After)",
+    "our_limit": "this machine can put no more on it",
+    "cap": "no more was asked for",
+    "time": "time was up",
+}
+"""What ended a search, for a sentence."""
 
 _WIDTH = 1.04
 """The bracket is closed when its ends are within this ratio."""
@@ -187,20 +198,30 @@ def growing(step: Step) -> bool:
     median rose from third to third (a stall at the end is no growth), and the median response
     time rose by a quarter from the first third to the last.
     """
-    if len(step.backlog) < 20 or step.thirds is None:
+    if step.thirds is None:
         return False
-    size = len(step.backlog) / 10
-    parts = [step.backlog[round(i * size) : round((i + 1) * size)] for i in range(10)]
+    first, last = step.thirds
+    return last > 1.25 * first and rising(step.backlog, step.offered)
+
+
+def rising(backlog: Sequence[tuple[float, float]], offered: float) -> bool:
+    """Return whether a backlog (seconds, requests) rises as in `growing`, of `offered` arrivals/s.
+
+    False where it was looked at less than twenty times.
+    """
+    if len(backlog) < 20:
+        return False
+    size = len(backlog) / 10
+    parts = [backlog[round(i * size) : round((i + 1) * size)] for i in range(10)]
     means = [(statistics.fmean(t for t, _ in p), statistics.fmean(w for _, w in p)) for p in parts]
     line = _line([(t, w, 1.0) for t, w in means])
-    third = len(step.backlog) // 3
+    third = len(backlog) // 3
     early, middle, late = (
         statistics.median(waiting for _, waiting in part)
-        for part in (step.backlog[:third], step.backlog[third:-third], step.backlog[-third:])
+        for part in (backlog[:third], backlog[third:-third], backlog[-third:])
     )
-    first, last = step.thirds
-    significant = line.slope > 3 * line.error and line.slope > 0.02 * step.offered
-    return significant and early < middle < late and last > 1.25 * first
+    significant = line.slope > 3 * line.error and line.slope > 0.02 * offered
+    return significant and early < middle < late
 
 
 def recovery(

@@ -13,7 +13,7 @@ from readiness.load.arrivals import Stage
 from readiness.load.caps import most_connections
 from readiness.load.ceiling import Ceiling, ceiling
 from readiness.load.closed import Level
-from readiness.load.knee import Objective
+from readiness.load.knee import WORDS, Objective, rising
 from readiness.load.open import Schedule
 from readiness.load.result import Result
 from readiness.load.scalability import Scalability, fit
@@ -39,6 +39,7 @@ METRICS: Mapping[str, str] = {
     "users.*.rate_limited": "count of requests refused with 429, absent when none was",
     "users.*.closed_by_server": "count of connections that the service closed, absent if none",
     "target_rate": "1/s: the declared rate of arrivals, where there is one",
+    "at_rate.sustained": "true or false: no queue grew while requests came at the declared rate",
     "at_rate.success_rate": "ratio: requests answered with success at the declared rate",
     "at_rate.requests_per_second": "1/s: successful answers per second at the declared rate",
     "at_rate.p50_ms": "ms: median time to a successful answer, from its intended start",
@@ -107,7 +108,8 @@ class Settings(LoadSettings):
         gt=0,
         le=300,
         description="time at each number of users, below the highest a sixth of it; up to "
-        f"{_PATIENCE} times as long if a user has had fewer than {_LEAST_PER_USER} answers, "
+        f"{_PATIENCE} times as long if a user has had fewer than {_LEAST_PER_USER} answers, if "
+        f"there were fewer than {_MOST} at the highest, "
         f"or if {_MANY} users or more had too few for a p95",
     )
 
@@ -137,7 +139,7 @@ class Settings(LoadSettings):
         """Return what to put on the service for so many users."""
         highest = users == self.users[-1]
         per_user, fewest = (_MOST_PER_USER, _MOST) if highest else (_LEAST_PER_USER, _FOR_P95)
-        least = users * _LEAST_PER_USER
+        least = max(users * _LEAST_PER_USER, _MOST if highest else 0)
         return Level(
             users=users,
             requests=self.requests or max(fewest, users * per_user),
@@ -240,10 +242,17 @@ async def _rate(aimed: Aimed, rate: float, before: Result, context: Context) -> 
     schedule = _at_rate(rate, before, context)
     result = await aimed.open(schedule)
     seen = _seen(result)
+    offered = result.offered / result.seconds
+    seen["sustained"] = not (rising(result.backlog, offered) and result.response.drifts())
+    if not seen["sustained"]:
+        seen["sustained_because"] = (
+            f"{result.throughput:,.0f} of {offered:,.0f} requests/s were served, and the queue "
+            "grew: times are the longer the longer this lasts"
+        )
     few = schedule.in_flight == _most_slots() and result.queued > _QUEUED_SHARE * result.offered
     if few and result.service.point(0.5) <= 2 * before.service.point(0.5):
         why = f"local_limit: all {schedule.in_flight} connections of this tool were busy"
-        judged = ("success_rate", "requests_per_second", "p50_ms", "p95_ms")
+        judged = ("sustained", "success_rate", "requests_per_second", "p50_ms", "p95_ms")
         seen = {m: v for m, v in seen.items() if m.removesuffix("_because") not in judged}
         seen |= {f"{metric}_because": why for metric in judged}
     return {f"at_rate.{metric}": value for metric, value in seen.items()} | {"target_rate": rate}
@@ -257,7 +266,7 @@ async def _knee(aimed: Aimed, service: Service, context: Context) -> Values:
     seed = f"{context.run_id} {service.name}"
     found = await aimed.knee(Objective(0.95, limit), min(_KNEE_SECONDS, left), seed)
     knee, values = found.knee, Values()
-    why = f"p95 within {limit:g} ms; what ended the search: {knee.reason.replace('_', ' ')}"
+    why = f"p95 within {limit:g} ms; what ended the search: {WORDS[knee.reason]}"
     if knee.rate is None or (knee.at_least and knee.reason == "our_limit"):
         values["knee_requests_per_second_because"] = why
     else:

@@ -10,6 +10,7 @@ from pydantic import Field
 from readiness.estimate import Estimate, rate
 from readiness.inventory import Service, Tier
 from readiness.load.arrivals import Spacing, Stage
+from readiness.load.check import LIMITED
 from readiness.load.closed import Level
 from readiness.load.crew import Crew
 from readiness.load.machine import Machine, load_average
@@ -61,7 +62,8 @@ _SPREAD_SECONDS = 0.75
 _SLOWER = 8.0
 """A load that turned out not to be light is tried once more, so many times lighter."""
 _PILE, _PILE_PER_SLOT = 32, 3
-"""Requests waiting or in flight, at all and for each connection, that end a run."""
+"""Requests waiting or in flight, at all and for each connection, that end a run; so do as many that
+were refused for coming too often, if they are a tenth."""
 _WARMING = 1.3
 """So much longer than the sampling is the whole, since it begins with a warm-up."""
 _PLENTY = 3000
@@ -214,16 +216,19 @@ async def _sample(aimed: Aimed, service: Service, settings: Settings, context: C
 
 
 class _Lookout:
-    """Ends a run that piles up work: it is not light, whatever the first answers promised."""
+    """Ends a run that piles up work, or comes too often for the service: it is not light."""
 
     def __init__(self) -> None:
         self.crowded = False
+        self._refused = 0
 
     def look(self, crew: Crew) -> None:
         """Called by the engine every few milliseconds."""
         model = crew.model
         most = max(_PILE, _PILE_PER_SLOT * len(crew.channels))
-        if isinstance(model, Open) and model.backlog and model.backlog[-1][1] > most:
+        piled = isinstance(model, Open) and model.backlog and model.backlog[-1][1] > most
+        self._refused += crew.recorder.newest().count(LIMITED)
+        if not self.crowded and (piled or self._refused > max(_PILE, crew.recorder.n / 10)):
             self.crowded = True
             model.stop(time.monotonic_ns())
 

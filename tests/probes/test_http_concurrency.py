@@ -270,3 +270,15 @@ async def test_who_asks_for_a_pause_at_the_most_users_is_asked_for_no_rate(
 def test_a_low_rate_has_the_time_it_takes() -> None:
     usual = probe.Settings(seconds=5)
     assert probe.Settings(seconds=5, rate=2).at_most_seconds >= usual.at_most_seconds + 60
+
+
+@pytest.mark.anyio
+@pytest.mark.alone
+@pytest.mark.parametrize(("rate", "sustained"), [(60, True), (400, False)])
+async def test_a_rate_above_capacity_is_not_sustained(
+    rate: float, sustained: bool, context: Context
+) -> None:
+    async with servers.serving(servers.Pool(size=2, seconds=0.01, patience=9)) as port:
+        values = await measured(port, context, users=(2,), seconds=0.1, rate=rate)
+    assert values["at_rate.sustained"] is sustained
+    assert ("at_rate.sustained_because" in values) is not sustained

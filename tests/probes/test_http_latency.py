@@ -459,3 +459,16 @@ async def test_a_slow_worker_is_not_left_with_work_for_users_long_gone(
         before = hurried.budget.left("127.0.0.1")
         assert await _pace.bearable(aimed, one, hurried.timeout) == mean
     assert before - hurried.budget.left("127.0.0.1") <= most
+
+
+@pytest.mark.anyio
+@pytest.mark.alone
+async def test_who_refuses_what_comes_too_often_is_not_pressed(context: Context) -> None:
+    def limiting(_: servers.Request) -> bytes:
+        return OK if len(web.requests) % 4 == 0 else servers.response(429)
+
+    web = servers.Web(limiting)
+    async with servers.serving(web) as port:
+        values = await measured(port, replace(context, samples=2000), samples=2000)
+    assert "refused with 429" in str(values["success_rate_because"])
+    assert len(web.requests) < 1500

@@ -1,11 +1,12 @@
 """Looks at the engine while it works -> the last seconds in numbers."""
 
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 
+from readiness.load.check import LIMITED
 from readiness.load.closed import Closed
 from readiness.load.crew import Crew
 from readiness.load.open import Open
@@ -22,7 +23,7 @@ _HISTORY = 40
 
 @dataclass(frozen=True)
 class Look:
-    """What one look at the engine found; `times` (ns) are of successes that were sent in time."""
+    """What one look at the engine found; `times` (ns) are of successes."""
 
     at: int
     outcomes: int
@@ -36,7 +37,7 @@ class Look:
 
 @dataclass(frozen=True)
 class Moment:
-    """The last seconds in numbers. Times are service times, in milliseconds."""
+    """The last seconds in numbers. Times are response times, in milliseconds."""
 
     timing: bool
     done: float
@@ -73,11 +74,23 @@ class Feed:
             self.timed += came
         self._turn += 1
         looked = came < _BUSY or self._turn % _EVERY == 0
-        times = recorder.recent() if looked else ()
-        codes = Counter(recorder.newest() if looked else ())
-        good = sum(n for code, n in codes.items() if code > 0 and crew.check.succeeded(code))
+        times, seen = self._read(crew) if looked else ([], 0)
         waiting = model.backlog[-1][1] if isinstance(model, Open) and model.backlog else 0
-        self._looks.append(Look(now, came, came if looked else 0, good, times, waiting))
+        self._looks.append(Look(now, came, seen, len(times), times, waiting))
+
+    def _read(self, crew: Crew) -> tuple[list[int], int]:
+        """Return the response times of the newest successes, and how many may be one.
+
+        That is all but what was refused for coming too often: the same as in the end.
+        """
+        recorder, good = crew.recorder, crew.check.succeeded
+        rows = list(zip(recorder.newest_rows(), recorder.newest(), strict=True))
+        times = [
+            row[2] - row[0]
+            for row, code in rows
+            if code > 0 and good(code) and row[2] - row[0] <= crew.timeout_ns
+        ]
+        return times, sum(code != LIMITED or good(code) for _, code in rows)
 
     def moment(self, seconds: float, *, is_open: bool) -> Moment:
         """Return the last seconds of a load that is to take `seconds`."""

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import json
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -19,21 +19,19 @@ from readiness.document import ConfigurationError
 from readiness.escape import ci_log
 from readiness.evidence import INTERRUPTED_EXIT_CODES
 from readiness.load.capacity import MOST_SLOTS, Capacity, Search
-from readiness.load.knee import Bounds, Objective, Step, cause
+from readiness.load.knee import WORDS, Bounds, Cause, Objective, Step, cause
 from readiness.load.request import Endpoint, Request
 from readiness.probes._load import errors
 
 _SPARE_SECONDS = 10.0
 _START_SECONDS = 1.5
 """What starting, and ending the last step, takes of the time that was asked for."""
-_REASONS = {
-    "latency": "answers come too late beyond it",
-    "errors": "requests fail beyond it",
-    "backlog": "work piles up beyond it",
-    "limited": "the service refuses more (429, Retry-After)",
-    "our_limit": "this machine can put no more on it",
-    "cap": "no more was asked for",
-    "time": "time was up",
+_CAUSES: Mapping[Cause, str] = {
+    "latency": "too late",
+    "errors": "requests fail",
+    "backlog": "work piles up",
+    "limited": "refused (429, Retry-After)",
+    "our_limit": "this machine is the limit",
 }
 
 
@@ -102,9 +100,9 @@ class _Search(Session):
 
 def _line(step: Step, wanted: Objective) -> str:
     broke = cause(step, wanted)
-    point = "no answer" if step.point is None else amount_ms(step.point)
+    point = "not told, ended early" if step.point is None else amount_ms(step.point)
     return f"  {step.rate:>9,.1f}/s for {step.seconds:4.1f} s: p{wanted.q * 100:g} {point}, " + (
-        "holds" if broke is None else f"breaks: {broke.replace('_', ' ')}"
+        "holds" if broke is None else f"breaks: {_CAUSES[broke]}"
     )
 
 
@@ -123,7 +121,7 @@ def _facts(
         "knee_requests_per_second": {
             "value": knee.rate,
             "low": knee.low,
-            "high": knee.high,
+            "high": None if knee.at_least else knee.high,
             "n": len(knee.steps),
         },
         "at_least": knee.at_least,
@@ -165,15 +163,18 @@ def _told(wanted: Objective, found: Capacity, interrupted: str | None) -> Iterat
         )
         return
     if knee.rate is None and knee.reason in ("our_limit", "limited"):
-        yield f"whether {holds} is held is not known: {_REASONS[knee.reason]}"
+        yield f"whether {holds} is held is not known: {WORDS[knee.reason]}"
         return
     if knee.rate is None:
-        yield f"{holds} is not held even at {knee.steps[0].rate:,.0f} requests/s"
+        held = any(cause(step, wanted) is None for step in knee.steps)
+        even = "steadily at any rate" if held else f"even at {knee.steps[0].rate:,.0f} requests/s"
+        yield f"{holds} is not held {even}"
     else:
         least = "at least " if knee.at_least else ""
-        spread = f" ({knee.low:,.0f} to {knee.high:,.0f})" if knee.low and knee.high else ""
+        bounded = knee.low and knee.high and not knee.at_least
+        spread = f" ({knee.low:,.0f} to {knee.high:,.0f})" if bounded else ""
         yield f"{holds} up to {least}{knee.rate:,.0f} requests/s{spread}"
-    why = _REASONS[knee.reason].removesuffix("" if knee.rate else " beyond it")
+    why = WORDS[knee.reason].removesuffix("" if knee.rate else " beyond it")
     yield f"{'interrupted' if interrupted else why}; {len(knee.steps)} steps"
     if found.overrun:
         yield f"overrun, it was well again after {found.recovered_seconds:.1f} s"

@@ -17,6 +17,7 @@ from readiness.load.workers import cores
 
 _Z = 1.959963984540054
 _LEAST_SECONDS = 1e-3
+_KEPT_UP_SHARE = 0.95
 _QUEUED_SHARE = 0.01
 _NEAR_CEILING = 0.8
 _OBSERVED = {"p50": 0.5, "p75": 0.75, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p999": 0.999}
@@ -31,7 +32,7 @@ def facts(
     """
     response, service, ceiling = result.response, result.service, session.ceiling
     estimates = {
-        "requests_per_second": per_second(result.in_window, result.seconds),
+        "requests_per_second": per_second(_counted(asked, result), result.seconds),
         "p50_ms": response.quantile(0.5),
         "p95_ms": response.quantile(0.95),
         "p99_ms": response.quantile(0.99),
@@ -95,6 +96,12 @@ def _model(asked: Asked) -> dict[str, Any]:
     }
 
 
+def _counted(asked: Asked, result: Result) -> int:
+    """Return the successes to reckon a rate from: one less where the last one ended the time."""
+    last = asked.requests is not None and result.offered >= asked.requests
+    return max(0, result.in_window - last)
+
+
 def per_second(count: int, seconds: float) -> Estimate:
     """Estimate a rate from `count` events in `seconds`, taken to come independently (Poisson).
 
@@ -155,6 +162,8 @@ def warnings(
     """Return why these figures may not be what they seem, the gravest reason first."""
     most = (ceiling or math.inf) * min(asked.processes, len(cores()), asked.connections)
     queued = result.queued / result.offered if result.offered else 0.0
+    arrived = result.offered / result.seconds
+    overloaded = result.drifting and result.throughput < _KEPT_UP_SHARE * arrived
     found = {
         f"PARTIAL: interrupted by {interrupted}": interrupted,
         f"given up early: {result.aborted}": result.aborted,
@@ -170,7 +179,10 @@ def warnings(
         f"requests refused with 429 (too many): {result.limited:,}; what is left does not show "
         "what the service can do": result.limited,
         "times had not settled when timing began": result.response.n and not result.settled,
-        "times drifted while they were taken: another run may give others": result.drifting,
+        f"{arrived:,.0f} requests/s were asked for and {result.throughput:,.0f} served: it is "
+        "overloaded, and times are the longer the longer this lasts": overloaded,
+        "times drifted while they were taken: another run may give others": result.drifting
+        and not overloaded,
         f"{queued:.0%} of the requests found all {asked.connections:,} connections busy, which is "
         "in their response time: more --connections tell whether the service or this limit "
         "holds them up": queued > _QUEUED_SHARE,

@@ -69,7 +69,7 @@ def _rows(now: Moment) -> Sequence[str]:
     return (
         f"{bar(now.done, _BAR_WIDTH):<{_BAR_WIDTH}} {now.done:.0%}",
         f"{now.per_second:>12,.0f} req/s  {sparkline(now.history)}",
-        f"{_share(now):>12}" + (f", {now.waiting:,} under way" if now.waiting else ""),
+        f"{_share(now):>12}" + (f", {now.waiting:,} under way or waiting" if now.waiting else ""),
         f"{_times(now)}" + ("" if now.timing else "  (warming up)"),
     )
 
@@ -87,7 +87,7 @@ def _times(now: Moment) -> str:
     if not now.quantiles:
         return ""
     named = zip(("p50", "p95", "p99"), now.quantiles, strict=True)
-    return "service time " + "  ".join(f"{name} {amount_ms(value)}" for name, value in named)
+    return "response time " + "  ".join(f"{name} {amount_ms(value)}" for name, value in named)
 
 
 @contextlib.asynccontextmanager
