@@ -336,7 +336,7 @@ def test_a_terminal_sees_it_live(tmp_path: Path, port: int) -> None:
     assert done.returncode == 0
     shown = seen.decode()
     assert re.search(r"\d+ req/s", shown)
-    assert "service time p50 " in shown
+    assert "response time p50 " in shown
     assert "100 % success" in shown
     assert "\x1b" not in done.stdout
 
@@ -428,7 +428,7 @@ def test_a_log_sees_a_line_now_and_then(tmp_path: Path, port: int) -> None:
     out, err = process.communicate(timeout=10)
     assert process.returncode == 130, err
     assert re.fullmatch(
-        r" +\d+ s  [\d,]+ req/s  100 % success  service time p50 .* ms  p95 .* ms  p99 .* ms\n",
+        r" +\d+ s  [\d,]+ req/s  100 % success  response time p50 .* ms  p95 .* ms  p99 .* ms\n",
         line,
     )
     assert "PARTIAL: interrupted by SIGINT" in out
