@@ -99,7 +99,7 @@ class Closed:
             self._warmth.feed(self._crew.recorder.recent())
             if self._is_warm(now):
                 self._open(now)
-        elif not self.closed and self._is_over(now):
+        if self.opened and not self.closed and self._is_over(now):
             self.stop(now)
 
     def think(self, now: int) -> None:
@@ -141,9 +141,15 @@ class Closed:
             self.free(channel, max(at, now))
 
     def _is_warm(self, now: int) -> bool:
-        if (now - self._began) / 1e9 >= self._level.seconds + self._level.ramp:
-            return True
+        if self._level.trial:
+            return self._all_served
+        if self._time_is_up(now):
+            return self._crew.recorder.n > 0  # else the first answer would not be timed
         return self._all_served and (self._warmth.settled or self._warmth.given_up)
+
+    def _time_is_up(self, now: int) -> bool:
+        """Whether warming up has taken as long as the level itself may."""
+        return (now - self._began) / 1e9 >= self._level.seconds + self._level.ramp
 
     @property
     def _all_served(self) -> bool:
@@ -154,7 +160,6 @@ class Closed:
         sampled = level.requests - self._budget
         if elapsed >= max(level.longest, level.seconds):
             return True
-        if elapsed < level.seconds:
-            return False
-        hopeless = not self._crew.answered and self._crew.recorder.n > 0
-        return sampled >= level.least or hopeless
+        if not self._crew.answered and self._time_is_up(now):
+            return True
+        return elapsed >= level.seconds and sampled >= level.least

@@ -64,5 +64,5 @@ def room(one: Result, crowd: Result, users: int) -> float:
 def eases(one: Result, crowd: Result) -> bool:
     """Whether the crowd was served as well and as quickly as one."""
     alone, together = one.service.point(0.5), crowd.service.mean_ms
-    quick = together <= alone * _CROWD_COSTS + _CROWD_COSTS_MS
+    quick = crowd.service.n > 0 and together <= alone * _CROWD_COSTS + _CROWD_COSTS_MS
     return quick and crowd.successes == crowd.n

@@ -448,12 +448,13 @@ def test_the_slowest_single_worker_is_no_more_than_half_busy(
 
 @pytest.mark.anyio
 @pytest.mark.alone
+@pytest.mark.parametrize("seconds", [0.15, 0.5])
 @pytest.mark.parametrize(("size", "most", "mean"), [(1, 12, 0.5), (64, 204, 24)])
 async def test_a_slow_worker_is_not_left_with_work_for_users_long_gone(
-    size: int, most: int, mean: float, context: Context
+    size: int, most: int, mean: float, seconds: float, context: Context
 ) -> None:
-    hurried = replace(context, timeout=2.0)
-    async with servers.serving(servers.Pool(size=size, seconds=0.15, patience=9)) as port:
+    hurried = replace(context, timeout=2.5)
+    async with servers.serving(servers.Pool(size=size, seconds=seconds, patience=9)) as port:
         aimed = await Aimed.at(service(port), probe.Settings(), hurried)
         one = await aimed.closed(_pace.PACING)
         before = hurried.budget.left("127.0.0.1")
@@ -472,3 +473,12 @@ async def test_who_refuses_what_comes_too_often_is_not_pressed(context: Context)
         values = await measured(port, replace(context, samples=2000), samples=2000)
     assert "refused with 429" in str(values["success_rate_because"])
     assert len(web.requests) < 1500
+
+
+@pytest.mark.anyio
+@pytest.mark.alone
+async def test_a_slow_single_worker_is_measured_and_not_overrun(context: Context) -> None:
+    async with servers.serving(servers.Pool(size=1, seconds=0.5, patience=9)) as port:
+        values = await measured(port, context, seconds=8)
+    assert point(values, "success_rate") == 1
+    assert point(values, "p50_ms") == pytest.approx(505, abs=100)
