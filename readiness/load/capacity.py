@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from readiness.estimate import rate as share
 from readiness.failure import ProbeError
 from readiness.load.arrivals import Stage
-from readiness.load.caps import most_connections
+from readiness.load.caps import most_slots
 from readiness.load.check import BODY_FAILED, LIMITED, Check
 from readiness.load.crew import Crew
 from readiness.load.engine import run
@@ -33,7 +33,6 @@ from readiness.load.result import CPU_LIMIT, Result
 from readiness.load.series import Series
 from readiness.load.tally import VOID
 
-MOST_SLOTS = 2048
 _LEAST_SLOTS = 8
 _SLOTS_PER_WAITING = 4
 """Connections at hand, in terms of the requests in flight if each took as long as allowed."""
@@ -41,7 +40,6 @@ _LOOK_NS = 250_000_000
 _RECOVERY_SECONDS = 5.0
 _PAUSE_SECONDS = 0.25
 """How long a service is left alone that fails nearly all requests while it recovers."""
-_QUEUED_SHARE = 0.01
 _LAG_SHARE = 0.25
 """Of the objective's limit: requests that leave later than this are no Poisson arrivals."""
 _TRIES = 2
@@ -160,14 +158,13 @@ class Search:
 
     def _schedule(self, rate: float, seconds: float, seed: str) -> Schedule:
         waiting = rate * self._objective.limit_ms / 1000 * _SLOTS_PER_WAITING
-        slots = min(max(round(waiting), _LEAST_SLOTS), _most_slots())
+        slots = min(max(round(waiting), _LEAST_SLOTS), most_slots())
         return Schedule((Stage(rate, seconds),), slots, seed=seed)
 
     def _ran_out(self, schedule: Schedule, result: Result) -> bool:
         """Whether answers that came in time by themselves waited for connections of ours."""
-        waited = result.queued > _QUEUED_SHARE * result.offered
         quick = result.service.point(self._objective.q) <= self._objective.limit_ms
-        return schedule.in_flight == _most_slots() and waited and quick
+        return schedule.in_flight == most_slots() and result.crowded and quick
 
     async def _open(self, schedule: Schedule, watch: Callable[[Crew], None]) -> Result:
         before = self.sent
@@ -186,11 +183,6 @@ class Search:
             check=self._check,
             watch=look,
         )
-
-
-def _most_slots() -> int:
-    """Return how many connections a step may have at hand."""
-    return min(MOST_SLOTS, most_connections())
 
 
 def _collapsed(steps: Sequence[Step], objective: Objective) -> Knee:
@@ -274,9 +266,11 @@ class _Seen:
         clear as if it had gone on.
         """
         limited = self._limited(result)
+        # so few as the objective allows to fail are chance, unless the run was given up for them
+        few = 0.0 if result.aborted else self._objective.error_rate * result.n
+        pleaded = result.asked_to_wait > few
         if self.stopped or result.aborted or not result.response.n:
             so_far = self._so_far(max((self._looked - self._began) / 1e9, 1e-3))
-            pleaded = bool(result.aborted and result.asked_to_wait)
             ended = replace(so_far, took=took, limited_by_us=limited, stopped=True)
             return replace(ended, seconds=asked, pleaded=pleaded)
         counted = result.n - result.limited
@@ -296,6 +290,7 @@ class _Seen:
             backlog=result.backlog,
             thirds=self._thirds(),
             limited_by_us=limited,
+            pleaded=pleaded,
         )
 
     def _limited(self, result: Result) -> bool:

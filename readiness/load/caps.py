@@ -8,6 +8,8 @@ from readiness.load.open import Schedule
 
 USERS = 10_000
 """Users, or connections."""
+SLOTS = 2048
+"""Connections of a schedule that nobody gave a number for."""
 RATE = 200_000.0
 """Requests per second."""
 REQUESTS = 100_000_000
@@ -36,6 +38,11 @@ def check(load: Level | Schedule) -> None:
     ):
         if asked > most:
             raise ProbeError("not_allowed", f"{asked:,.0f} {what}: the most is {most:,.0f}")
+
+
+def most_slots() -> int:
+    """Return how many connections may be at hand to find out what a service bears."""
+    return min(SLOTS, most_connections())
 
 
 def most_connections() -> int:

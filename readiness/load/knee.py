@@ -449,7 +449,7 @@ def conclude(steps: Sequence[Step], objective: Objective, bounds: Bounds) -> Kne
         end: Reason = "cap" if low.rate >= bounds.rate else "time"
         return Knee(low.rate, low.rate, None, low.quantile, low, None, end, tuple(steps))
     if root is not None:
-        rate, ends = root.rate, (root.rate - root.error, root.rate + root.error)
+        rate, ends = root.rate, (max(0.0, root.rate - root.error), root.rate + root.error)
     else:
         rate, ends = low.rate, (low.rate, high.rate)
     found = cause(high, objective) or "latency"

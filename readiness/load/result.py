@@ -13,9 +13,9 @@ CPU_LIMIT = 0.8
 """Share of a processor above which we, not the service, may be what is slow."""
 LAG_LIMIT = 0.1
 """Part of the p99 that our own lateness may make up."""
-_QUEUED_SHARE = 0.01
 LAG_FLOOR_MS = 1.0
 """Lateness below this is no matter, however quick the service is."""
+_QUEUED_SHARE = 0.01
 
 
 @dataclass(frozen=True)
@@ -103,6 +103,11 @@ class Result:
         return self.in_window / self.seconds
 
     @property
+    def crowded(self) -> bool:
+        """Whether more than a chance few of the arrivals found every connection busy."""
+        return self.queued > _QUEUED_SHARE * self.offered
+
+    @property
     def drifting(self) -> bool:
         """Whether times still moved while they were taken, the service's or a queue's before it."""
         return self.service.drifts() or self.response.drifts()
@@ -131,8 +136,7 @@ class Result:
         if not self.offered:
             q = 0.5
         # who is late holds a connection up, and where others wait for it, that adds up
-        crowded = self.queued > _QUEUED_SHARE * self.offered
-        measured = self.service if crowded else self.response
+        measured = self.service if self.crowded else self.response
         if late(self.lag, measured, q):
             lag, times = self.lag.point(q), measured.point(q)
             return f"requests left {lag:.1f} ms late (p{100 * q:g}), of {times:.1f} ms measured"

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field
 from readiness.failure import ProbeError
 from readiness.inventory import Service, Tier
 from readiness.load.arrivals import Stage
-from readiness.load.caps import most_connections
+from readiness.load.caps import most_slots
 from readiness.load.ceiling import Ceiling, ceiling
 from readiness.load.closed import Level
 from readiness.load.knee import WORDS, Objective, rising
@@ -69,13 +69,12 @@ _MOST_PER_SECOND = 20_000.0
 _CEILING_SHARE = 0.5
 """So is one that takes more than this part of what we can send."""
 _RATE_SECONDS, _MOST_RATE_SECONDS = 2.0, 60.0
-_QUEUED_SHARE = 0.01
 _HELD_BACK_SHARE = 0.8
 """A level with more of the throughput that it may have shows what it may have."""
 _KNEE_SECONDS = 40.0
 _KNEE_SPARE = 5.0
 _KNEE_LIMIT_MS = 500.0
-_LEAST_SLOTS, _MOST_SLOTS = 16, 2048
+_LEAST_SLOTS = 16
 _PATIENCE = 6
 """A level that lacks samples goes on for so many times its seconds."""
 
@@ -249,7 +248,7 @@ async def _rate(aimed: Aimed, rate: float, before: Result, context: Context) -> 
             f"{result.throughput:,.0f} of {offered:,.0f} requests/s were served, and the queue "
             "grew: times are the longer the longer this lasts"
         )
-    few = schedule.in_flight == _most_slots() and result.queued > _QUEUED_SHARE * result.offered
+    few = schedule.in_flight == most_slots() and result.crowded
     if few and result.service.point(0.5) <= 2 * before.service.point(0.5):
         why = f"local_limit: all {schedule.in_flight} connections of this tool were busy"
         judged = ("sustained", "success_rate", "requests_per_second", "p50_ms", "p95_ms")
@@ -296,12 +295,8 @@ def _at_rate(rate: float, before: Result, context: Context) -> Schedule:
     """Return arrivals at `rate`, with connections at hand for four times the mean in flight."""
     seconds = min(max(_RATE_SECONDS, context.samples / rate), _MOST_RATE_SECONDS)
     typical = before.service.point(0.5) / 1000 if before.service.n else context.timeout
-    slots = min(_most_slots(), max(_LEAST_SLOTS, round(4 * rate * typical)))
+    slots = min(most_slots(), max(_LEAST_SLOTS, round(4 * rate * typical)))
     return Schedule((Stage(rate, seconds),), in_flight=slots, seed=f"{context.run_id} rate")
-
-
-def _most_slots() -> int:
-    return min(_MOST_SLOTS, most_connections())
 
 
 def _seen(result: Result) -> Values:

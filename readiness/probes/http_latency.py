@@ -145,8 +145,8 @@ async def measure(service: Service, settings: Settings, context: Context) -> Val
     values: Values = {
         "request": settings.shown(service),
         "clock": result.clock,
-        **success(result),
-        **_error_rate(result),
+        **(found := success(result)),
+        **_error_rate(result, found),
         **_explained(latencies(result, 50, 95, 99), context),
     }
     if not result.response.n:
@@ -167,12 +167,11 @@ async def measure(service: Service, settings: Settings, context: Context) -> Val
     return values
 
 
-def _error_rate(result: Result) -> Values:
+def _error_rate(result: Result, found: Values) -> Values:
     """Return `error_rate`, or what leaves it open: the same as of the success rate."""
-    seen = success(result)
-    if "success_rate" in seen:
+    if "success_rate" in found:
         return {"error_rate": rate(result.n - result.limited - result.successes, result.n)}
-    return {"error_rate_because": seen["success_rate_because"]} if result.n else {}
+    return {"error_rate_because": found["success_rate_because"]} if result.n else {}
 
 
 def _company(before: Machine) -> Values:

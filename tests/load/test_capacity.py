@@ -13,7 +13,6 @@ from tests.load.runs import GET, at, soon
 pytestmark = pytest.mark.anyio
 
 OK = servers.response(200, "fine")
-TOO_MANY = servers.response(429, headers={"Retry-After": "1"})
 
 
 async def test_what_a_search_has_sent_is_counted_whole() -> None:
@@ -38,14 +37,16 @@ async def test_a_search_cut_short_keeps_what_it_found() -> None:
     assert (found.knee.reason, found.knee.at_least) == ("time", True)
 
 
-async def test_a_limiter_is_no_knee_and_gets_the_pause_it_asks_for() -> None:
+@pytest.mark.parametrize("status", [429, 503])
+async def test_a_limiter_is_no_knee_and_gets_the_pause_it_asks_for(status: int) -> None:
+    refused = servers.response(status, headers={"Retry-After": "1"})
     came: deque[float] = deque()
 
     def limited(_: servers.Request) -> bytes:
         came.append(now := time.monotonic())
         while came[0] < now - 0.2:
             came.popleft()
-        return TOO_MANY if len(came) > 0.2 * 300 else OK
+        return refused if len(came) > 0.2 * 300 else OK
 
     web = servers.Web(limited)
     async with servers.serving(web) as port:
@@ -55,7 +56,7 @@ async def test_a_limiter_is_no_knee_and_gets_the_pause_it_asks_for() -> None:
     assert found.knee.rate is not None
     assert (found.knee.reason, found.knee.at_least) == ("limited", True)
     assert not found.overrun
-    assert found.knee.steps[-1].pleaded
+    assert [step.pleaded for step in found.knee.steps].index(True) == len(found.knee.steps) - 1
 
 
 async def test_a_service_that_fails_while_it_recovers_is_left_alone_and_asked_again() -> None:

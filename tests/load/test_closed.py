@@ -4,7 +4,7 @@ import ctypes
 import os
 import resource
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import pytest
@@ -23,6 +23,20 @@ from tests.load.test_known_answers import PLAIN, User
 pytestmark = pytest.mark.anyio
 
 OK = servers.response(200, "fine")
+
+
+def after(seconds: Callable[[int], float]) -> servers.Handler:
+    """Answer each request so late, by how many were asked before it and with it."""
+    asked = 0
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal asked
+        while await servers.read_request(reader):
+            asked += 1
+            await asyncio.sleep(seconds(asked))
+            writer.write(OK)
+
+    return answer
 
 
 async def test_every_user_keeps_one_connection(driver: DriverName) -> None:
@@ -124,16 +138,7 @@ async def test_users_who_hang_are_not_forgotten(driver: DriverName) -> None:
 
 @pytest.mark.alone
 async def test_users_who_pause_wait_for_nobody_else(driver: DriverName) -> None:
-    asked = 0
-
-    async def one_slow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        nonlocal asked
-        while await servers.read_request(reader):
-            asked += 1
-            if asked % 20 == 0:
-                await asyncio.sleep(0.25)
-            writer.write(OK)
-
+    one_slow = after(lambda asked: 0.25 if asked % 20 == 0 else 0.0)
     level = Level(users=20, requests=100, seconds=30, per_second=100)  # one in 0.2 s each
     async with servers.serving(one_slow) as port:
         result = await closed(port, level, driver=driver)
@@ -165,15 +170,7 @@ async def test_time_outs_of_our_own_making_are_not_the_services(driver: DriverNa
 
 @pytest.mark.alone
 async def test_slow_answers_in_flight_at_the_end_are_timed(driver: DriverName) -> None:
-    asked = 0
-
-    async def slower(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        nonlocal asked
-        while await servers.read_request(reader):
-            asked += 1
-            await asyncio.sleep(0.6 if asked > 60 else 0.005)
-            writer.write(OK)
-
+    slower = after(lambda asked: 0.6 if asked > 60 else 0.005)
     async with servers.serving(slower) as port:
         result = await closed(port, Level(users=2, requests=10**6, seconds=0.5), driver=driver)
     assert result.response.maximum_ms > 550

@@ -18,7 +18,8 @@ from readiness.cli.say import say
 from readiness.document import ConfigurationError
 from readiness.escape import ci_log
 from readiness.evidence import INTERRUPTED_EXIT_CODES
-from readiness.load.capacity import MOST_SLOTS, Capacity, Search
+from readiness.load.capacity import Capacity, Search
+from readiness.load.caps import SLOTS
 from readiness.load.knee import WORDS, Bounds, Cause, Objective, Step, cause
 from readiness.load.request import Endpoint, Request
 from readiness.probes._load import errors
@@ -38,7 +39,7 @@ _CAUSES: Mapping[Cause, str] = {
 def find(asked: Asked, wanted: Objective, *, as_json: bool) -> int:
     """Search for as long as `asked` allows, print what came of it; return the exit code."""
     with contextlib.suppress(ConfigurationError):  # then it goes as far as the system lets it
-        make_room(MOST_SLOTS)
+        make_room(SLOTS)
     with loop.Signals() as signals:
         session = _Search(asked, wanted)
         loop.run(session.run(), session.seconds + loop.GRACE_SECONDS, signals)

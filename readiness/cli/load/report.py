@@ -18,7 +18,6 @@ from readiness.load.workers import cores
 _Z = 1.959963984540054
 _LEAST_SECONDS = 1e-3
 _KEPT_UP_SHARE = 0.95
-_QUEUED_SHARE = 0.01
 _NEAR_CEILING = 0.8
 _OBSERVED = {"p50": 0.5, "p75": 0.75, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p999": 0.999}
 
@@ -185,7 +184,7 @@ def warnings(
         and not overloaded,
         f"{queued:.0%} of the requests found all {asked.connections:,} connections busy, which is "
         "in their response time: more --connections tell whether the service or this limit "
-        "holds them up": queued > _QUEUED_SHARE,
+        "holds them up": result.crowded,
         f"this process, or the whole machine, stood still: {result.stalled:,} times; what that "
         "touched is not timed": result.stalled,
         "requests without an answer when it ended, which are in no count: "
