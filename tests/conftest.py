@@ -12,6 +12,12 @@ from tests.quiet import alone, beside_others
 PASSWORD = "s3c/ret @word"
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run what must run alone in the end: each time it takes turns, a core is idle."""
+    items.sort(key=lambda item: item.get_closest_marker("alone") is not None)
+
+
 @pytest.fixture(scope="session")
 def room(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of the lock that all test processes of this run share."""

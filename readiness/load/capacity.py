@@ -38,6 +38,12 @@ _SLOTS_PER_WAITING = 4
 """Connections at hand, in terms of the requests in flight if each took as long as allowed."""
 _LOOK_NS = 250_000_000
 _RECOVERY_SECONDS = 5.0
+_WATCHED = 2.0
+"""How long the service must have been well, s, for how fast it came back to be believed."""
+_RESTED = 0.5
+"""The same where it came back before, and shall only be ready for the next step."""
+_FEWEST = 50
+"""Answers that must have been well, however long they take to come."""
 _PAUSE_SECONDS = 0.25
 """How long a service is left alone that fails nearly all requests while it recovers."""
 _LAG_SHARE = 0.25
@@ -58,7 +64,8 @@ class Capacity:
 
     knee: Knee
     recovered_seconds: float | None
-    """None if it was never overrun, or was not well again within _RECOVERY_SECONDS."""
+    """From the end of the load, the longest of several; None if it was never overrun, or was not
+    well again within _RECOVERY_SECONDS."""
     overrun: bool
     failed: Result | None = None
     """The last step in which requests failed, for how they did."""
@@ -86,14 +93,16 @@ class Search:
         self._steps: list[Step] = []
         self._failed: Result | None = None
         self._recovered: float | None = None
+        self._fell = 0.0  # when the load of the last step ended, monotonic
         self.sent = 0
         """How many requests had an outcome, in all steps and outside of what they timed."""
 
     async def run(self) -> Capacity:
         """Search; raises ProbeError for what is wrong on our side."""
-        bounds = replace(self._bounds, seconds=self._bounds.seconds - _RECOVERY_SECONDS)
+        bounds, steps = replace(self._bounds, kept=_RECOVERY_SECONDS), self._steps
+        end = time.monotonic() + bounds.seconds
         asks = search(self._objective, bounds, self._seed)
-        ask, overrun, held, steps = next(asks), False, 0.0, self._steps
+        ask, overrun, held = next(asks), False, 0.0
         while True:
             try:
                 step = await self._play(ask)
@@ -101,11 +110,12 @@ class Search:
                 steps.append(step)
                 broke = cause(step, self._objective)
                 held = held if broke else max(held, step.rate)
-                if held and step.stopped and broke in _OVERRUN and not overrun:
-                    overrun, self._recovered = True, await self._recover(held)
-                    if self._recovered is None:
+                if held and broke in _OVERRUN and (step.stopped or broke == "errors"):
+                    overrun, left = True, end - time.monotonic()
+                    if not await self._came_back(held, left):
                         knee = _collapsed(steps, self._objective)
                         return Capacity(knee, None, overrun, self._failed)
+                    step = steps[-1] = replace(step, rested=time.monotonic() - end + left)
             except ProbeError as error:  # of ours: connections ran out, or the run's time
                 if not steps:
                     raise
@@ -114,8 +124,8 @@ class Search:
                 return Capacity(knee, self._recovered, self._recovered is not None, self._failed)
             try:
                 ask = asks.send(step)
-            except StopIteration as end:
-                return Capacity(end.value, self._recovered, overrun, self._failed)
+            except StopIteration as end_of_search:
+                return Capacity(end_of_search.value, self._recovered, overrun, self._failed)
 
     def so_far(self) -> Capacity | None:
         """Return what a search that was cancelled has found until then; None if nothing."""
@@ -134,6 +144,7 @@ class Search:
             seen = _Seen(self._check, self._objective, ask.rate)
             schedule = self._schedule(ask.rate, ask.seconds, ask.seed)
             result = await self._open(schedule, seen.look)
+            self._fell = seen.last
             step = seen.step(result, ask.seconds, time.monotonic() - began)
             if self._ran_out(schedule, result):
                 step = replace(step, limited_by_us=True)
@@ -143,18 +154,31 @@ class Search:
                 break
         return step
 
-    async def _recover(self, held: float) -> float | None:
-        """Return how long the service needs at a light rate until it holds the objective again."""
-        light = max(_LIGHT * held, 1.0)
-        seen = _Seen(self._check, self._objective, light, stopping=False)
-        end = time.monotonic() + _RECOVERY_SECONDS
+    async def _came_back(self, held: float, left: float) -> bool:
+        """Wait at a light rate until the service is well; False if it had 5 s and is not.
+
+        A service overrun before is not watched beyond the time that is left, and then believed.
+        """
+        known = self._recovered
+        watched = min(_WATCHED, self._bounds.seconds / 20)
+        quiet = watched if known is None else min(watched, _RESTED)
+        seconds = _RECOVERY_SECONDS if known is None else min(_RECOVERY_SECONDS, left)
+        found = await self._recover(max(_LIGHT * held, 1.0), seconds, quiet)
+        if found is not None:
+            self._recovered = max(found, known or 0.0)
+        return found is not None or seconds < _RECOVERY_SECONDS
+
+    async def _recover(self, light: float, seconds: float, quiet: float) -> float | None:
+        """Return the seconds from the end of the load until the objective held again."""
+        seen = _Seen(self._check, self._objective, light, quiet=quiet)
+        end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > _PAUSE_SECONDS:
             schedule = self._schedule(light, left, f"{self._seed} recovery {left}")
-            if not (await self._open(schedule, seen.look)).aborted:
+            if (await self._open(schedule, seen.look)).aborted:
+                await asyncio.sleep(_PAUSE_SECONDS)
+            elif recovery(seen.answers(self._fell), self._objective, _FEWEST) is not None:
                 break
-            await asyncio.sleep(_PAUSE_SECONDS)
-        found = recovery(seen.answers, self._objective)
-        return None if found is None else max(0.0, found)
+        return recovery(seen.answers(self._fell), self._objective, _FEWEST)
 
     def _schedule(self, rate: float, seconds: float, seed: str) -> Schedule:
         waiting = rate * self._objective.limit_ms / 1000 * _SLOTS_PER_WAITING
@@ -207,18 +231,23 @@ class _Seen:
     """
 
     def __init__(
-        self, check: Check, objective: Objective, rate: float, *, stopping: bool = True
+        self, check: Check, objective: Objective, rate: float, *, quiet: float = 0.0
     ) -> None:
-        self._check, self._objective, self._rate, self._stopping = check, objective, rate, stopping
-        self._looked = self._began = self._opened = 0
+        """With `quiet`, it does not end where the service is overrun, but once so long well (s)."""
+        self._check, self._objective, self._rate, self._quiet = check, objective, rate, quiet
+        self._looked = self._began = self._opened = self._last = 0
         self._good = self._over = self._refused = 0
         self.stopped = False
         self._rows: list[tuple[int, int, bool]] = []  # (intended, response time, success), ns
 
     @property
-    def answers(self) -> list[tuple[float, float, bool]]:
-        """(seconds from the begin of the step, response time in ms, success)"""
-        return [((at - self._began) / 1e9, took / 1e6, ok) for at, took, ok in self._rows]
+    def last(self) -> float:
+        """When the last request should have left, s, monotonic."""
+        return self._last / 1e9
+
+    def answers(self, since: float) -> list[tuple[float, float, bool]]:
+        """(seconds from `since` (monotonic), response time in ms, success), in order of time"""
+        return sorted((at / 1e9 - since, took / 1e6, ok) for at, took, ok in self._rows)
 
     def look(self, crew: Crew) -> None:
         """Take what is new; end the step if its outcome is clear."""
@@ -228,6 +257,7 @@ class _Seen:
             self._opened = crew.model.opened
         limit = self._objective.limit_ms * 1e6
         for intended, _, done, lag, code, _ in crew.recorder.newest_rows():
+            self._last = max(self._last, intended)
             good = 0 < code < BODY_FAILED and self._check.succeeded(code)
             if code == LIMITED and not good:
                 self._refused += 1
@@ -236,12 +266,28 @@ class _Seen:
                 self._rows.append((intended, took, good))
                 self._good += good
                 self._over += good and took > limit
-        if self._stopping and not crew.stopping and now - self._looked >= _LOOK_NS:
+        if not crew.stopping and now - self._looked >= _LOOK_NS:
             self._looked = now
-            if clear(self._so_far((now - self._began) / 1e9), self._objective):
+            if self._well(now) if self._quiet else self._overrun(now):
                 self.stopped = True
                 crew.model.stop(now)
                 crew.stopping = True
+
+    def _overrun(self, now: int) -> bool:
+        return clear(self._so_far((now - self._began) / 1e9), self._objective)
+
+    def _well(self, now: int) -> bool:
+        """Whether the objective held all the time that shall be quiet, and over enough answers."""
+        since, recent = now - self._quiet * 1e9, 0
+        bad = 0
+        for at, took, ok in reversed(self._rows):
+            if at < since and recent >= _FEWEST:
+                break
+            recent += 1
+            bad += not ok or took > self._objective.limit_ms * 1e6
+        else:
+            return False  # it has not been looked at for long enough
+        return bad <= recent * max(1 - self._objective.q, self._objective.error_rate)
 
     def _so_far(self, seconds: float) -> Step:
         """Return the step up to now, without what only its end can tell."""

@@ -44,7 +44,8 @@ _LIKE = 3.0
 """Beyond this many times the limit (or below its inverse) a quantile tells nothing of the knee."""
 _COUNTABLE = 100
 """Arrivals from which on it counts how many of them were served."""
-_SERVED = 0.9
+_FULL = 0.95
+"""Of the arrivals: where fewer are served while they come, the service can do no more."""
 _DRAWS = 24
 _GAPS = 48_000
 """Gaps drawn for one step at most: where more arrive, chance evens out by itself."""
@@ -71,6 +72,8 @@ class Bounds:
     rate: float = 20_000.0
     seconds: float = 45.0
     step: float = 10.0
+    kept: float = 0.0
+    """Of the seconds, for the first rest of a service that was overrun; then free for steps."""
 
 
 @dataclass(frozen=True)
@@ -114,6 +117,8 @@ class Step:
     """Share of the requests refused for coming too often (429), which are no errors."""
     pleaded: bool = False
     """Whether the service asked for a pause (Retry-After), and was given it."""
+    rested: float = 0.0
+    """Wall time after the step, in which a service that was overrun could come back."""
 
 
 @dataclass(frozen=True)
@@ -147,8 +152,8 @@ Search = Generator[Ask, Step, Knee]
 def search(objective: Objective, bounds: Bounds = Bounds(), seed: str = "") -> Search:
     """Yield each step to play, be sent what it saw, return the knee.
 
-    The sum of `Step.took` stays within `bounds.seconds` if no step takes longer than asked
-    for by more than those before it did.
+    The sum of `Step.took` and `Step.rested` stays within `bounds.seconds` if no step takes longer
+    than asked for by more than those before it did, and no rest longer than what is left.
     """
     steps: list[Step] = []
     while True:
@@ -291,9 +296,10 @@ def _rank(ordered: Sequence[float], q: float) -> float:
 
 def _left(steps: Sequence[Step], bounds: Bounds) -> float:
     """Return the seconds that the next step may measure, its overhead and draining set aside."""
-    spent = sum(step.took for step in steps)
+    spent = sum(step.took + step.rested for step in steps)
     overhead = max((step.took - step.seconds for step in steps), default=0.0)
-    return bounds.seconds - spent - overhead
+    kept = 0.0 if any(step.rested for step in steps) else bounds.kept
+    return bounds.seconds - spent - overhead - kept
 
 
 def _next(steps: Sequence[Step], objective: Objective, bounds: Bounds) -> tuple[float, float]:
@@ -449,13 +455,29 @@ def conclude(steps: Sequence[Step], objective: Objective, bounds: Bounds) -> Kne
         end: Reason = "cap" if low.rate >= bounds.rate else "time"
         return Knee(low.rate, low.rate, None, low.quantile, low, None, end, tuple(steps))
     if root is not None:
-        rate, ends = root.rate, (max(0.0, root.rate - root.error), root.rate + root.error)
+        most = _most(steps)
+        rate = min(root.rate, most)
+        ends = max(0.0, rate - root.error), min(root.rate + root.error, most)
     else:
         rate, ends = low.rate, (low.rate, high.rate)
     found = cause(high, objective) or "latency"
     ours = found in ("our_limit", "limited")
     wide = root is None and not ours and high.rate / low.rate > _WIDTH
     return Knee(rate, *ends, low.quantile, low, high, "time" if wide else found, tuple(steps))
+
+
+def _most(steps: Sequence[Step]) -> float:
+    """Return what the service served at most, 1/s; infinity if no step asked for more than that.
+
+    No line may lead beyond: over a few seconds a queue hides for how long it will grow.
+    """
+    whole = [
+        step
+        for step in steps
+        if not (step.stopped or step.limited_by_us) and step.offered * step.seconds > _COUNTABLE
+    ]
+    full = any(step.achieved < _FULL * step.offered for step in whole)
+    return max(step.achieved for step in whole) if full else math.inf
 
 
 def _nearest(steps: Sequence[Step], rate: float, objective: Objective) -> Step | None:

@@ -59,23 +59,48 @@ async def test_a_limiter_is_no_knee_and_gets_the_pause_it_asks_for(status: int) 
     assert [step.pleaded for step in found.knee.steps].index(True) == len(found.knee.steps) - 1
 
 
-async def test_a_service_that_fails_while_it_recovers_is_left_alone_and_asked_again() -> None:
-    failing: list[float] = []
+async def test_a_service_that_fails_for_a_while_once_overrun_has_a_knee() -> None:
+    came: deque[float] = deque()
+    failing = 0.0
 
     def overwhelmed(_: servers.Request) -> bytes:
-        now = time.monotonic()
-        came.append(now)
-        while came[0] < now - 0.1:
+        nonlocal failing
+        came.append(now := time.monotonic())
+        while came[0] < now - 0.25:
             came.popleft()
-        if not failing and len(came) > 0.1 * 600:
-            failing.append(now + 2.8)
-        return servers.response(503) if failing and now < failing[0] else OK
+        if now > failing and len(came) > 0.25 * 500:
+            failing = now + 1.2
+        return servers.response(503) if now < failing else OK
 
-    came: deque[float] = deque()
     async with servers.serving(servers.Web(overwhelmed)) as port:
-        bounds = Bounds(start=200, rate=800, seconds=15)
+        bounds = Bounds(start=200, rate=1600, seconds=12)
         search = Search(at(port), GET, Objective(0.95, 500), bounds, timeout=5, deadline=soon(30))
         found = await search.run()
+    overran = [step for step in found.knee.steps if step.stopped]
+    assert len(overran) > 1
+    assert all(step.rested > 0.5 for step in overran)
+    assert found.knee.rate is not None
+    assert 200 <= found.knee.rate < 500
     assert found.overrun
     assert found.recovered_seconds is not None
-    assert 1 < found.recovered_seconds < 4
+    assert 0.9 < found.recovered_seconds < 4
+
+
+async def test_a_service_that_stays_down_once_overrun_has_collapsed() -> None:
+    came: deque[float] = deque()
+    down = False
+
+    def broken(_: servers.Request) -> bytes:
+        nonlocal down
+        came.append(now := time.monotonic())
+        while came[0] < now - 0.25:
+            came.popleft()
+        down = down or len(came) > 0.25 * 500
+        return servers.response(503) if down else OK
+
+    async with servers.serving(servers.Web(broken)) as port:
+        bounds = Bounds(start=200, rate=1600, seconds=12)
+        search = Search(at(port), GET, Objective(0.95, 500), bounds, timeout=5, deadline=soon(30))
+        found = await search.run()
+    assert (found.overrun, found.recovered_seconds, found.knee.rate) == (True, None, None)
+    assert [step.stopped for step in found.knee.steps].index(True) == len(found.knee.steps) - 1
