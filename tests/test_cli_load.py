@@ -187,6 +187,17 @@ def test_a_number_of_requests_ends_it(tmp_path: Path, words: tuple[str, ...]) ->
     assert len(web.requests) == found["n"] + found["cut_off"] <= 2 * 150 + 4 * 10
 
 
+def test_a_time_shorter_than_an_answer_is_told(tmp_path: Path) -> None:
+    with background(Web(lambda _: response(200, BODY), delay=0.2)) as (port,):
+        for words, told in (
+            (("-c", "2", "-d", "150ms"), True),
+            (("--rate", "30", "-d", "250ms"), True),
+            (("-c", "6", "-n", "6"), False),
+        ):
+            warnings = load(tmp_path, url(port), *words)["warnings"]
+            assert any(warning.startswith("an answer takes 2") for warning in warnings) is told
+
+
 def test_few_requests_need_few_connections(tmp_path: Path) -> None:
     web = always(response(200, BODY))
     with background(web) as (port,):

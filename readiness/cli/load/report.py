@@ -7,6 +7,7 @@ from typing import Any
 
 from readiness.cli.load.request import Asked
 from readiness.cli.load.session import Session
+from readiness.cli.load.words import amount_ms
 from readiness.estimate import Estimate, needed, rate
 from readiness.load.check import BODY_FAILED
 from readiness.load.crew import Setup
@@ -155,6 +156,14 @@ def _rounded(milliseconds: float | None) -> float | None:
     return None if milliseconds is None else round(milliseconds, 6)
 
 
+def _answer_ms(result: Result) -> float:
+    """Return what an answer takes, ms: the median of those timed, else of the first ones."""
+    if result.service.n:
+        return result.service.point(0.5)
+    first = _median([s.first_byte for s in result.setups])
+    return 0.0 if first is None else first
+
+
 def warnings(
     asked: Asked, result: Result, ceiling: float | None, interrupted: str | None
 ) -> list[str]:
@@ -162,6 +171,7 @@ def warnings(
     most = (ceiling or math.inf) * min(asked.processes, len(cores()), asked.connections)
     queued = result.queued / result.offered if result.offered else 0.0
     arrived = result.offered / result.seconds
+    took = _answer_ms(result)
     overloaded = result.drifting and result.throughput < _KEPT_UP_SHARE * arrived
     found = {
         f"PARTIAL: interrupted by {interrupted}": interrupted,
@@ -177,6 +187,10 @@ def warnings(
         f"word: {result.retried:,}": result.retried,
         f"requests refused with 429 (too many): {result.limited:,}; what is left does not show "
         "what the service can do": result.limited,
+        f"an answer takes {amount_ms(took)}, and timing took {amount_ms(result.seconds * 1000)}: "
+        "throughput is not what is served. Use a longer -d": result.successes
+        and asked.requests is None
+        and result.seconds * 1000 < 2 * took,
         "times had not settled when timing began": result.response.n and not result.settled,
         f"{arrived:,.0f} requests/s were asked for and {result.throughput:,.0f} served: it is "
         "overloaded, and times are the longer the longer this lasts": overloaded,

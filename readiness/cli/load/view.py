@@ -70,13 +70,19 @@ def _rows(now: Moment) -> Sequence[str]:
         f"{bar(now.done, _BAR_WIDTH):<{_BAR_WIDTH}} {now.done:.0%}",
         f"{now.per_second:>12,.0f} req/s  {sparkline(now.history)}",
         f"{_share(now):>12}" + (f", {now.waiting:,} under way or waiting" if now.waiting else ""),
-        f"{_times(now)}" + ("" if now.timing else "  (warming up)"),
+        f"{_times(now)}" + (f"  ({phase})" if (phase := _phase(now)) else ""),
     )
 
 
 def _line(elapsed: float, now: Moment) -> str:
-    warming = "" if now.timing else "  warming up"
-    return f"{elapsed:5.0f} s  {now.per_second:,.0f} req/s  {_share(now)}  {_times(now)}{warming}"
+    told = f"{elapsed:5.0f} s  {now.per_second:,.0f} req/s", _share(now), _times(now), _phase(now)
+    return "  ".join(part for part in told if part)
+
+
+def _phase(now: Moment) -> str:
+    if not now.timing:
+        return "warming up"
+    return "the last answers are awaited" if now.done >= 1 else ""
 
 
 def _share(now: Moment) -> str:
