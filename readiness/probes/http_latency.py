@@ -68,6 +68,8 @@ _WARMING = 1.3
 """So much longer than the sampling is the whole, since it begins with a warm-up."""
 _PLENTY = 3000
 """Samples after which only an interval around a limit asks for more."""
+_HOPELESS = 20
+"""Requests after which, if none succeeded, no more are sent for a time of their answers."""
 _QUICK_PER_SECOND = 4000.0
 """A service that bears this rate with ease gives so many samples at once."""
 _FOR_P50, _PATIENCE = 6, 3
@@ -281,11 +283,14 @@ def decides(limits: Mapping[str, tuple[float, float]]) -> Enough:
     """Return whether samples so far settle every check that reads them.
 
     While one in a hundred was sent late, more may show that it was a moment's trouble of ours.
+    Where nothing succeeds there is nothing to time, however many more are sent.
     """
 
     def enough(recorder: Recorder) -> bool:
         seen = recorder.preview()
         asked = sum(seen.codes.values())
+        if asked >= _HOPELESS and not seen.successes:
+            return True
         found = {f"p{p}_ms": seen.response.quantile(p / 100) for p in (50, 95, 99)}
         found["success_rate"] = rate(seen.successes, asked)
         plenty = asked >= _PLENTY
