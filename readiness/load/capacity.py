@@ -111,11 +111,11 @@ class Search:
                 broke = cause(step, self._objective)
                 held = held if broke else max(held, step.rate)
                 if held and broke in _OVERRUN and (step.stopped or broke == "errors"):
-                    overrun, left = True, end - time.monotonic()
-                    if not await self._came_back(held, left):
+                    overrun, rest = True, time.monotonic()
+                    if not await self._came_back(held, end - rest):
                         knee = _collapsed(steps, self._objective)
                         return Capacity(knee, None, overrun, self._failed)
-                    step = steps[-1] = replace(step, rested=time.monotonic() - end + left)
+                    step = steps[-1] = replace(step, rested=time.monotonic() - rest)
             except ProbeError as error:  # of ours: connections ran out, or the run's time
                 if not steps:
                     raise
@@ -144,7 +144,7 @@ class Search:
             seen = _Seen(self._check, self._objective, ask.rate)
             schedule = self._schedule(ask.rate, ask.seconds, ask.seed)
             result = await self._open(schedule, seen.look)
-            self._fell = seen.last
+            self._fell = seen.last or time.monotonic()
             step = seen.step(result, ask.seconds, time.monotonic() - began)
             if self._ran_out(schedule, result):
                 step = replace(step, limited_by_us=True)
@@ -242,7 +242,7 @@ class _Seen:
 
     @property
     def last(self) -> float:
-        """When the last request should have left, s, monotonic."""
+        """When the last request should have left, s, monotonic; 0 if none came to an end."""
         return self._last / 1e9
 
     def answers(self, since: float) -> list[tuple[float, float, bool]]:
