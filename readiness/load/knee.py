@@ -73,7 +73,7 @@ class Bounds:
     seconds: float = 45.0
     step: float = 10.0
     kept: float = 0.0
-    """Of the seconds, for the first rest of a service that was overrun; then free for steps."""
+    """Of the seconds, for the rest of a service that was overrun, until a first step breaks."""
 
 
 @dataclass(frozen=True)
@@ -159,7 +159,7 @@ def search(objective: Objective, bounds: Bounds = Bounds(), seed: str = "") -> S
     while True:
         rate, share = _next(steps, objective, bounds)
         wanted = min(share * bounds.seconds, bounds.step)
-        seconds = min(wanted, _left(steps, bounds))
+        seconds = min(wanted, _left(steps, objective, bounds))
         pleaded = any(step.pleaded for step in steps)
         if steps and (pleaded or not rate or seconds < 0.4 * wanted):
             return conclude(steps, objective, bounds)
@@ -294,11 +294,11 @@ def _rank(ordered: Sequence[float], q: float) -> float:
     return ordered[min(len(ordered) - 1, int(len(ordered) * q))]
 
 
-def _left(steps: Sequence[Step], bounds: Bounds) -> float:
+def _left(steps: Sequence[Step], objective: Objective, bounds: Bounds) -> float:
     """Return the seconds that the next step may measure, its overhead and draining set aside."""
     spent = sum(step.took + step.rested for step in steps)
     overhead = max((step.took - step.seconds for step in steps), default=0.0)
-    kept = 0.0 if any(step.rested for step in steps) else bounds.kept
+    kept = 0.0 if any(cause(step, objective) for step in steps) else bounds.kept
     return bounds.seconds - spent - overhead - kept
 
 
