@@ -28,7 +28,8 @@ _PLENTY = 30  # with fewer, a level nearer the middle is asked as well
 _FREEDOM = 15  # so it is where the variance itself is too uncertain
 _MARGIN = 1.5  # times `needed`, where the effective size is an estimate
 _ENOUGH_EFFECTIVE = 20
-_LEAST_EFFECTIVE = 4
+_UNSEEN, _UNSEEN_SAMPLES = 0.6, 240  # of variance, where stretches were too few to see their own
+_LEAST_EFFECTIVE = 2.5
 
 
 class Estimate(BaseModel):
@@ -231,6 +232,8 @@ def _effect(n: int, seen: Exceedances) -> _Effect:
     scale = length * 2**chosen * share * (1 - share)
     left = level.unbiased if alike else level.correlation
     factor = level.variance / scale * (1 + 2 * max(0.0, left))
+    if alike and chosen == len(levels) - 1:
+        factor *= 1 + min(_UNSEEN, _UNSEEN_SAMPLES / n)
     if factor <= 1:
         return _Effect(1.0, math.inf)
     return _Effect(factor, level.freedom)

@@ -99,14 +99,16 @@ def _checks(findings: Sequence[Finding], _: Sequence[ServiceRow]) -> Reading:
 def _mean(rates: Mapping[str, Estimate | None], rows: Sequence[ServiceRow], what: str) -> Reading:
     """Mean of the services' success rates; one that is down answers nobody and counts 0."""
     web = [row for row in rows if row.kind in ("http", "web")]
-    known = [e.value for e in rates.values() if e and e.value is not None]
-    down = sum(row.status == "down" for row in web)
-    if not known and not down:
+    found = {name: e.value for name, e in rates.items() if e and e.value is not None}
+    down = [row.name for row in web if row.status == "down"]
+    counted = dict.fromkeys(down, 0.0) | found
+    if not counted:
         return None, "no request was answered"
-    missing = len(web) - len(known) - down
-    note = f", {down} down" if down else ""
+    missing = len(web) - len(counted)
+    note = f", {len(down)} down" if down else ""
     note += f", {missing} not measured" if missing else ""
-    return sum(known) / (len(known) + down), f"{what}, mean of {len(known) + down} services{note}"
+    mean = sum(counted.values()) / len(counted)
+    return mean, f"{what}, mean of {len(counted)} services{note}"
 
 
 def _passed(findings: Sequence[Finding], what: str) -> Reading:

@@ -6,6 +6,7 @@ import time
 from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from readiness.estimate import rate as share
 from readiness.failure import ProbeError
@@ -42,13 +43,15 @@ _WATCHED = 2.0
 """How long the service must have been well, s, for how fast it came back to be believed."""
 _RESTED = 0.5
 """The same where it came back before, and shall only be ready for the next step."""
-_FEWEST = 50
-"""Answers that must have been well, however long they take to come."""
+_FEWEST, _LEAST_WELL = 50, 10
+"""Answers that must have been well: those of a second, but no more and no fewer than that."""
 _PAUSE_SECONDS = 0.25
 """How long a service is left alone that fails nearly all requests while it recovers."""
 _LAG_SHARE = 0.25
 """Of the objective's limit: requests that leave later than this are no Poisson arrivals."""
 _TRIES = 2
+_SICK = 2.0
+"""Times the limit: where answers took longer, the service is given time to come back."""
 _LIGHT = 0.5
 """Part of the greatest rate held at which a service that was overrun should be well again."""
 
@@ -110,12 +113,19 @@ class Search:
                 steps.append(step)
                 broke = cause(step, self._objective)
                 held = held if broke else max(held, step.rate)
-                if held and broke in _OVERRUN and (step.stopped or broke == "errors"):
-                    overrun, rest = True, time.monotonic()
-                    if not await self._came_back(held, end - rest):
+                cold = len(steps) == 1
+                if broke in _OVERRUN and (held or cold) and _far(step, self._objective):
+                    overrun, rest = held > 0, time.monotonic()
+                    came_back = await self._came_back(held or step.rate, end - rest)
+                    step = steps[-1] = replace(step, rested=time.monotonic() - rest)
+                    if came_back == "limited":
+                        knee = replace(conclude(steps, self._objective, bounds), reason="limited")
+                        return Capacity(knee, None, False, self._failed)
+                    if overrun and not came_back:
                         knee = _collapsed(steps, self._objective)
                         return Capacity(knee, None, overrun, self._failed)
-                    step = steps[-1] = replace(step, rested=time.monotonic() - rest)
+                    if not overrun:
+                        self._recovered = None  # it never was well before
             except ProbeError as error:  # of ours: connections ran out, or the run's time
                 if not steps:
                     raise
@@ -154,31 +164,43 @@ class Search:
                 break
         return step
 
-    async def _came_back(self, held: float, left: float) -> bool:
+    async def _came_back(self, held: float, left: float) -> bool | Literal["limited"]:
         """Wait at a light rate until the service is well; False if it had 5 s and is not.
 
         A service overrun before is not watched beyond the time that is left, and then believed.
+        One that refuses even so little (429, Retry-After) is asked no more.
         """
         known = self._recovered
         watched = min(_WATCHED, self._bounds.seconds / 20)
         quiet = watched if known is None else min(watched, _RESTED)
         seconds = _RECOVERY_SECONDS if known is None else min(_RECOVERY_SECONDS, left)
-        found = await self._recover(max(_LIGHT * held, 1.0), seconds, quiet)
+        until = self._deadline - asyncio.get_running_loop().time()
+        found = await self._recover(max(_LIGHT * held, 1.0), min(seconds, until), quiet)
+        if found == "limited":
+            return found
         if found is not None:
             self._recovered = max(found, known or 0.0)
+        elif seconds > until:
+            raise ProbeError("deadline", "no time was left to see whether it came back")
         return found is not None or seconds < _RECOVERY_SECONDS
 
-    async def _recover(self, light: float, seconds: float, quiet: float) -> float | None:
+    async def _recover(
+        self, light: float, seconds: float, quiet: float
+    ) -> float | Literal["limited"] | None:
         """Return the seconds from the end of the load until the objective held again."""
-        seen = _Seen(self._check, self._objective, light, quiet=quiet)
+        fewest = max(_LEAST_WELL, min(_FEWEST, round(light)))
+        seen = _Seen(self._check, self._objective, light, quiet=quiet, fewest=fewest)
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > _PAUSE_SECONDS:
             schedule = self._schedule(light, left, f"{self._seed} recovery {left}")
-            if (await self._open(schedule, seen.look)).aborted:
+            result = await self._open(schedule, seen.look)
+            if result.asked_to_wait or seen.refused:
+                return "limited"
+            if result.aborted:
                 await asyncio.sleep(_PAUSE_SECONDS)
-            elif recovery(seen.answers(self._fell), self._objective, _FEWEST) is not None:
+            elif recovery(seen.answers(self._fell), self._objective, fewest) is not None:
                 break
-        return recovery(seen.answers(self._fell), self._objective, _FEWEST)
+        return recovery(seen.answers(self._fell), self._objective, fewest)
 
     def _schedule(self, rate: float, seconds: float, seed: str) -> Schedule:
         waiting = rate * self._objective.limit_ms / 1000 * _SLOTS_PER_WAITING
@@ -209,6 +231,12 @@ class Search:
         )
 
 
+def _far(step: Step, objective: Objective) -> bool:
+    """Whether the service had so much too much that it may not be well at once."""
+    late = step.point is not None and step.point > _SICK * objective.limit_ms
+    return step.stopped or late or cause(step, objective) == "errors"
+
+
 def _collapsed(steps: Sequence[Step], objective: Objective) -> Knee:
     """Return that no rate can be named: the service did not come back from the last step."""
     return Knee(
@@ -231,19 +259,35 @@ class _Seen:
     """
 
     def __init__(
-        self, check: Check, objective: Objective, rate: float, *, quiet: float = 0.0
+        self,
+        check: Check,
+        objective: Objective,
+        rate: float,
+        *,
+        quiet: float = 0.0,
+        fewest: int = _FEWEST,
     ) -> None:
-        """With `quiet`, it does not end where the service is overrun, but once so long well (s)."""
-        self._check, self._objective, self._rate, self._quiet = check, objective, rate, quiet
+        """With `quiet` (s), it does not end where the service is overrun, but once well so long.
+
+        That is, over `fewest` answers at least.
+        """
+        self._check, self._objective, self._rate = check, objective, rate
+        self._quiet, self._fewest = quiet, fewest
         self._looked = self._began = self._opened = self._last = 0
-        self._good = self._over = self._refused = 0
+        self._good = self._over = self._refused = self._hanging = 0
         self.stopped = False
         self._rows: list[tuple[int, int, bool]] = []  # (intended, response time, success), ns
 
     @property
     def last(self) -> float:
-        """When the last request should have left, s, monotonic; 0 if none came to an end."""
+        """When the last request left, or was to, s, monotonic; 0 if none came to an end."""
         return self._last / 1e9
+
+    @property
+    def refused(self) -> bool:
+        """Whether more came too often for the service (429) than the objective lets fail."""
+        so_far = self._so_far(1.0)
+        return (so_far.refused.low or 0.0) > self._objective.error_rate
 
     def answers(self, since: float) -> list[tuple[float, float, bool]]:
         """(seconds from `since` (monotonic), response time in ms, success), in order of time"""
@@ -268,8 +312,9 @@ class _Seen:
                 self._over += good and took > limit
         if not crew.stopping and now - self._looked >= _LOOK_NS:
             self._looked = now
+            self._hanging = sum(c.busy and c.intended + limit < now for c in crew.used)
             if self._well(now) if self._quiet else self._overrun(now):
-                self.stopped = True
+                self.stopped, self._last = True, now
                 crew.model.stop(now)
                 crew.stopping = True
 
@@ -278,16 +323,16 @@ class _Seen:
 
     def _well(self, now: int) -> bool:
         """Whether the objective held all the time that shall be quiet, and over enough answers."""
-        since, recent = now - self._quiet * 1e9, 0
-        bad = 0
-        for at, took, ok in reversed(self._rows):
-            if at < since and recent >= _FEWEST:
-                break
-            recent += 1
-            bad += not ok or took > self._objective.limit_ms * 1e6
-        else:
+        since = now - self._quiet * 1e9
+        recent = [row for row in self._rows if row[0] >= since]
+        if len(recent) == len(self._rows):
             return False  # it has not been looked at for long enough
-        return bad <= recent * max(1 - self._objective.q, self._objective.error_rate)
+        if len(recent) < self._fewest:
+            recent = sorted(self._rows)[-self._fewest :]
+        limit = self._objective.limit_ms * 1e6
+        bad = self._hanging + sum(not ok or took > limit for _, took, ok in recent)
+        allowed = max(1 - self._objective.q, self._objective.error_rate)
+        return len(recent) >= self._fewest and bad <= len(recent) * allowed
 
     def _so_far(self, seconds: float) -> Step:
         """Return the step up to now, without what only its end can tell."""
@@ -296,11 +341,11 @@ class _Seen:
             rate=self._rate,
             seconds=seconds,
             took=seconds,
-            offered=self._rate,
+            offered=(n + self._refused) / seconds if seconds else 0.0,
             achieved=self._good / seconds if seconds else 0.0,
             quantile=share(0, 0),
             point=None,
-            over=share(self._over, self._good),
+            over=share(self._over + self._hanging, self._good + self._hanging),
             error_rate=share(n - self._good, n),
             refused=share(self._refused, n + self._refused),
         )
@@ -316,9 +361,9 @@ class _Seen:
         few = 0.0 if result.aborted else self._objective.error_rate * result.n
         pleaded = result.asked_to_wait > few
         if self.stopped or result.aborted or not result.response.n:
-            so_far = self._so_far(max((self._looked - self._began) / 1e9, 1e-3))
+            so_far = self._so_far(max((self._last - self._began) / 1e9, 1e-3))
             ended = replace(so_far, took=took, limited_by_us=limited, stopped=True)
-            return replace(ended, seconds=asked, pleaded=pleaded)
+            return replace(ended, asked=asked, pleaded=pleaded)
         counted = result.n - result.limited
         times = Series()
         times.add(array("q", [t for at, t, ok in self._rows if ok and at >= self._opened > 0]))

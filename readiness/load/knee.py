@@ -42,6 +42,9 @@ _NEAR = 0.15
 """Steps within this part of the knee take part in the line, the nearer the more."""
 _LIKE = 3.0
 """Beyond this many times the limit (or below its inverse) a quantile tells nothing of the knee."""
+_SLOW, _ERRORS = 5, 25
+"""So many late answers, or errors, must be allowed for a few more to be no chance. The line through
+several steps evens chance out for answers, and nothing does for errors."""
 _COUNTABLE = 100
 """Arrivals from which on it counts how many of them were served."""
 _FULL = 0.95
@@ -117,6 +120,8 @@ class Step:
     """Share of the requests refused for coming too often (429), which are no errors."""
     pleaded: bool = False
     """Whether the service asked for a pause (Retry-After), and was given it."""
+    asked: float = 0.0
+    """How long a step that was stopped should have been, s: its outcome counts as if it had."""
     rested: float = 0.0
     """Wall time after the step, in which a service that was overrun could come back."""
 
@@ -172,16 +177,16 @@ def cause(step: Step, objective: Objective) -> Cause | None:
         return "our_limit"
     if step.pleaded or _exceeds(step.refused, objective.error_rate):
         return "limited"
-    if _exceeds(step.error_rate, objective.error_rate):
+    if _exceeds(step.error_rate, objective.error_rate, _ERRORS):
         return "errors"
     if growing(step):
         return "backlog"
     return "latency" if _exceeds(step.over, 1 - objective.q) else None
 
 
-def _exceeds(share: Estimate, allowed: float) -> bool:
+def _exceeds(share: Estimate, allowed: float, expected: int = _SLOW) -> bool:
     # with few samples one slow answer is no verdict: the interval must speak
-    seen = share.value if share.n * allowed >= 5 else share.low
+    seen = share.value if share.n * allowed >= expected else share.low
     return (seen or 0.0) > allowed
 
 
@@ -309,7 +314,8 @@ def _next(steps: Sequence[Step], objective: Objective, bounds: Bounds) -> tuple[
     low, high = _bracket(steps, objective)
     if high is None:
         top = max(step.rate for step in steps)
-        broken = any(cause(step, objective) for step in steps)  # and outvoted since
+        first = steps[0].rate  # it may have broken a service that was cold
+        broken = any(cause(s, objective) for s in steps if s.rate > first)  # and outvoted since
         share = _SHARES[-1] if broken else 1 / 30
         return _beyond(top, _WIDTH if broken else 2.0, bounds), share
     if low is None:
@@ -335,7 +341,11 @@ def _beyond(top: float, factor: float, bounds: Bounds) -> float:
 
 
 def _seconds(steps: Sequence[Step], rate: float) -> float:
-    return sum(step.seconds for step in steps if step.rate == rate)
+    return sum(_weight(step) for step in steps if step.rate == rate)
+
+
+def _weight(step: Step) -> float:
+    return max(step.seconds, step.asked)
 
 
 def _measured_again(steps: Sequence[Step], low: Step, high: Step, objective: Objective) -> float:
@@ -359,7 +369,7 @@ def _bracket(steps: Sequence[Step], objective: Objective) -> tuple[Step | None, 
 
     def against(cut: float) -> float:
         # a step that measured nothing still counts, or there would be no cut
-        return sum(s.seconds + 1e-9 for s, broke in broken if broke == (s.rate <= cut))
+        return sum(_weight(s) + 1e-9 for s, broke in broken if broke == (s.rate <= cut))
 
     cuts = [0.0, *sorted({step.rate for step in steps})]
     cut = min(cuts, key=against)
@@ -451,19 +461,21 @@ def conclude(steps: Sequence[Step], objective: Objective, bounds: Bounds) -> Kne
     assert low is not None, "where nothing broke, something held"
     if high is None and root is not None:
         high = _nearest(steps, root.rate, objective)
+    most = _most(steps)
     if high is None:
         end: Reason = "cap" if low.rate >= bounds.rate else "time"
-        return Knee(low.rate, low.rate, None, low.quantile, low, None, end, tuple(steps))
+        rate = min(low.rate, most)
+        return Knee(rate, rate, None, low.quantile, low, None, end, tuple(steps))
     if root is not None:
-        most = _most(steps)
-        rate = min(root.rate, most)
-        ends = max(0.0, rate - root.error), min(root.rate + root.error, most)
+        rate, ends = root.rate, (max(0.0, root.rate - root.error), root.rate + root.error)
     else:
         rate, ends = low.rate, (low.rate, high.rate)
+    rate, low_end, high_end = (min(found, most) for found in (rate, *ends))
     found = cause(high, objective) or "latency"
     ours = found in ("our_limit", "limited")
     wide = root is None and not ours and high.rate / low.rate > _WIDTH
-    return Knee(rate, *ends, low.quantile, low, high, "time" if wide else found, tuple(steps))
+    why: Reason = "time" if wide else found
+    return Knee(rate, low_end, high_end, low.quantile, low, high, why, tuple(steps))
 
 
 def _most(steps: Sequence[Step]) -> float:
@@ -490,16 +502,30 @@ def _unsteady(steps: Sequence[Step], low: Step, objective: Objective) -> bool:
     """Return whether it is not the rate that breaks the service: it stalls at any.
 
     It does if the steps said to hold do not, all together, or if more than a twentieth of the
-    measured seconds contradicts the bracket, and that from beyond its own width.
+    measured seconds contradicts the bracket, and that from beyond its own width. A first step that
+    broke is forgotten if the same rate held after it: the service was cold.
     """
-    sound = [(step, cause(step, objective)) for step in steps if not step.limited_by_us]
+    causes = [cause(step, objective) for step in steps]
+    cold = len(steps) > 1 and steps[0].rate == steps[1].rate and bool(causes[0]) and not causes[1]
+    sound = [(s, c) for s, c in zip(steps, causes, strict=True) if not s.limited_by_us][cold:]
     below = [step for step, _ in sound if step.rate <= low.rate]
     count = sum(step.over.n for step in below)
     over = sum((step.over.value or 0.0) * step.over.n for step in below)
     against = sum(
-        step.seconds
+        _weight(step)
         for step, broke in sound
-        if (step.rate * _WIDTH < low.rate and broke == "latency")
-        or (step.rate > low.rate * _WIDTH**2 and not broke)
+        if (step.rate * _WIDTH < low.rate and broke in ("latency", "errors"))
+        or (step.rate > low.rate * _WIDTH**2 and not broke and not _brief(step, low, sound))
     )
-    return over > 2 * (1 - objective.q) * count or against > sum(s.seconds for s, _ in sound) / 20
+    total = sum(_weight(step) for step, _ in sound)
+    return over > 2 * (1 - objective.q) * count or against > total / 20
+
+
+def _brief(held: Step, low: Step, sound: Sequence[tuple[Step, Cause | None]]) -> bool:
+    """Whether all longer looks between `low` and it broke, as queues do (a stall ends)."""
+    longer = [
+        broke
+        for step, broke in sound
+        if low.rate * _WIDTH < step.rate <= held.rate and _weight(step) >= 1.5 * held.seconds
+    ]
+    return len(longer) > 1 and all(longer) and "backlog" in longer

@@ -140,7 +140,7 @@ class Series:
         before, after = first.point(0.5), last.point(0.5)
         if abs(after - before) <= _DRIFT * min(before, after):
             return False
-        middle = self.point(0.5)
+        middle = math.sqrt(before * after)  # neither of two steps lies on it
         slow, slower = sorted((first.over(middle), last.over(middle)), key=lambda e: e.value or 0)
         # dependence blurs the intervals of what only grows, so a great difference speaks as well
         clear = (slow.high or 0) < (slower.low or 0)

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field, JsonValue, Secret, SecretStr, model_
 from readiness.estimate import needed, rate
 from readiness.inventory import Service
 from readiness.load.check import BODY_FAILED, Check
+from readiness.load.machine import Machine, load_average
 from readiness.load.result import Result
 from readiness.measurement import Values
 from readiness.probes import ProbeSettings
@@ -153,3 +154,9 @@ def too_few(n: int, percent: int, kind: str = "timed successes") -> str:
     if n < fewest:
         return f"{n} {kind}, a p{percent} needs {fewest}"
     return f"{n} {kind} that came in bursts, alike within: too few of those for a p{percent}"
+
+
+def company(before: Machine) -> Values:
+    """Return what else the machine was busy with since `before`, as far as it says."""
+    found = {"steal": Machine.now().steal(before), "load_average": load_average()}
+    return {name: round(value, 3) for name, value in found.items() if value is not None}

@@ -14,13 +14,14 @@ from readiness.load.caps import most_slots
 from readiness.load.ceiling import Ceiling, ceiling
 from readiness.load.closed import Level
 from readiness.load.knee import WORDS, Objective, rising
+from readiness.load.machine import Machine
 from readiness.load.open import Schedule
-from readiness.load.result import Result
+from readiness.load.result import CPU_LIMIT, Result, late
 from readiness.load.scalability import Scalability, fit
 from readiness.measurement import Values
 from readiness.probes import PROBE_SECONDS, Context
 from readiness.probes._aimed import Aimed
-from readiness.probes._load import SPARE_SECONDS, LoadSettings, latencies, success
+from readiness.probes._load import SPARE_SECONDS, LoadSettings, company, latencies, success
 
 TIER: Tier = "load"
 KINDS = frozenset({"http", "web"})
@@ -53,6 +54,8 @@ METRICS: Mapping[str, str] = {
     "scalability": "text: the Universal Scalability Law fitted to six numbers of users or more",
     "ceiling_requests_per_second": "1/s: what this tool could send at most from this machine",
     "own_lag_p99_ms": "ms: how late it sends, 99th percentile, at 4,000/s to a server of its own",
+    "steal": "ratio: share of all processors that the hypervisor gave to others meanwhile (Linux)",
+    "load_average": "count of processes that ran or waited to run on this machine, over a minute",
     "request": "text: the request that was repeated",
 }
 
@@ -156,7 +159,7 @@ async def measure(service: Service, settings: Settings, context: Context) -> Val
     connection raises. A service that asks for a pause is given it: no more users are tried.
     """
     aimed = await Aimed.at(service, settings, context)
-    own = await ceiling()
+    own, before = await ceiling(), Machine.now()
     climb = await _climb(aimed, settings, own)
     values: Values = {
         "request": settings.shown(service),
@@ -164,6 +167,7 @@ async def measure(service: Service, settings: Settings, context: Context) -> Val
         "ceiling_requests_per_second": round(own.requests_per_second, 1),
         "own_lag_p99_ms": round(own.lag_p99_ms, 3),
         **climb.values,
+        **company(before),
     }
     if law := fit(climb.points):
         values["scalability"] = _described(law)
@@ -243,7 +247,12 @@ async def _rate(aimed: Aimed, rate: float, before: Result, context: Context) -> 
     seen = _seen(result)
     offered = result.offered / result.seconds
     seen["sustained"] = not (rising(result.backlog, offered) and result.response.drifts())
-    if not seen["sustained"]:
+    if not seen["sustained"] and (
+        result.cpu > CPU_LIMIT or late(result.lag, result.response, 0.99)
+    ):
+        del seen["sustained"]
+        seen["sustained_because"] = f"local_limit: {result.local_limit}"
+    elif not seen["sustained"]:
         seen["sustained_because"] = (
             f"{result.throughput:,.0f} of {offered:,.0f} requests/s were served, and the queue "
             "grew: times are the longer the longer this lasts"

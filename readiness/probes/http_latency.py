@@ -13,14 +13,14 @@ from readiness.load.arrivals import Spacing, Stage
 from readiness.load.check import LIMITED
 from readiness.load.closed import Level
 from readiness.load.crew import Crew
-from readiness.load.machine import Machine, load_average
+from readiness.load.machine import Machine
 from readiness.load.open import Enough, Open, Schedule
 from readiness.load.recorder import Recorder
 from readiness.load.result import Result, late
 from readiness.measurement import Values
 from readiness.probes import PROBE_SECONDS, Context
 from readiness.probes._aimed import Aimed
-from readiness.probes._load import SPARE_SECONDS, LoadSettings, latencies, success
+from readiness.probes._load import SPARE_SECONDS, LoadSettings, company, latencies, success
 from readiness.probes._pace import ALONE, CROWDS, GENTLE_PACING, PACING, bearable
 
 TIER: Tier = "observe"
@@ -162,7 +162,7 @@ async def measure(service: Service, settings: Settings, context: Context) -> Val
         "requests_per_second": round(result.offered / result.seconds, 1),
         "distribution": result.response.histogram().encode(),
         "cpu": round(result.cpu, 3),
-        **_company(before),
+        **company(before),
     }
     if "p95_ms" in context.limits:
         values["over_limit"] = result.response.over(context.limits["p95_ms"][1])
@@ -174,12 +174,6 @@ def _error_rate(result: Result, found: Values) -> Values:
     if "success_rate" in found:
         return {"error_rate": rate(result.n - result.limited - result.successes, result.n)}
     return {"error_rate_because": found["success_rate_because"]} if result.n else {}
-
-
-def _company(before: Machine) -> Values:
-    """Return what else the machine was busy with since `before`, as far as it says."""
-    found = {"steal": Machine.now().steal(before), "load_average": load_average()}
-    return {name: round(value, 3) for name, value in found.items() if value is not None}
 
 
 async def _sample(aimed: Aimed, service: Service, settings: Settings, context: Context) -> Result:

@@ -86,6 +86,7 @@ def seen(
         for start, answer in zip(starts, answers, strict=True)
         if warm <= start <= seconds and (until is None or start + answer[0] <= until)
     ]
+    ends = [(start, *answer) for start, answer in zip(starts, answers, strict=True)]
     ms = [took * 1000 for _, took, ok in timed if ok]
     size = len(ms) // 3
     last = max((s + a[0] for s, a in zip(starts, answers, strict=True) if s <= seconds), default=0)
@@ -93,8 +94,9 @@ def seen(
         rate=ask.rate,
         seconds=seconds - warm,
         took=max(seconds, last) + 0.1,
-        offered=ask.rate,
-        achieved=ask.rate,
+        offered=sum(warm <= start <= seconds for start in starts) / (seconds - warm),
+        achieved=sum(ok and warm <= start + took <= seconds for start, took, ok in ends)
+        / (seconds - warm),
         quantile=quantile(ms, objective.q),
         point=sorted(ms)[math.ceil(len(ms) * objective.q - 1e-9) - 1] if ms else None,
         over=rate(sum(m > objective.limit_ms for m in ms), len(ms)),

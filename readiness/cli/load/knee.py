@@ -178,4 +178,4 @@ def _told(wanted: Objective, found: Capacity, interrupted: str | None) -> Iterat
     why = WORDS[knee.reason].removesuffix("" if knee.rate else " beyond it")
     yield f"{'interrupted' if interrupted else why}; {len(knee.steps)} steps"
     if found.overrun:
-        yield f"overrun, it was well again after {found.recovered_seconds:.1f} s"
+        yield f"overrun, it was well again at half the rate after {found.recovered_seconds:.1f} s"

@@ -190,6 +190,7 @@ def warnings(
         f"an answer takes {amount_ms(took)}, and timing took {amount_ms(result.seconds * 1000)}: "
         "throughput is not what is served. Use a longer -d": result.successes
         and asked.requests is None
+        and not (interrupted or result.aborted)
         and result.seconds * 1000 < 2 * took,
         "times had not settled when timing began": result.response.n and not result.settled,
         f"{arrived:,.0f} requests/s were asked for and {result.throughput:,.0f} served: it is "
