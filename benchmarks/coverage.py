@@ -14,7 +14,7 @@ import statistics
 import sys
 import time
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -219,20 +219,31 @@ def job(place: int, n: int, runs: int, seed: int) -> dict[tuple[str, float], Cov
     return covered(SERVICES[place], n, runs, seed)
 
 
+Found = dict[tuple[str, float], Coverage]
+
+
+def every(
+    sizes: list[int], runs: int, seed: int, only: Sequence[str]
+) -> Iterator[tuple[tuple[Service, int], Found]]:
+    """Yield (service, size) and what came of its runs, for the services of these names."""
+    chosen = [place for place, service in enumerate(SERVICES) if service.name in only]
+    cases = [(place, n) for place in chosen for n in sizes]
+    with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
+        results = pool.map(partial(job, runs=runs, seed=seed), *zip(*cases, strict=True))
+        for (place, n), found in zip(cases, results, strict=True):
+            yield (SERVICES[place], n), found
+
+
 def table(sizes: list[int], runs: int, seed: int, only: str) -> Iterator[str]:
     yield (
         f"{'service':12}{'dependence':12}{'kept':6}{'n':>6}"
         f"{'':6}{'stated':>8}{'covered':>9}{'wrong':>8}{'width/truth':>13}"
     )
-    chosen = [place for place, service in enumerate(SERVICES) if only in service.name]
-    cases = [(place, n) for place in chosen for n in sizes]
-    with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
-        results = pool.map(partial(job, runs=runs, seed=seed), *zip(*cases, strict=True))
-        for (place, n), found in zip(cases, results, strict=True):
-            service = SERVICES[place]
-            for (way, q), seen in found.items():
-                label = f"{service.name:12}{service.dependence:12}{way:6}{n:6}"
-                yield f"{label}  p{q * 100:<3g}{numbers(seen)}"
+    named = [service.name for service in SERVICES if only in service.name]
+    for (service, n), found in every(sizes, runs, seed, named):
+        for (way, q), seen in found.items():
+            label = f"{service.name:12}{service.dependence:12}{way:6}{n:6}"
+            yield f"{label}  p{q * 100:<3g}{numbers(seen)}"
 
 
 def numbers(seen: Coverage) -> str:

@@ -2,9 +2,9 @@
 
 Run: python -m benchmarks.load [PART...] [--rounds N] [--seconds S] [--peers NAME,...]
 
-The parts are throughput, fidelity, stall, open, knee, tls, errors, endpoints and system; all of
-them by default, in about twenty minutes (--rounds 1: in a third of that). Exit code 1 when a
-promise is missed.
+The parts are throughput, fidelity, stall, open, knee, tls, errors, endpoints, system and
+intervals; all of them by default, in about twenty minutes (--rounds 1: in half of that). Exit code
+1 when a promise is missed.
 
 Wanted: Linux, two quiet cores, cc; for TLS libssl-dev and openssl. Peers that are absent are named
 and skipped. To have them (each is looked for in the folder that PEERS names, then in PATH):
@@ -27,6 +27,7 @@ from benchmarks.load import (
     endpoints,
     errors,
     fidelity,
+    intervals,
     knee,
     open_loop,
     stall,
@@ -48,6 +49,7 @@ PARTS: dict[str, Callable[[int, float], list[Bound]]] = {
     "errors": errors.run,
     "endpoints": endpoints.run,
     "system": system.run,
+    "intervals": intervals.run,
 }
 
 _QUIET = 0.1

@@ -19,18 +19,20 @@ def run(rounds: int, seconds: float) -> list[Bound]:
     lasted, whole = (statistics.median(run[i] for run in runs) for i in (0, 1))
     findings = [each for run in runs for each in run[2]]
     intervals = [each for each in findings if each["n"] is not None]
+    unknown = sum(each["outcome"] == "unknown" for each in findings)
     rows = [
         ["seconds of the assessment", number(lasted, 1)],
         ["with the start and the end of the system", number(whole, 1)],
         ["findings of a sampled figure", str(len(intervals))],
         ["of these undecided", str(sum(each["undecided"] for each in intervals))],
-        ["of all unknown", str(sum(each["outcome"] == "unknown" for each in findings))],
+        ["of all unknown", str(unknown)],
     ]
     show("readiness demo --fixed", ["what", "measured"], rows)
     undecided = sum(each["undecided"] for each in intervals)
     return [
         at_most("sample system, assessed", lasted, 10, " s"),
         at_most("sample system: undecided intervals", undecided, 0),
+        at_most("sample system: unknown findings", unknown, 0),
     ]
 
 
