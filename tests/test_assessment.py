@@ -640,6 +640,17 @@ def test_objectives_are_measured_against_their_targets() -> None:
     assert (met, because.endswith("checks passed")) == (current >= 0.8, True)
 
 
+def test_a_service_that_is_down_counts_once_though_it_answered_load() -> None:
+    found = judged(
+        inventory(service("api"), service("job")),
+        *healthy(http_latency__success_rate=estimate(1.0)),
+        measured("http_health", "job", failure="timeout"),
+        measured("http_latency", "job", success_rate=estimate(0.2)),
+    )
+    because = "errors at light load, mean of 2 services, 1 down"
+    assert objectives(found)["error_rate"] == (0.4, False, because)
+
+
 def test_a_service_that_answers_that_it_is_sick_is_not_available() -> None:
     got = objectives(judged(inventory(service()), measured("http_health", healthy=False)))
     assert got["availability"] == (0.0, False, "0 of 1 services")

@@ -104,3 +104,43 @@ async def test_a_service_that_stays_down_once_overrun_has_collapsed() -> None:
         found = await search.run()
     assert (found.overrun, found.recovered_seconds, found.knee.rate) == (True, None, None)
     assert [step.stopped for step in found.knee.steps].index(True) == len(found.knee.steps) - 1
+
+
+async def test_a_service_that_was_cold_is_asked_again() -> None:
+    begun: list[float] = []
+
+    def cold(_: servers.Request) -> bytes:
+        begun.append(time.monotonic())
+        return servers.response(503) if begun[-1] < begun[0] + 0.4 else OK
+
+    async with servers.serving(servers.Web(cold)) as port:
+        bounds = Bounds(start=100, rate=200, seconds=20)
+        search = Search(at(port), GET, Objective(0.95, 500), bounds, timeout=5, deadline=soon(30))
+        found = await search.run()
+    assert (found.knee.rate, found.knee.reason) == (200, "cap")
+    assert (found.overrun, found.recovered_seconds) == (False, None)
+    first = found.knee.steps[0]
+    assert first.stopped
+    assert first.seconds < first.asked
+
+
+async def test_a_service_that_refuses_while_it_should_recover_is_asked_no_more() -> None:
+    came: deque[float] = deque()
+    banned = 0.0
+
+    def banning(_: servers.Request) -> bytes:
+        nonlocal banned
+        came.append(now := time.monotonic())
+        while came[0] < now - 0.25:
+            came.popleft()
+        banned = banned or (now if len(came) > 0.25 * 500 else 0.0)
+        if banned and now > banned + 0.7:
+            return servers.response(429)
+        return servers.response(503) if banned else OK
+
+    async with servers.serving(servers.Web(banning)) as port:
+        bounds = Bounds(start=200, rate=1600, seconds=12)
+        search = Search(at(port), GET, Objective(0.95, 500), bounds, timeout=5, deadline=soon(30))
+        found = await search.run()
+    assert found.knee.rate is not None
+    assert (found.knee.reason, found.knee.at_least) == ("limited", True)

@@ -309,6 +309,27 @@ def test_a_service_that_collapses_is_found_and_not_hammered() -> None:
         assert all(step.stopped and step.seconds < 0.7 for step in far)
 
 
+@pytest.mark.parametrize(("size", "seconds", "limit"), [(40, 0.2, 600), (300, 1.5, 5000)])
+def test_a_pool_bears_no_more_than_it_serves(size: int, seconds: float, limit: float) -> None:
+    capacity = size / seconds
+    for seed in range(4):
+        found = find(workers(size, lambda _: seconds), Objective(0.95, limit), seed)
+        assert found.rate is not None
+        assert 0.45 * capacity < found.rate < 1.04 * capacity
+
+
+def test_a_first_step_that_a_cold_service_broke_is_forgotten() -> None:
+    starts = iter(range(100))
+
+    def cold(starting: Sequence[float], chance: random.Random) -> list[Answer]:
+        slow = next(starts) < 1
+        return [(1.0, True) for _ in starting] if slow else serial(0.004)(starting, chance)
+
+    found = find(cold, Objective(0.95, 100), 0)
+    assert found.rate is not None
+    assert 200 < found.rate < 260
+
+
 def test_a_service_that_never_breaks_is_known_up_to_the_cap_only() -> None:
     found = find(workers(1000, lambda _: 0.001), P99, 0, Bounds(rate=2000))
     assert (found.rate, found.reason, found.at_least) == (2000, "cap", True)

@@ -224,6 +224,12 @@ def test_drift_is_told_from_chance_and_from_trifles(raw: int) -> None:
     assert series([v - v * i // 8000 for i, v in enumerate(steady)], raw).drifts()
 
 
+@pytest.mark.parametrize("raw", [10**6, KEPT])
+def test_a_service_that_became_quick_has_drifted(raw: int) -> None:
+    quick = [20 * MS + i for i in range(500)]
+    assert series([100 * MS] * 200 + quick, raw).drifts()
+
+
 def test_a_duration_below_zero_is_refused() -> None:
     refusing = Series()
     with pytest.raises(ValueError, match="below zero"):

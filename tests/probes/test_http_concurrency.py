@@ -282,3 +282,15 @@ async def test_a_rate_above_capacity_is_not_sustained(
         values = await measured(port, context, users=(2,), seconds=0.1, rate=rate)
     assert values["at_rate.sustained"] is sustained
     assert ("at_rate.sustained_because" in values) is not sustained
+
+
+@pytest.mark.anyio
+@pytest.mark.alone
+async def test_a_rate_that_we_may_have_been_late_for_is_not_judged(
+    context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(probe, "CPU_LIMIT", 0.0)  # as if all we used were too much
+    async with servers.serving(servers.Pool(size=2, seconds=0.01, patience=9)) as port:
+        values = await measured(port, context, users=(2,), seconds=0.1, rate=400)
+    assert "at_rate.sustained" not in values
+    assert str(values["at_rate.sustained_because"]).startswith("local_limit")
