@@ -33,7 +33,7 @@ from tests.background import background
 from tests.certificates import Authority, self_signed
 from tests.load.runs import closed
 from tests.program import readiness, started
-from tests.servers import Pool, Request, Web, always, response, serving, silent, slam
+from tests.servers import Pool, Request, Web, always, read_request, response, serving, silent, slam
 
 BODY = '{"status": "ok", "depth": {"items": [1, 2]}, "ready": true}'
 ESTIMATES = {
@@ -196,6 +196,25 @@ def test_a_time_shorter_than_an_answer_is_told(tmp_path: Path) -> None:
         ):
             warnings = load(tmp_path, url(port), *words)["warnings"]
             assert any(warning.startswith("an answer takes 2") for warning in warnings) is told
+
+
+@pytest.mark.parametrize("dies", [True, False])
+def test_a_service_that_fell_silent_is_named(tmp_path: Path, dies: bool) -> None:
+    begun: list[float] = []
+
+    async def dying(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while await read_request(reader) is not None:
+            begun.append(time.monotonic())
+            if dies and begun[-1] > begun[0] + 1.5:
+                await silent(reader, writer)
+                return
+            writer.write(response(200, BODY))
+            await writer.drain()
+
+    with background(dying) as (port,):
+        found = load(tmp_path, url(port), "-c", "3", "-d", "3s", "--timeout", "1s")
+    assert found["success_rate"]["value"] > 0.9
+    assert any("the service may have died" in warning for warning in found["warnings"]) is dies
 
 
 def test_few_requests_need_few_connections(tmp_path: Path) -> None:

@@ -89,8 +89,9 @@ def _measure(crew: Crew, drive: Driver, model: Open | Closed) -> Result:
         cpu = crew.cpu
     if crew.error:
         raise crew.error
-    crew.finish()
     recorder, now = crew.recorder, time.monotonic_ns()
+    last = recorder.last_success()
+    crew.finish()
     if not recorder.codes and crew.cut_off:
         raise ProbeError("deadline", "the run's time was up before an answer came")
     return Result(
@@ -106,6 +107,7 @@ def _measure(crew: Crew, drive: Driver, model: Open | Closed) -> Result:
         clock=drive.clock,
         cpu=cpu,
         settled=model.settled,
+        silent=max(0, (model.closed or now) - last) / 1e9 if last else 0.0,
         late=recorder.late,
         cut_off=crew.cut_off,
         stalled=crew.stalled,

@@ -128,6 +128,12 @@ class Recorder:
         newest = islice(chain(reversed(self._rows), reversed(self._fresh)), _LAST)
         return [row[2] - row[1] for row in newest if row[4] > 0]
 
+    def last_success(self) -> int:
+        """Return when the newest success came (ns), 0 if none is among the newest outcomes."""
+        good = self._check.succeeded
+        newest = chain(reversed(self._rows), reversed(self._fresh))
+        return next((row[2] for row in newest if row[4] > 0 and good(row[4])), 0)
+
     def turn(self) -> None:
         """Make room for more; called every few milliseconds."""
         self._before += len(self._rows)

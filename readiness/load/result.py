@@ -45,6 +45,8 @@ class Result:
     """Share of one processor that this took."""
     settled: bool
     """Whether service times settled before timing began."""
+    silent: float
+    """Seconds of the window after its last success; 0 where that cannot be told."""
     late: int
     """Successes not timed, because we were late or a clock was set."""
     cut_off: int
@@ -172,6 +174,7 @@ def merge(results: Sequence[Result]) -> Result:
         clock=first.clock,
         cpu=max(r.cpu for r in results),
         settled=all(r.settled for r in results),
+        silent=min(r.silent for r in results),
         late=sum(r.late for r in results),
         cut_off=sum(r.cut_off for r in results),
         stalled=sum(r.stalled for r in results),

@@ -257,6 +257,7 @@ def timed(*milliseconds: float, n: int = 5) -> Result:
         clock="kernel",
         cpu=0.1,
         settled=True,
+        silent=0.0,
         late=0,
         cut_off=0,
         stalled=0,

@@ -20,6 +20,8 @@ _Z = 1.959963984540054
 _LEAST_SECONDS = 1e-3
 _KEPT_UP_SHARE = 0.95
 _NEAR_CEILING = 0.8
+_SILENT_SECONDS, _MISSED = 0.5, 20
+"""A service fell silent that succeeds no more for so long, in which so many were to be expected."""
 _OBSERVED = {"p50": 0.5, "p75": 0.75, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p999": 0.999}
 
 
@@ -172,6 +174,8 @@ def warnings(
     queued = result.queued / result.offered if result.offered else 0.0
     arrived = result.offered / result.seconds
     took = _answer_ms(result)
+    missed = result.silent * result.throughput  # successes, had it gone on as before
+    dead = result.silent > _SILENT_SECONDS and missed > _MISSED
     overloaded = result.drifting and result.throughput < _KEPT_UP_SHARE * arrived
     found = {
         f"PARTIAL: interrupted by {interrupted}": interrupted,
@@ -192,6 +196,7 @@ def warnings(
         and asked.requests is None
         and not (interrupted or result.aborted)
         and result.seconds * 1000 < 2 * took,
+        f"nothing succeeded in the last {result.silent:.1f} s: the service may have died": dead,
         "times had not settled when timing began": result.response.n and not result.settled,
         f"{arrived:,.0f} requests/s were asked for and {result.throughput:,.0f} served: it is "
         "overloaded, and times are the longer the longer this lasts": overloaded,
