@@ -1,7 +1,7 @@
 """Outcomes as they come in, one row each -> the samples behind a Result."""
 
 from collections import Counter, defaultdict, deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain, islice
 from operator import itemgetter
 
@@ -57,7 +57,7 @@ class Recorder:
         self._parts: deque[Part] = deque()
         self._separate, self._most = 0, separate
         self._rows: list[Row] = []
-        self._before = 0
+        self._before = self._succeeded = 0
         self.add = self._rows.append
         """Takes down one outcome; the list's own method, for there is nothing quicker."""
 
@@ -129,10 +129,12 @@ class Recorder:
         return [row[2] - row[1] for row in newest if row[4] > 0]
 
     def last_success(self) -> int:
-        """Return when the newest success came (ns), 0 if none is among the newest outcomes."""
+        """Return when the newest success came (ns), 0 if there was none; not after `finish`."""
+        return self._newest_success(chain(reversed(self._rows), reversed(self._fresh)))
+
+    def _newest_success(self, newest_first: Iterable[Row]) -> int:
         good = self._check.succeeded
-        newest = chain(reversed(self._rows), reversed(self._fresh))
-        return next((row[2] for row in newest if row[4] > 0 and good(row[4])), 0)
+        return next((r[2] for r in newest_first if r[4] > 0 and good(r[4])), self._succeeded)
 
     def turn(self) -> None:
         """Make room for more; called every few milliseconds."""
@@ -154,6 +156,7 @@ class Recorder:
     def _slice(self) -> None:
         """Make a part of the oldest rows, which are warm in the cache."""
         rows = [self._fresh.popleft() for _ in range(_SLICE)]
+        self._succeeded = self._newest_success(reversed(rows))
         self._parts.append(part(rows, self._rules))
         self._separate += _SLICE
 

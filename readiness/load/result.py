@@ -46,7 +46,7 @@ class Result:
     settled: bool
     """Whether service times settled before timing began."""
     silent: float
-    """Seconds of the window after its last success; 0 where that cannot be told."""
+    """Seconds of the window after its last success; 0 if there was none."""
     late: int
     """Successes not timed, because we were late or a clock was set."""
     cut_off: int
