@@ -97,7 +97,7 @@ def _checks(findings: Sequence[Finding], _: Sequence[ServiceRow]) -> Reading:
 
 
 def _mean(rates: Mapping[str, Estimate | None], rows: Sequence[ServiceRow], what: str) -> Reading:
-    """Mean of the services' success rates; one that is down answers nobody and counts 0."""
+    """Mean of the services' success rates; one that is down counts 0 if nothing was measured."""
     web = [row for row in rows if row.kind in ("http", "web")]
     found = {name: e.value for name, e in rates.items() if e and e.value is not None}
     down = [row.name for row in web if row.status == "down"]

@@ -58,6 +58,9 @@ _LIGHT = 0.5
 _OVERRUN = ("latency", "errors", "backlog")
 """What breaks a service that has more than it can do."""
 
+_State = Literal["well", "ill", "limited"]
+"""How a service is that was overrun, and then asked for little."""
+
 Progress = Callable[[Step], None]
 
 
@@ -105,7 +108,7 @@ class Search:
         bounds, steps = replace(self._bounds, kept=_RECOVERY_SECONDS), self._steps
         end = time.monotonic() + bounds.seconds
         asks = search(self._objective, bounds, self._seed)
-        ask, overrun, held = next(asks), False, 0.0
+        ask, held = next(asks), 0.0
         while True:
             try:
                 step = await self._play(ask)
@@ -115,34 +118,37 @@ class Search:
                 held = held if broke else max(held, step.rate)
                 cold = len(steps) == 1
                 if broke in _OVERRUN and (held or cold) and _far(step, self._objective):
-                    overrun, rest = held > 0, time.monotonic()
-                    came_back = await self._came_back(held or step.rate, end - rest)
+                    rest = time.monotonic()
+                    state = await self._came_back(held or step.rate, end - rest)
                     step = steps[-1] = replace(step, rested=time.monotonic() - rest)
-                    if came_back == "limited":
-                        knee = replace(conclude(steps, self._objective, bounds), reason="limited")
-                        return Capacity(knee, None, False, self._failed)
-                    if overrun and not came_back:
-                        knee = _collapsed(steps, self._objective)
-                        return Capacity(knee, None, overrun, self._failed)
-                    if not overrun:
+                    if not held:
                         self._recovered = None  # it never was well before
+                    if state == "limited":
+                        knee = conclude(steps, self._objective, bounds)
+                        return self._found(replace(knee, reason="limited"))
+                    if held and state == "ill":
+                        knee = _collapsed(steps, self._objective)
+                        return Capacity(knee, None, overrun=True, failed=self._failed)
             except ProbeError as error:  # of ours: connections ran out, or the run's time
                 if not steps:
                     raise
                 reason: Reason = "time" if error.failure.kind == "deadline" else "our_limit"
-                knee = replace(conclude(steps, self._objective, bounds), reason=reason)
-                return Capacity(knee, self._recovered, self._recovered is not None, self._failed)
+                knee = conclude(steps, self._objective, bounds)
+                return self._found(replace(knee, reason=reason))
             try:
                 ask = asks.send(step)
             except StopIteration as end_of_search:
-                return Capacity(end_of_search.value, self._recovered, overrun, self._failed)
+                return self._found(end_of_search.value)
 
     def so_far(self) -> Capacity | None:
         """Return what a search that was cancelled has found until then; None if nothing."""
         if not self._steps:
             return None
-        knee = conclude(self._steps, self._objective, self._bounds)
-        overrun = self._recovered is not None  # else it may not have had the time for it
+        return self._found(conclude(self._steps, self._objective, self._bounds))
+
+    def _found(self, knee: Knee) -> Capacity:
+        """Return the knee of a service that came back, if it was overrun and had the time to."""
+        overrun = self._recovered is not None
         return Capacity(knee, self._recovered, overrun, self._failed)
 
     async def _play(self, ask: Ask) -> Step:
@@ -164,8 +170,8 @@ class Search:
                 break
         return step
 
-    async def _came_back(self, held: float, left: float) -> bool | Literal["limited"]:
-        """Wait at a light rate until the service is well; False if it had 5 s and is not.
+    async def _came_back(self, held: float, left: float) -> _State:
+        """Wait at a light rate until the service is well; it is ill if it had 5 s and is not.
 
         A service overrun before is not watched beyond the time that is left, and then believed.
         One that refuses even so little (429, Retry-After) is asked no more.
@@ -177,12 +183,12 @@ class Search:
         until = self._deadline - asyncio.get_running_loop().time()
         found = await self._recover(max(_LIGHT * held, 1.0), min(seconds, until), quiet)
         if found == "limited":
-            return found
+            return "limited"
         if found is not None:
             self._recovered = max(found, known or 0.0)
         elif seconds > until:
             raise ProbeError("deadline", "no time was left to see whether it came back")
-        return found is not None or seconds < _RECOVERY_SECONDS
+        return "ill" if found is None and seconds >= _RECOVERY_SECONDS else "well"
 
     async def _recover(
         self, light: float, seconds: float, quiet: float
@@ -286,8 +292,8 @@ class _Seen:
     @property
     def refused(self) -> bool:
         """Whether more came too often for the service (429) than the objective lets fail."""
-        so_far = self._so_far(1.0)
-        return (so_far.refused.low or 0.0) > self._objective.error_rate
+        refused = share(self._refused, len(self._rows) + self._refused)
+        return (refused.low or 0.0) > self._objective.error_rate
 
     def answers(self, since: float) -> list[tuple[float, float, bool]]:
         """(seconds from `since` (monotonic), response time in ms, success), in order of time"""

@@ -162,7 +162,7 @@ def search(objective: Objective, bounds: Bounds = Bounds(), seed: str = "") -> S
     """
     steps: list[Step] = []
     while True:
-        rate, share = _next(steps, objective, bounds)
+        rate, share = _next(_awake(steps, objective), objective, bounds)
         wanted = min(share * bounds.seconds, bounds.step)
         seconds = min(wanted, _left(steps, objective, bounds))
         pleaded = any(step.pleaded for step in steps)
@@ -314,8 +314,7 @@ def _next(steps: Sequence[Step], objective: Objective, bounds: Bounds) -> tuple[
     low, high = _bracket(steps, objective)
     if high is None:
         top = max(step.rate for step in steps)
-        first = steps[0].rate  # it may have broken a service that was cold
-        broken = any(cause(s, objective) for s in steps if s.rate > first)  # and outvoted since
+        broken = any(cause(step, objective) for step in steps)  # and outvoted since
         share = _SHARES[-1] if broken else 1 / 30
         return _beyond(top, _WIDTH if broken else 2.0, bounds), share
     if low is None:
@@ -334,6 +333,14 @@ def _next(steps: Sequence[Step], objective: Objective, bounds: Bounds) -> tuple[
     root = _root(steps, objective)
     turn = _AROUND[len(steps) % len(_AROUND)]
     return min((root.rate if root else centre) * turn, bounds.rate), _REFINING
+
+
+def _awake(steps: Sequence[Step], objective: Objective) -> Sequence[Step]:
+    """Leave out a first step that broke, if the same rate held after it: the service was cold."""
+    if len(steps) < 2 or steps[0].rate != steps[1].rate:
+        return steps
+    cold = cause(steps[0], objective) and not cause(steps[1], objective)
+    return steps[1:] if cold else steps
 
 
 def _beyond(top: float, factor: float, bounds: Bounds) -> float:
@@ -452,12 +459,13 @@ def _root(steps: Sequence[Step], objective: Objective) -> _Root | None:
 
 def conclude(steps: Sequence[Step], objective: Objective, bounds: Bounds) -> Knee:
     """Return what the steps so far, at least one, tell of the knee."""
+    played, steps = tuple(steps), _awake(steps, objective)
     low, high = _bracket(steps, objective)
     root = _root(steps, objective)
     worst = min((s for s in steps if cause(s, objective)), key=lambda s: s.rate, default=None)
     if worst and (low is None or (root is None and _unsteady(steps, low, objective))):
         reason = cause(worst, objective) or "latency"
-        return Knee(None, None, worst.rate, None, None, worst, reason, tuple(steps))
+        return Knee(None, None, worst.rate, None, None, worst, reason, played)
     assert low is not None, "where nothing broke, something held"
     if high is None and root is not None:
         high = _nearest(steps, root.rate, objective)
@@ -465,7 +473,7 @@ def conclude(steps: Sequence[Step], objective: Objective, bounds: Bounds) -> Kne
     if high is None:
         end: Reason = "cap" if low.rate >= bounds.rate else "time"
         rate = min(low.rate, most)
-        return Knee(rate, rate, None, low.quantile, low, None, end, tuple(steps))
+        return Knee(rate, rate, None, low.quantile, low, None, end, played)
     if root is not None:
         rate, ends = root.rate, (max(0.0, root.rate - root.error), root.rate + root.error)
     else:
@@ -475,7 +483,7 @@ def conclude(steps: Sequence[Step], objective: Objective, bounds: Bounds) -> Kne
     ours = found in ("our_limit", "limited")
     wide = root is None and not ours and high.rate / low.rate > _WIDTH
     why: Reason = "time" if wide else found
-    return Knee(rate, low_end, high_end, low.quantile, low, high, why, tuple(steps))
+    return Knee(rate, low_end, high_end, low.quantile, low, high, why, played)
 
 
 def _most(steps: Sequence[Step]) -> float:
@@ -502,12 +510,9 @@ def _unsteady(steps: Sequence[Step], low: Step, objective: Objective) -> bool:
     """Return whether it is not the rate that breaks the service: it stalls at any.
 
     It does if the steps said to hold do not, all together, or if more than a twentieth of the
-    measured seconds contradicts the bracket, and that from beyond its own width. A first step that
-    broke is forgotten if the same rate held after it: the service was cold.
+    measured seconds contradicts the bracket, and that from beyond its own width.
     """
-    causes = [cause(step, objective) for step in steps]
-    cold = len(steps) > 1 and steps[0].rate == steps[1].rate and bool(causes[0]) and not causes[1]
-    sound = [(s, c) for s, c in zip(steps, causes, strict=True) if not s.limited_by_us][cold:]
+    sound = [(step, cause(step, objective)) for step in steps if not step.limited_by_us]
     below = [step for step, _ in sound if step.rate <= low.rate]
     count = sum(step.over.n for step in below)
     over = sum((step.over.value or 0.0) * step.over.n for step in below)

@@ -244,19 +244,7 @@ async def _or_why(metric: str, measured: Awaitable[Values]) -> Values:
 async def _rate(aimed: Aimed, rate: float, before: Result, context: Context) -> Values:
     schedule = _at_rate(rate, before, context)
     result = await aimed.open(schedule)
-    seen = _seen(result)
-    offered = result.offered / result.seconds
-    seen["sustained"] = not (rising(result.backlog, offered) and result.response.drifts())
-    if not seen["sustained"] and (
-        result.cpu > CPU_LIMIT or late(result.lag, result.response, 0.99)
-    ):
-        del seen["sustained"]
-        seen["sustained_because"] = f"local_limit: {result.local_limit}"
-    elif not seen["sustained"]:
-        seen["sustained_because"] = (
-            f"{result.throughput:,.0f} of {offered:,.0f} requests/s were served, and the queue "
-            "grew: times are the longer the longer this lasts"
-        )
+    seen = _seen(result) | _sustained(result)
     few = schedule.in_flight == most_slots() and result.crowded
     if few and result.service.point(0.5) <= 2 * before.service.point(0.5):
         why = f"local_limit: all {schedule.in_flight} connections of this tool were busy"
@@ -264,6 +252,20 @@ async def _rate(aimed: Aimed, rate: float, before: Result, context: Context) -> 
         seen = {m: v for m, v in seen.items() if m.removesuffix("_because") not in judged}
         seen |= {f"{metric}_because": why for metric in judged}
     return {f"at_rate.{metric}": value for metric, value in seen.items()} | {"target_rate": rate}
+
+
+def _sustained(result: Result) -> Values:
+    """Return whether the service kept up with the arrivals; open where our lateness may be why."""
+    offered = result.offered / result.seconds
+    if not (rising(result.backlog, offered) and result.response.drifts()):
+        return {"sustained": True}
+    if result.cpu > CPU_LIMIT or late(result.lag, result.response, 0.99):
+        return {"sustained_because": f"local_limit: {result.local_limit}"}
+    because = (
+        f"{result.throughput:,.0f} of {offered:,.0f} requests/s were served, and the queue "
+        "grew: times are the longer the longer this lasts"
+    )
+    return {"sustained": False, "sustained_because": because}
 
 
 async def _knee(aimed: Aimed, service: Service, context: Context) -> Values:

@@ -15,6 +15,19 @@ pytestmark = pytest.mark.anyio
 OK = servers.response(200, "fine")
 
 
+class Rush:
+    """Told of each request, it says whether they come faster than `rate` a second."""
+
+    def __init__(self, rate: float, seconds: float = 0.25) -> None:
+        self.most, self.seconds, self.came = rate * seconds, seconds, deque[float]()
+
+    def __call__(self, now: float) -> bool:
+        self.came.append(now)
+        while self.came[0] < now - self.seconds:
+            self.came.popleft()
+        return len(self.came) > self.most
+
+
 async def test_what_a_search_has_sent_is_counted_whole() -> None:
     web = servers.always(OK)
     async with servers.serving(web) as port:
@@ -40,13 +53,10 @@ async def test_a_search_cut_short_keeps_what_it_found() -> None:
 @pytest.mark.parametrize("status", [429, 503])
 async def test_a_limiter_is_no_knee_and_gets_the_pause_it_asks_for(status: int) -> None:
     refused = servers.response(status, headers={"Retry-After": "1"})
-    came: deque[float] = deque()
+    rush = Rush(300, 0.2)
 
     def limited(_: servers.Request) -> bytes:
-        came.append(now := time.monotonic())
-        while came[0] < now - 0.2:
-            came.popleft()
-        return refused if len(came) > 0.2 * 300 else OK
+        return refused if rush(time.monotonic()) else OK
 
     web = servers.Web(limited)
     async with servers.serving(web) as port:
@@ -60,15 +70,12 @@ async def test_a_limiter_is_no_knee_and_gets_the_pause_it_asks_for(status: int) 
 
 
 async def test_a_service_that_fails_for_a_while_once_overrun_has_a_knee() -> None:
-    came: deque[float] = deque()
-    failing = 0.0
+    rush, failing = Rush(500), 0.0
 
     def overwhelmed(_: servers.Request) -> bytes:
         nonlocal failing
-        came.append(now := time.monotonic())
-        while came[0] < now - 0.25:
-            came.popleft()
-        if now > failing and len(came) > 0.25 * 500:
+        now = time.monotonic()
+        if rush(now) and now > failing:
             failing = now + 1.2
         return servers.response(503) if now < failing else OK
 
@@ -87,15 +94,11 @@ async def test_a_service_that_fails_for_a_while_once_overrun_has_a_knee() -> Non
 
 
 async def test_a_service_that_stays_down_once_overrun_has_collapsed() -> None:
-    came: deque[float] = deque()
-    down = False
+    rush, down = Rush(500), False
 
     def broken(_: servers.Request) -> bytes:
         nonlocal down
-        came.append(now := time.monotonic())
-        while came[0] < now - 0.25:
-            came.popleft()
-        down = down or len(came) > 0.25 * 500
+        down = rush(time.monotonic()) or down
         return servers.response(503) if down else OK
 
     async with servers.serving(servers.Web(broken)) as port:
@@ -125,15 +128,12 @@ async def test_a_service_that_was_cold_is_asked_again() -> None:
 
 
 async def test_a_service_that_refuses_while_it_should_recover_is_asked_no_more() -> None:
-    came: deque[float] = deque()
-    banned = 0.0
+    rush, banned = Rush(500), 0.0
 
     def banning(_: servers.Request) -> bytes:
         nonlocal banned
-        came.append(now := time.monotonic())
-        while came[0] < now - 0.25:
-            came.popleft()
-        banned = banned or (now if len(came) > 0.25 * 500 else 0.0)
+        now = time.monotonic()
+        banned = banned or (now if rush(now) else 0.0)
         if banned and now > banned + 0.7:
             return servers.response(429)
         return servers.response(503) if banned else OK
