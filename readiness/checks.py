@@ -6,9 +6,10 @@ from typing import Annotated, Any, Literal, Self, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from readiness.curve import Better, Curve, fault
-from readiness.inventory import Kind, Service
+from readiness.inventory import Kind, Service, Subject
 from readiness.quantity import Unit, quantity
 
+SubjectKind = Kind | Literal["journey"]
 Severity = Literal["critical", "high", "medium", "low"]
 
 
@@ -42,7 +43,7 @@ class Check(_Frozen):
     title: str
     probe: str
     metric: str
-    kinds: tuple[Kind, ...] = ()
+    kinds: tuple[SubjectKind, ...] = ()
     area: str
     severity: Severity
     blocker: bool = False
@@ -85,13 +86,13 @@ class Check(_Frozen):
                 raise ValueError(wrong)
         return self
 
-    def concerns(self, service: Service) -> bool:
+    def concerns(self, service: Subject) -> bool:
         """Whether this check is made of `service` at all, by its kind and expected probes."""
         return self.probe in service.expected_probes and (
             not self.kinds or service.kind in self.kinds
         )
 
-    def undeclared(self, service: Service) -> str | None:
+    def undeclared(self, service: Subject) -> str | None:
         """Return why the inventory leaves nothing to check here, or None where it does."""
         if not self.declared or any(_declares(service, path) for path in self.declared):
             return None
@@ -99,7 +100,7 @@ class Check(_Frozen):
             f"{service.name} declares no {' or '.join(p.rpartition('.')[2] for p in self.declared)}"
         )
 
-    def for_service(self, service: Service) -> "Check":
+    def for_service(self, service: Subject) -> "Check":
         """Return this check with the service's own target and limit put in.
 
         ValueError if they make no curve, or if this check has neither.
@@ -124,7 +125,7 @@ class Area(_Frozen):
     title: str
     weight: Annotated[float, Field(gt=0)]
     min_checks: Annotated[int, Field(ge=1)] = 1
-    kinds: tuple[Kind, ...] = ()
+    kinds: tuple[SubjectKind, ...] = ()
 
 
 class Criteria(_Frozen):
@@ -134,7 +135,7 @@ class Criteria(_Frozen):
     areas: Mapping[str, Area]
     added: frozenset[str] = frozenset()
 
-    def limits(self, service: Service, probe: str) -> dict[str, tuple[float, float]]:
+    def limits(self, service: Subject, probe: str) -> dict[str, tuple[float, float]]:
         """Return metric -> (target, limit) of what `probe` on `service` will be judged by."""
         mine = [c.for_service(service) for c in self.checks.values() if c.probe == probe]
         return {
@@ -144,9 +145,9 @@ class Criteria(_Frozen):
         }
 
 
-def _declares(service: Service, path: str) -> bool:
+def _declares(service: Subject, path: str) -> bool:
     if path == "https":
-        return service.address.startswith("https:")
+        return isinstance(service, Service) and service.address.startswith("https:")
     part, *rest = path.split(".")
     found: Any = getattr(service, part)
     for key in rest:

@@ -16,15 +16,18 @@ from pydantic import ValidationError
 from readiness import probes
 from readiness.document import ConfigurationError, Document, bind
 from readiness.document.complaint import suggest
-from readiness.failure import Failure, classify
-from readiness.inventory import Inventory, Service, Tier
+from readiness.failure import Failure, ProbeError, classify
+from readiness.inventory import Inventory, Journey, Service, Subject, Tier
 from readiness.inventory.url import split
+from readiness.ledger import Ledger
 from readiness.load.caps import Budget, most_connections
 from readiness.load.closed import Level
 from readiness.load.result import Result
+from readiness.loop import GRACE_SECONDS
 from readiness.mask import Masker
 from readiness.measurement import Measurement
 from readiness.probes import Context, Probe, ProbeSettings
+from readiness.probes import journey as walked
 from readiness.probes._wire import STAMPED
 from readiness.resolve import Resolver
 
@@ -37,21 +40,23 @@ PATIENCE_SECONDS = 0.5
 MOST_AT_ONCE = 512
 """Of these in all, hanging ones included."""
 RETRY_PAUSE_SECONDS = 0.5
+TIDY_SECONDS = 12.0
+"""What taking away again may take after a signal, with a little for the way."""
 _SOCKETS_EACH = 2
 """A host of several addresses may be dialed at two of them at once."""
 _WORDS = 4096
 
 Mask = Callable[[str], str]
 
-Limits = Callable[[Service, str], Mapping[str, tuple[float, float]]]
-"""(service, probe name) -> metric -> (target, limit)"""
+Limits = Callable[[Subject, str], Mapping[str, tuple[float, float]]]
+"""(service or journey, probe name) -> metric -> (target, limit)"""
 
 
 @dataclass(frozen=True)
 class Step:
-    """One probe to point at one service, or the reason why it must not be."""
+    """One probe to point at one service or journey, or the reason why it must not be."""
 
-    service: Service
+    service: Subject
     name: str
     probe: Probe
     settings: ProbeSettings
@@ -80,23 +85,23 @@ def plan(
     limits: Limits = lambda _service, _probe: {},
 ) -> Plan:
     """Bind the settings of every expected probe; ConfigurationError names the line at fault."""
-    unknown = sorted(set(only) - {s.name for s in inventory.services})
+    unknown = sorted(set(only) - {s.name for s in inventory.subjects})
     if unknown:
         raise ConfigurationError(
             f"--only names the unknown service '{unknown[0]}'.",
-            fix=suggest(unknown[0], [s.name for s in inventory.services]),
+            fix=suggest(unknown[0], [s.name for s in inventory.subjects]),
         )
     known = {name: functools.cache(functools.partial(_usual, name)) for name in probes.names()}
     steps = tuple(
-        _step(service, name, known, document, allowed, only)
-        for service in inventory.services
-        for name in service.expected_probes
+        _step(subject, name, known, document, allowed, only)
+        for subject in inventory.subjects
+        for name in subject.expected_probes
     )
     return Plan(inventory, steps, allowed, limits)
 
 
 def _step(
-    service: Service,
+    service: Subject,
     name: str,
     known: Mapping[str, Callable[[], tuple[Probe, ProbeSettings | None]]],
     document: Document,
@@ -122,6 +127,8 @@ def _step(
     off = written is False
     if settings is None or (written and not off):
         settings = bind(probe.Settings, {} if off or written is None else written, document, place)
+    if isinstance(service, Journey):
+        settings = settings.model_copy(update={"seconds": service.deadline})
     return Step(service, name, probe, settings, _withheld(service, probe, off, allowed, only))
 
 
@@ -135,15 +142,16 @@ def _usual(name: str) -> tuple[Probe, ProbeSettings | None]:
 
 
 def _withheld(
-    service: Service, probe: Probe, off: bool, allowed: frozenset[Tier], only: Collection[str]
+    service: Subject, probe: Probe, off: bool, allowed: frozenset[Tier], only: Collection[str]
 ) -> Failure | None:
     if only and service.name not in only:
         return Failure(kind="not_allowed", detail="left out by --only")
     if off:
         return Failure(kind="not_allowed", detail="switched off in the inventory")
-    if probe.TIER not in allowed:
+    tier = service.tier if isinstance(service, Journey) else probe.TIER
+    if tier not in allowed:
         return Failure(
-            kind="not_allowed", detail=f"needs the {probe.TIER} tier, which this run is not allowed"
+            kind="not_allowed", detail=f"needs the {tier} tier, which this run is not allowed"
         )
     return None
 
@@ -164,7 +172,7 @@ class Slots:
         self.settled = asyncio.Event()
         self.given_back(0)
 
-    def one(self, service: Service) -> "_Slot":
+    def one(self, service: Subject) -> "_Slot":
         """Return a context within which one may be under way at `service`."""
         return _Slot(self, service)
 
@@ -194,7 +202,7 @@ class Slots:
 class _Slot:
     """One permit, held within its context."""
 
-    def __init__(self, slots: Slots, service: Service) -> None:
+    def __init__(self, slots: Slots, service: Subject) -> None:
         self._slots, self._permits = slots, (slots.origins[_origin(service)], slots.all, slots.most)
         self.until = 0.0
         self.given_back = False
@@ -228,8 +236,16 @@ class _Slot:
 class Collector:
     """One run of a plan: what it has measured so far, and how long it still may."""
 
-    def __init__(self, plan: Plan, run_id: str, seconds: float, progress: Progress) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        run_id: str,
+        seconds: float,
+        progress: Progress,
+        ledger: Ledger | None = None,
+    ) -> None:
         self._plan, self._run_id, self._seconds, self._progress = plan, run_id, seconds, progress
+        self._ledger = ledger or Ledger(None, plan.inventory.system.name)
         self._done: list[tuple[Mask, Measurement]] = []
         self._learned: set[str] = set()
         self._secrets = plan.inventory.secrets()
@@ -255,6 +271,21 @@ class Collector:
         finally:
             self._resolve.close()
 
+    async def clean(self) -> None:
+        """Take away what the ledger says is left, with the clean-up steps of its journeys."""
+        loop = asyncio.get_running_loop()
+        self._deadline = ends = loop.time() + self._seconds
+        rounds = {(one.journey, one.round) for one in self._ledger.book.left}
+        try:
+            for step in self._plan.steps:
+                for journey, round_ in sorted(rounds):
+                    if isinstance(step.service, Journey) and step.service.name == journey:
+                        context = self._context(step, ends)
+                        with contextlib.suppress(ProbeError, OSError):  # what is left is told
+                            await walked.clean(step.service, context, ends, round_)
+        finally:
+            self._resolve.close()
+
     async def _together(self, steps: Sequence[Step]) -> None:
         """Measure first what bears company; the rest when only what hangs is left of it."""
         many = [s for s in steps if _bears_company(s)]
@@ -267,6 +298,17 @@ class Collector:
             await wide.settled.wait()
             for step in few:
                 group.create_task(self._measure(step, narrow))
+
+    @property
+    def grace(self) -> float:
+        """Seconds it takes at most to put things in order once cancelled."""
+        return TIDY_SECONDS if self._ledger.book.left else GRACE_SECONDS
+
+    @property
+    def residue(self) -> tuple[str, ...]:
+        """What was created and could not be taken away again, without secrets."""
+        mask = self._current_mask()
+        return tuple(mask(f"{one.what} of {one.journey}") for one in self._ledger.book.left)
 
     def measurements(self, left: str) -> tuple[Measurement, ...]:
         """Return what was measured in the plan's order; `left` says why the rest was not.
@@ -340,10 +382,11 @@ class Collector:
 
     def _context(self, step: Step, deadline: float) -> Context:
         defaults, service = self._plan.inventory.defaults, step.service
+        own = service if isinstance(service, Service) else None
         return Context(
             deadline=deadline,
-            timeout=service.timeout or defaults.timeout,
-            samples=service.samples or defaults.samples,
+            timeout=(own and own.timeout) or defaults.timeout,
+            samples=(own and own.samples) or defaults.samples,
             limits=self._plan.limits(service, step.name),
             allowed=self._plan.allowed,
             run_id=self._run_id,
@@ -352,6 +395,8 @@ class Collector:
             budget=self._budget,
             trials=self._trials,
             conceal=self._learned.add,
+            inventory=self._plan.inventory,
+            ledger=self._ledger,
         )
 
 
@@ -378,8 +423,10 @@ def _failed(step: Step, attempt: int, failure: Failure) -> Measurement:
     return _measurement(step, attempt, datetime.now(UTC), time.perf_counter(), {}, failure)
 
 
-def _origin(service: Service) -> str:
+def _origin(service: Subject) -> str:
     """Return scheme, host and port; it is compared, never shown."""
+    if isinstance(service, Journey):
+        return service.name
     parts = split(service.url.get_secret_value())
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 

@@ -81,11 +81,13 @@ class Evidence(_Frozen):
     packs: Mapping[str, str] = Field(default_factory=dict)
     policy: Policy = Policy()
     previous: Previous | None = None
+    residue: tuple[str, ...] = ()
+    """What journeys created and could not take away again."""
 
     @model_validator(mode="after")
     def _unambiguous(self) -> Self:
         """Refuse what could be judged in two ways, by the order of its parts."""
-        twice = _first_twice(service.name for service in self.inventory.services)
+        twice = _first_twice(service.name for service in self.inventory.subjects)
         if twice:
             raise ValueError(f"service '{twice}' is in the inventory twice")
         attempts = sorted(self.measurements, key=lambda m: (m.service, m.probe, m.attempt))

@@ -10,7 +10,7 @@ from readiness.checks import Check, Criteria
 from readiness.estimate import Estimate
 from readiness.failure import Failure
 from readiness.finding import Finding, Outcome
-from readiness.inventory import Inventory, Service, Waiver
+from readiness.inventory import Inventory, Subject, Waiver
 from readiness.measurement import NOT_FINITE, Measurement, Value, number
 from readiness.quantity import amount
 
@@ -41,7 +41,7 @@ def judge_all(
         attempts.setdefault((m.probe, m.service), []).append(m)
     return tuple(
         judge(check, service, attempts.get((check.probe, service.name), ()), inventory.waivers, on)
-        for service in inventory.services
+        for service in inventory.subjects
         for check in criteria.checks.values()
         if check.concerns(service)
     )
@@ -49,7 +49,7 @@ def judge_all(
 
 def judge(
     check: Check,
-    service: Service,
+    service: Subject,
     attempts: Sequence[Measurement],
     waivers: Sequence[Waiver],
     on: date,
@@ -92,7 +92,7 @@ def judge(
 _BLOCKING = ("critical", "high")
 
 
-def _judge(check: Check, service: Service, attempts: Sequence[Measurement]) -> _Judged:
+def _judge(check: Check, service: Subject, attempts: Sequence[Measurement]) -> _Judged:
     undeclared = check.undeclared(service)
     if undeclared:
         return _Judged("not_applicable", 0.0, 1.0, undeclared)
@@ -104,7 +104,8 @@ def _judge(check: Check, service: Service, attempts: Sequence[Measurement]) -> _
     if check.when:
         fact = last.values.get(check.when.metric)
         if not isinstance(fact, bool):
-            return _unknown(f"{check.when.metric} was not measured")
+            told = last.values.get(f"{check.when.metric}_because")
+            return _unknown(str(told or f"{check.when.metric} was not measured"))
         if fact is not check.when.equals:
             return _Judged("not_applicable", 0.0, 1.0, check.when.otherwise)
     explained = last.values.get(f"{check.metric}_because")
@@ -248,7 +249,7 @@ def _verdict_words(check: Check, outcome: Outcome, at_best: Outcome, undecided: 
 
 
 def _waiver(
-    check: Check, service: Service, waivers: Sequence[Waiver], on: date
+    check: Check, service: Subject, waivers: Sequence[Waiver], on: date
 ) -> tuple[Waiver | None, Waiver | None]:
     """Return the waiver in force and, failing one, the last that has expired."""
     mine = [w for w in waivers if w.check == check.id and w.service in (None, service.name)]

@@ -57,22 +57,33 @@ class Signals:
             self._wake()
 
 
-def run(main: Coroutine[Any, Any, None], seconds: float, signals: Signals) -> End:
+def run(
+    main: Coroutine[Any, Any, None],
+    seconds: float,
+    signals: Signals,
+    grace: Callable[[], float] = lambda: GRACE_SECONDS,
+) -> End:
     """Run `main` for at most `seconds` and return how it ended; the first signal cancels it.
 
-    Unlike asyncio.run this never waits for a task that does not let itself be cancelled.
+    `grace` is asked then how many seconds it gets to put things in order. Unlike asyncio.run
+    this never waits for a task that does not let itself be cancelled.
     """
     loop = asyncio.new_event_loop()
     loop.set_exception_handler(lambda _loop, _context: None)
     try:
-        return loop.run_until_complete(_bounded(main, seconds, signals))
+        return loop.run_until_complete(_bounded(main, seconds, signals, grace))
     finally:
         signals.wake(lambda: None)
         loop.run_until_complete(_close(loop))
         loop.close()
 
 
-async def _bounded(main: Coroutine[Any, Any, None], seconds: float, signals: Signals) -> End:
+async def _bounded(
+    main: Coroutine[Any, Any, None],
+    seconds: float,
+    signals: Signals,
+    grace: Callable[[], float],
+) -> End:
     loop = asyncio.get_running_loop()
     interrupted = asyncio.Event()
 
@@ -88,7 +99,7 @@ async def _bounded(main: Coroutine[Any, Any, None], seconds: float, signals: Sig
         task.result()
         return "done"
     task.cancel()
-    await asyncio.wait([task], timeout=GRACE_SECONDS)
+    await asyncio.wait([task], timeout=grace())
     return signals.first or "deadline"
 
 

@@ -8,9 +8,9 @@ from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
-from readiness.checks import Area, Severity
+from readiness.checks import Area, Severity, SubjectKind
 from readiness.finding import Finding
-from readiness.inventory import Criticality, Inventory, Kind
+from readiness.inventory import Criticality, Inventory
 
 SEVERITY_WEIGHTS: Mapping[Severity, Fraction] = {
     "critical": Fraction(10),
@@ -112,7 +112,7 @@ class Ledger:
     """Findings added up exactly, so that a change costs what changed and not the whole model."""
 
     areas: Mapping[str, Area]
-    kinds: frozenset[Kind]
+    kinds: frozenset[SubjectKind]
     weights: Mapping[str, Fraction]
     cells: _Cells
     sums: Mapping[str, _Sums]
@@ -122,7 +122,7 @@ class Ledger:
         cls, findings: Iterable[Finding], inventory: Inventory, areas: Mapping[str, Area]
     ) -> "Ledger":
         """Add up `findings` on the services of `inventory`; their order does not matter."""
-        weights = {s.name: CRITICALITY_WEIGHTS[s.criticality] for s in inventory.services}
+        weights = {s.name: CRITICALITY_WEIGHTS[s.criticality] for s in inventory.subjects}
         cells: dict[tuple[str, str], tuple[Finding, ...]] = {}
         for f in findings:
             if f.outcome != "not_applicable":
@@ -130,7 +130,7 @@ class Ledger:
         sums = dict.fromkeys(areas, _Sums())
         for (area, service), cell in cells.items():
             sums[area] = sums[area].plus(weights[service], cell)
-        kinds = frozenset(s.kind for s in inventory.services)
+        kinds = frozenset[SubjectKind](s.kind for s in inventory.subjects)
         return cls(areas, kinds, weights, cells, sums)
 
     def passing(self, findings: Iterable[Finding]) -> "Ledger":

@@ -22,6 +22,14 @@ SHORTEST = 4
 HEADER_NAME = r"Authorization|Cookie|X-[A-Za-z-]{1,40}"
 """Names of headers that are shown, since they look like nothing else."""
 
+_LONGEST = 4096
+_REFERENCE = re.compile(r"\{\{[^{}]*\}\}")
+_SECRET_NAME = re.compile(
+    r"pass|secret|token|key|code|pin|otp|auth|cookie|credential|session", re.IGNORECASE
+)
+_PLAIN_WORDS = re.compile(r"[A-Za-z_.,/ -]{0,32}|[0-9]{1,6}|[\w*]+/[\w.+*-]+")
+"""Words, small numbers and media types."""
+
 _REQUEST = re.compile(r"(?P<path>(?:[A-Z]+ )?/[^\s?]*)\?(?P<query>\S*)")
 """A request or a path that has a query."""
 
@@ -66,6 +74,24 @@ def of_settings(settings: Any, *, secret: bool = False) -> Iterator[str]:
         yield from _inside(str(settings))
     elif isinstance(settings, str):
         yield from _queried(settings)
+
+
+def of_body(data: Any, *, secret: bool = False) -> Iterator[str]:
+    """Yield what must not be shown of the headers and body that a step of a journey sends.
+
+    That is every text but plain words (`draft`, `Sales`), which are found in any report, unless
+    their key names a secret; and of a text with `{{references}}` what stands between them.
+    """
+    if isinstance(data, Mapping):
+        for key, value in data.items():
+            yield from of_body(value, secret=secret or bool(_SECRET_NAME.search(str(key))))
+    elif isinstance(data, list | tuple):
+        for value in data:
+            yield from of_body(value, secret=secret)
+    elif isinstance(data, str | int | float) and not isinstance(data, bool):
+        for text in _REFERENCE.split(str(data)):
+            if len(text) <= _LONGEST and (secret or not _PLAIN_WORDS.fullmatch(text)):
+                yield from (text, *_inside(text))
 
 
 def _login(token: str) -> Iterator[str]:

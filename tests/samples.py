@@ -13,6 +13,7 @@ from readiness.gate import Policy
 from readiness.histogram import Histogram
 from readiness.inventory import Inventory, Waiver
 from readiness.measurement import Measurement, Value, Values
+from tests import sample_security
 
 STARTED = datetime(2026, 11, 23, 10, 37, tzinfo=UTC)
 SECONDS = 24.6
@@ -128,6 +129,10 @@ def _system(*, fixed: bool, samples: int = SAMPLES) -> list[Measurement]:
             _measured(service.name, probe, _values(service.name, probe, fixed, samples))
             for probe in service.expected_probes
         ]
+    found += [
+        _measured(one.name, "journey", sample_security.journey(one, fixed))
+        for one in inventory().journeys
+    ]
     return found
 
 
@@ -155,9 +160,13 @@ def _values(service: str, probe: str, fixed: bool, samples: int) -> Values:
         return _concurrency(service, fixed)
     if probe == "http_access":
         return _access(service, fixed)
+    if probe == "http_headers":
+        return sample_security.headers(service == "frontend", fixed)
     delay = DELAYS[service]
     plain: Mapping[str, Values] = {
         "http_health": _health(service),
+        "http_cors": sample_security.cors(),
+        "http_exposure": sample_security.exposure(),
         "http_latency": _latency(delay, samples),
         "web_page": _page(delay),
         "postgres_health": _postgres(delay, samples),
@@ -362,6 +371,7 @@ def keeping(evidence: Evidence, *services: str) -> Evidence:
     inventory = evidence.inventory.model_copy(
         update={
             "services": tuple(s for s in evidence.inventory.services if s.name in services),
+            "journeys": (),
             "capabilities": {},
         }
     )
@@ -379,5 +389,6 @@ def many(n: int, detail: str = "connection refused") -> Evidence:
         for service in services
         for probe in service.expected_probes
     )
-    system = inventory().model_copy(update={"services": services, "capabilities": {}})
+    update = {"services": services, "journeys": (), "capabilities": {}}
+    system = inventory().model_copy(update=update)
     return broken(inventory=system, measurements=measurements)

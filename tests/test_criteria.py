@@ -21,6 +21,16 @@ ACCESS = service(
 RATE = service(probes={"http_concurrency": {"rate": 100}})
 WEB = service(kind="web", probes={"web_page": {"text": "Welcome"}})
 MCP = service(kind="mcp", probes={"mcp_handshake": {"tools": ["search"]}})
+OPEN = service(
+    url="https://localhost:8443",
+    probes={
+        "http_headers": {},
+        "http_cors": {"origins": ["https://app.example.com"]},
+        "http_exposure": {},
+    },
+)
+TLS = service(kind="web", url="https://localhost:8443", probes={"tls": {}})
+OIDC = service(probes={"oidc_discovery": {}})
 POSTGRES, REDIS, TCP = service(kind="postgres"), service(kind="redis"), service(kind="tcp")
 
 Case = tuple[Service, dict[str, Any], dict[str, Any]]
@@ -107,6 +117,145 @@ CASES: dict[str, Case] = {
     ),
     "mcp-tools-p95": (MCP, {"p95_ms": estimate(90, 80, 300)}, {"p95_ms": estimate(2e3, 1001, 3e3)}),
     "mcp-era": (MCP, {"era": "discover"}, {"era": "initialize"}),
+    "tls-modern": (TLS, {"modern_version_offered": True}, {"modern_version_offered": False}),
+    "tls-old-versions": (TLS, {"old_versions_refused": True}, {"old_versions_refused": False}),
+    "tls-13": (TLS, {"tls13_offered": True}, {"tls13_offered": False}),
+    "tls-forward-secrecy": (TLS, {"forward_secret": True}, {"forward_secret": False}),
+    "tls-aead": (TLS, {"aead": True}, {"aead": False}),
+    "tls-hostname": (TLS, {"hostname_matches": True}, {"hostname_matches": False}),
+    "tls-chain-complete": (TLS, {"chain_complete": True}, {"chain_complete": False}),
+    "tls-trusted": (TLS, {"chain_trusted": True}, {"chain_trusted": False}),
+    "tls-leaf-expiry": (TLS, {"leaf_days": 21}, {"leaf_days": 6}),
+    "tls-chain-expiry": (
+        TLS,
+        {"issuers_seen": True, "chain_days": 21},
+        {"issuers_seen": True, "chain_days": 6},
+    ),
+    "tls-key": (TLS, {"strong_key": True}, {"strong_key": False}),
+    "tls-signature": (TLS, {"strong_signature": True}, {"strong_signature": False}),
+    "tls-ocsp": (
+        TLS,
+        {"ocsp_seen": True, "ocsp_good": True},
+        {"ocsp_seen": True, "ocsp_good": False},
+    ),
+    "tls-must-staple": (
+        TLS,
+        {"must_staple": True, "ocsp_stapled": True},
+        {"must_staple": True, "ocsp_stapled": False},
+    ),
+    "oidc-discovery": (OIDC, {"discovered": True}, {"discovered": False}),
+    "oidc-issuer": (OIDC, {"issuer_matches": True}, {"issuer_matches": False}),
+    "oidc-metadata": (OIDC, {"metadata_complete": True}, {"metadata_complete": False}),
+    "oidc-https": (
+        OIDC,
+        {"tls_expected": True, "endpoints_tls": True},
+        {"tls_expected": True, "endpoints_tls": False},
+    ),
+    "oidc-pkce": (
+        OIDC,
+        {"code_flow": True, "pkce_s256": True},
+        {"code_flow": True, "pkce_s256": False},
+    ),
+    "oidc-unsigned": (OIDC, {"unsigned_refused": True}, {"unsigned_refused": False}),
+    "oidc-implicit": (OIDC, {"implicit_absent": True}, {"implicit_absent": False}),
+    "oidc-keys": (
+        OIDC,
+        {"keys_published": True, "keys_answered": True},
+        {"keys_published": True, "keys_answered": False},
+    ),
+    "oidc-signing-key": (
+        OIDC,
+        {"keys_published": True, "signing_key": True},
+        {"keys_published": True, "signing_key": False},
+    ),
+    "oidc-private-keys": (
+        OIDC,
+        {"keys_published": True, "private_keys_absent": True},
+        {"keys_published": True, "private_keys_absent": False},
+    ),
+    "oidc-key-size": (
+        OIDC,
+        {"keys_published": True, "keys_strong": True},
+        {"keys_published": True, "keys_strong": False},
+    ),
+    "oidc-key-ids": (
+        OIDC,
+        {"keys_published": True, "key_ids_unique": True},
+        {"keys_published": True, "key_ids_unique": False},
+    ),
+    "header-content-type-options": (OPEN, {"nosniff": True}, {"nosniff": False}),
+    "header-content-type": (
+        OPEN,
+        {"has_body": True, "content_type_right": True},
+        {"has_body": True, "content_type_right": False},
+    ),
+    "header-csp": (
+        OPEN,
+        {"page": True, "scripts_restricted": True},
+        {"page": True, "scripts_restricted": False},
+    ),
+    "header-framing": (
+        OPEN,
+        {"page": True, "frames_restricted": True},
+        {"page": True, "frames_restricted": False},
+    ),
+    "header-api-framing": (
+        OPEN,
+        {"page": False, "frames_restricted": True},
+        {"page": False, "frames_restricted": False},
+    ),
+    "header-referrer-policy": (
+        OPEN,
+        {"page": True, "referrer_kept": True},
+        {"page": True, "referrer_kept": False},
+    ),
+    "header-sri": (
+        OPEN,
+        {"foreign_scripts": True, "foreign_scripts_pinned": True},
+        {"foreign_scripts": True, "foreign_scripts_pinned": False},
+    ),
+    "header-hsts": (
+        OPEN,
+        {"hsts_heeded": True, "hsts": True},
+        {"hsts_heeded": True, "hsts": False},
+    ),
+    "cookie-secure": (
+        OPEN,
+        {"sets_cookies": True, "cookies_secure": True},
+        {"sets_cookies": True, "cookies_secure": False},
+    ),
+    "cookie-http-only": (
+        OPEN,
+        {"sets_session_cookies": True, "session_cookies_http_only": True},
+        {"sets_session_cookies": True, "session_cookies_http_only": False},
+    ),
+    "cookie-same-site": (
+        OPEN,
+        {"sets_session_cookies": True, "session_cookies_same_site": True},
+        {"sets_session_cookies": True, "session_cookies_same_site": False},
+    ),
+    "cookie-kept": (
+        OPEN,
+        {"sets_cookies": True, "cookies_kept": True},
+        {"sets_cookies": True, "cookies_kept": False},
+    ),
+    "version-banner": (OPEN, {"version_hidden": True}, {"version_hidden": False}),
+    "cors-credentials": (OPEN, {"strangers_refused": True}, {"strangers_refused": False}),
+    "cors-vary": (
+        OPEN,
+        {"reflects_origin": True, "vary_origin": True},
+        {"reflects_origin": True, "vary_origin": False},
+    ),
+    "cors-allowed-origins": (
+        OPEN,
+        {"allowed_origins_accepted": True},
+        {"allowed_origins_accepted": False},
+    ),
+    "secrets-exposed": (OPEN, {"secrets_hidden": True}, {"secrets_hidden": False}),
+    "operations-exposed": (OPEN, {"operations_hidden": True}, {"operations_hidden": False}),
+    "docs-exposed": (OPEN, {"docs_hidden": True}, {"docs_hidden": False}),
+    "error-pages-quiet": (OPEN, {"error_pages_quiet": True}, {"error_pages_quiet": False}),
+    "trace-refused": (OPEN, {"trace_refused": True}, {"trace_refused": False}),
 }
 
 

@@ -4,44 +4,26 @@ import asyncio
 import re
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 import asyncpg
 import httpx2
 import pytest
 from mcp import Client
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from readiness import bundled, demo
+from readiness.demo import refusals
 from readiness.demo.catalogue import SERVICES
-from readiness.demo.tokens import sign, verify
+from readiness.demo.tokens import sign
 from readiness.inventory import load
 from tests.raw_client import closed_loop, listens, median_ms
+from tests.sample_system import System, bearer
 
 DELAYED = [name for name, service in SERVICES.items() if service.delay_ms]
 DOWN_WHEN_BROKEN = ["notification-service", "user-service"]
-
-
-@dataclass(frozen=True)
-class System:
-    """A running sample system and the variables that point at it."""
-
-    environ: Mapping[str, str]
-
-    def url(self, name: str, path: str = "") -> str:
-        return self.environ[SERVICES[name].variable] + path
-
-    def get(
-        self, name: str, path: str, headers: Mapping[str, str] | None = None
-    ) -> httpx2.Response:
-        return httpx2.get(self.url(name, path), headers=headers, timeout=10)
-
-    def login(self, **fields: str) -> httpx2.Response:
-        return httpx2.post(self.url("auth", "/auth/login"), json=fields, timeout=10)
-
-    @property
-    def user(self) -> dict[str, str]:
-        keys = {"email": "DEMO_USER_EMAIL", "password": "DEMO_USER_PASSWORD"}
-        return {field: self.environ[variable] for field, variable in keys.items()}
 
 
 @pytest.fixture(scope="module")
@@ -122,10 +104,8 @@ def test_the_broken_login_demands_an_undocumented_field(broken: System) -> None:
 
 
 def test_the_fixed_login_gives_a_token_that_opens_protected_paths(fixed: System) -> None:
-    answer = fixed.login(**fixed.user)
-    assert answer.status_code == 200
-    headers = {"Authorization": f"Bearer {answer.json()['access_token']}"}
-    assert fixed.get("auth", "/auth/me", headers).json() == {"email": fixed.user["email"]}
+    headers = bearer(fixed.login(**fixed.user))
+    assert fixed.get("auth", "/auth/me", headers).json()["email"] == fixed.user["email"]
     assert fixed.get("api-gateway", "/api/v1/workspaces", headers).status_code == 200
     assert fixed.get("file-service", "/api/v1/files", headers).status_code == 200
 
@@ -141,10 +121,8 @@ def test_the_fixed_login_refuses_what_is_wrong(
 
 
 def test_a_registered_user_can_log_in_once_login_is_fixed(fixed: System) -> None:
-    user = {"email": f"{time.time_ns()}@pyairtable.example", "password": "correct horse"}
-    register = fixed.url("auth", "/auth/register")
-    assert httpx2.post(register, json=user).status_code == 201
-    assert httpx2.post(register, json=user).status_code == 409
+    user = fixed.new_user()
+    assert fixed.post("auth", "/auth/register", user).status_code == 409
     assert fixed.login(**user).status_code == 200
 
 
@@ -154,8 +132,7 @@ def test_garbage_is_no_login(fixed: System) -> None:
 
 
 def test_registration_works_though_login_does_not(broken: System) -> None:
-    user = {"email": f"{time.time_ns()}@pyairtable.example", "password": "correct horse"}
-    assert httpx2.post(broken.url("auth", "/auth/register"), json=user).status_code == 201
+    broken.new_user()
 
 
 @pytest.mark.parametrize(
@@ -165,6 +142,8 @@ def test_registration_works_though_login_does_not(broken: System) -> None:
         ("auth", "/auth/me"),
         ("airtable-gateway", "/api/v1/bases"),
         ("file-service", "/api/v1/files"),
+        ("saga-service", "/api/v1/sagas/00000000-0000-0000-0000-000000000000"),
+        ("workflow-service", "/api/v1/workflows/00000000-0000-0000-0000-000000000000"),
     ],
 )
 def test_protected_paths_refuse_anonymous_and_forged_callers(
@@ -198,9 +177,56 @@ def test_the_airtable_key_is_refused_until_fixed(broken: System, fixed: System) 
     assert accepted.status_code == 200
 
 
-def test_a_token_ends() -> None:
-    assert verify(sign({"sub": "a", "exp": time.time() - 1}, "s"), "s") is None
-    assert verify("", "s") is None
+# What every answer carries
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_every_answer_is_hardened_and_names_no_software(fixed: System, name: str) -> None:
+    for path in ("/", "/live", "/health", "/no-such-page"):
+        headers = httpx2.get(fixed.url(name).removesuffix("/mcp") + path).headers
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["referrer-policy"] == "no-referrer"
+        assert headers["cache-control"] == "no-store"
+        assert "default-src 'none'" in headers["content-security-policy"]
+        assert "frame-ancestors 'none'" in headers["content-security-policy"]
+        assert "server" not in headers
+
+
+def test_only_the_broken_frontend_lacks_a_policy(broken: System) -> None:
+    up = [name for name in SERVICES if name not in DOWN_WHEN_BROKEN]
+    answers = {name: httpx2.get(broken.url(name).removesuffix("/mcp")) for name in up}
+    assert [
+        name for name, got in answers.items() if "content-security-policy" not in got.headers
+    ] == ["frontend"]
+    assert all(got.headers["x-content-type-options"] == "nosniff" for got in answers.values())
+
+
+@pytest.mark.parametrize("path", ["/docs", "/metrics", "/debug", "/.env", "/openapi.json", "/%00"])
+def test_there_is_nothing_but_what_is_offered(fixed: System, path: str) -> None:
+    for name in ("auth", "api-gateway", "file-service", "frontend"):
+        answer = fixed.get(name, path)
+        assert (answer.status_code, answer.json()) == (404, {"error": "Not Found"})
+
+
+def test_what_breaks_inside_stays_inside() -> None:
+    async def breaking(_: Request) -> Response:
+        raise ZeroDivisionError("a detail that helps an attacker")
+
+    async def ask() -> httpx2.Response:
+        app = Starlette(routes=[Route("/", breaking)])
+        refusals.answer_in_json(app)
+        transport = httpx2.ASGITransport(app, raise_app_exceptions=False)
+        async with httpx2.AsyncClient(transport=transport, base_url="http://app") as client:
+            return await client.get("/")
+
+    answer = asyncio.run(ask())
+    assert (answer.status_code, answer.json()) == (500, {"error": "internal error"})
+
+
+def test_a_wrong_method_is_told_the_right_ones(fixed: System) -> None:
+    answer = fixed.ask("PUT", "auth", "/auth/me")
+    assert (answer.status_code, answer.json()) == (405, {"error": "Method Not Allowed"})
+    assert set(answer.headers["allow"].split(", ")) == {"GET", "HEAD", "DELETE"}
 
 
 # Everything else the inventory points at

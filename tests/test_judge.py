@@ -202,6 +202,7 @@ WHEN = check(
         ({"persists": True}, "unknown", "saved was not measured"),
         ({"persists": False, "saved": False}, "not_applicable", "persistence is off"),
         ({"saved": True}, "unknown", "persists was not measured"),
+        ({"saved": True, "persists_because": "status 503"}, "unknown", "status 503"),
         ({"persists": math.nan, "saved": False}, "unknown", "persists was not measured"),
         ({"persists": 0, "saved": False}, "unknown", "persists was not measured"),
         ({"persists": "False", "saved": False}, "unknown", "persists was not measured"),

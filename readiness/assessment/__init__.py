@@ -7,6 +7,7 @@ from typing import Any
 
 from readiness.assessment.blame import RootCause, explained, root_causes
 from readiness.assessment.capabilities import CapabilityRow, capabilities
+from readiness.assessment.journeys import JourneyRow, journeys
 from readiness.assessment.model import Key, Model, evaluate
 from readiness.assessment.objectives import ObjectiveRow, objectives
 from readiness.assessment.plan import (
@@ -34,6 +35,7 @@ class Assessment:
 
     model: Model
     services: tuple[ServiceRow, ...]
+    journeys: tuple[JourneyRow, ...]
     capabilities: tuple[CapabilityRow, ...]
     objectives: tuple[ObjectiveRow, ...]
     root_causes: tuple[RootCause, ...]
@@ -68,13 +70,15 @@ def assess(evidence: Evidence, criteria: Criteria) -> Assessment:
     """Judge `evidence` by `criteria`: pure, so that equal evidence is judged equally."""
     model = evaluate(evidence, criteria)
     services = rows(evidence.inventory, evidence.measurements, model.findings)
+    walked = journeys(evidence.inventory, evidence.measurements, model.findings)
     causes = root_causes(evidence.inventory, model.findings)
     work = works(model, explained(causes))
     return Assessment(
         model=model,
         services=services,
-        capabilities=capabilities(model),
-        objectives=objectives(model, services),
+        journeys=walked,
+        capabilities=capabilities(model, walked),
+        objectives=objectives(model, services, walked),
         root_causes=causes,
         not_tested=not_tested(model),
         risks=risks(model.findings, services),
@@ -111,6 +115,8 @@ def _contract(a: Assessment) -> dict[str, Any]:
         },
         "areas": [area.model_dump(mode="json") for area in card.areas],
         "capabilities": [c.model_dump(mode="json") for c in a.capabilities],
+        "journeys": [j.model_dump(mode="json") for j in a.journeys],
+        "residue": list(evidence.residue),
         "services": [s.model_dump(mode="json") for s in a.services],
         "objectives": [o.model_dump(mode="json") for o in a.objectives],
         "findings": [_finding(f, a) for f in a.model.findings],

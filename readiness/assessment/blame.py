@@ -7,6 +7,9 @@ from pydantic import BaseModel, ConfigDict
 from readiness.finding import Finding
 from readiness.inventory import Inventory
 
+JOURNEY = "journey"
+"""The probe that walks what users do."""
+
 
 class RootCause(BaseModel):
     """A service that is out for no reason upstream, and the dependents that its outage explains."""
@@ -21,13 +24,16 @@ class RootCause(BaseModel):
 def root_causes(inventory: Inventory, findings: Sequence[Finding]) -> tuple[RootCause, ...]:
     """Name each outage once. This orders the report and never changes a score."""
     outages = _outages(findings)
-    upstream = {s.name: _upstream(s.name, inventory) for s in inventory.services}
+    stuck = {f.service for f in findings if f.probe == JOURNEY and f.outcome == "fail"}
+    upstream = {s.name: _upstream(s.name, inventory) for s in inventory.subjects}
     return tuple(
         RootCause(
             service=name,
             because=outages[name],
             explains=tuple(
-                s.name for s in inventory.services if s.name in outages and name in upstream[s.name]
+                s.name
+                for s in inventory.subjects
+                if s.name in outages.keys() | stuck and name in upstream[s.name]
             ),
         )
         for name in outages
@@ -41,7 +47,7 @@ def down(inventory: Inventory, findings: Sequence[Finding]) -> frozenset[str]:
     return frozenset(
         f.service
         for f in findings
-        if f.probe == vital[f.service] and f.failure is not None and f.failure.blames_target
+        if f.probe == vital.get(f.service) and f.failure is not None and f.failure.blames_target
     )
 
 
@@ -61,7 +67,7 @@ def _outages(findings: Sequence[Finding]) -> Mapping[str, str]:
 
 def _upstream(name: str, inventory: Inventory) -> frozenset[str]:
     """Everything that `name` depends on, directly or not."""
-    edges = {s.name: s.depends_on for s in inventory.services}
+    edges = {s.name: s.depends_on for s in inventory.subjects}
     seen: set[str] = set()
     waiting = list(edges[name])
     while waiting:

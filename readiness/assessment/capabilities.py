@@ -1,16 +1,18 @@
 """Findings on the services behind each capability -> how ready that capability is."""
 
 from collections.abc import Collection, Sequence
+from fractions import Fraction
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from readiness.assessment.blame import down
+from readiness.assessment.journeys import JourneyRow
 from readiness.assessment.model import Model
 from readiness.finding import Finding
 from readiness.gate import CAP_BLOCKED, blockers
 from readiness.inventory import Capability
-from readiness.score import partial
+from readiness.score import partial, percent
 
 Label = Literal["ready", "ready with fixes", "partial", "not ready"]
 
@@ -27,10 +29,10 @@ class CapabilityRow(BaseModel):
     issues: tuple[str, ...]
 
 
-def capabilities(model: Model) -> tuple[CapabilityRow, ...]:
+def capabilities(model: Model, walked: Sequence[JourneyRow]) -> tuple[CapabilityRow, ...]:
     """Return one row for each capability of the inventory."""
     declared = model.evidence.inventory.capabilities
-    return tuple(_row(name, capability, model) for name, capability in declared.items())
+    return tuple(_row(name, capability, model, walked) for name, capability in declared.items())
 
 
 def label(score: int) -> Label:
@@ -43,10 +45,13 @@ def label(score: int) -> Label:
     return next((name for least, name in steps if score >= least), "not ready")
 
 
-def _row(name: str, capability: Capability, model: Model) -> CapabilityRow:
-    findings = [f for f in model.findings if f.service in capability.services]
+def _row(
+    name: str, capability: Capability, model: Model, walked: Sequence[JourneyRow]
+) -> CapabilityRow:
+    mine = {*capability.services, *capability.journeys}
+    findings = [f for f in model.findings if f.service in mine]
     out = down(model.evidence.inventory, findings)
-    points = partial(findings, model.evidence.inventory, model.criteria.areas)
+    points = _points(capability, findings, model, walked)
     if any(not f.waived for f in blockers(findings)):
         points = min(points, CAP_BLOCKED)
     return CapabilityRow(
@@ -55,6 +60,27 @@ def _row(name: str, capability: Capability, model: Model) -> CapabilityRow:
         score=points,
         label=label(points),
         issues=_issues(findings, out),
+    )
+
+
+def _points(
+    capability: Capability,
+    findings: Sequence[Finding],
+    model: Model,
+    walked: Sequence[JourneyRow],
+) -> int:
+    """Return the score (0..100): of its services, times the share of steps users get through.
+
+    Services in the best of health are worth as much as what users reach with them.
+    """
+    inventory, areas = model.evidence.inventory, model.criteria.areas
+    reached = [row.steps_passed or 0.0 for row in walked if row.name in capability.journeys]
+    share = sum(map(Fraction, reached), Fraction(0)) / len(reached) if reached else Fraction(1)
+    parts = [f for f in findings if f.service in capability.services]
+    return (
+        percent(Fraction(partial(parts, inventory, areas), 100) * share)
+        if parts
+        else percent(share)
     )
 
 

@@ -2,9 +2,11 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
+from readiness.assessment.journeys import JourneyRow
 from readiness.assessment.model import Model
 from readiness.assessment.services import ServiceRow
 from readiness.estimate import Estimate
@@ -26,16 +28,26 @@ class ObjectiveRow(BaseModel):
     because: str
 
 
+class _Sources(NamedTuple):
+    """What objectives are read from."""
+
+    model: Model
+    rows: Sequence[ServiceRow]
+    walked: Sequence[JourneyRow]
+
+
 Reading = tuple[float | None, str]
 """(current value, what it rests on)"""
 
 
-def objectives(model: Model, rows: Sequence[ServiceRow]) -> tuple[ObjectiveRow, ...]:
+def objectives(
+    model: Model, rows: Sequence[ServiceRow], walked: Sequence[JourneyRow]
+) -> tuple[ObjectiveRow, ...]:
     """Return every objective, with the inventory's targets where it sets them."""
     targets = model.evidence.inventory.objectives
     found = []
     for name, (title, unit, default, higher, read) in _OBJECTIVES.items():
-        current, because = read(model.findings, rows)
+        current, because = read(_Sources(model, rows, walked))
         target = targets[name].target if name in targets else default
         met = None if current is None else (current >= target if higher else current <= target)
         found.append(
@@ -57,7 +69,8 @@ def higher_is_better(name: str) -> bool:
     return _OBJECTIVES[name][3]
 
 
-def _availability(_: Sequence[Finding], rows: Sequence[ServiceRow]) -> Reading:
+def _availability(of: _Sources) -> Reading:
+    rows = of.rows
     up = sum(row.available for row in rows)
     unknown = sum(row.status == "unknown" for row in rows)
     if unknown == len(rows):
@@ -66,34 +79,58 @@ def _availability(_: Sequence[Finding], rows: Sequence[ServiceRow]) -> Reading:
     return up / len(rows), f"{up} of {len(rows)} services{note}"
 
 
-def _success_rate(_: Sequence[Finding], rows: Sequence[ServiceRow]) -> Reading:
+def _success_rate(of: _Sources) -> Reading:
     """Mean over the services, each at its highest load: fast ones must not outvote the others."""
-    at_most = {row.name: row.concurrency[-1].success_rate for row in rows if row.concurrency}
-    return _mean(at_most, rows, "success at the highest number of users")
+    at_most = {row.name: row.concurrency[-1].success_rate for row in of.rows if row.concurrency}
+    return _mean(at_most, of.rows, "success at the highest number of users")
 
 
-def _error_rate(_: Sequence[Finding], rows: Sequence[ServiceRow]) -> Reading:
-    mean, because = _mean({r.name: r.success_rate for r in rows}, rows, "errors at light load")
+def _error_rate(of: _Sources) -> Reading:
+    rates = {r.name: r.success_rate for r in of.rows}
+    mean, because = _mean(rates, of.rows, "errors at light load")
     return None if mean is None else 1 - mean, because
 
 
-def _authentication(findings: Sequence[Finding], _: Sequence[ServiceRow]) -> Reading:
-    return _passed(
-        [f for f in findings if f.check in ("login-accepted", "credential-accepted")],
-        "logins and credentials",
-    )
+def _authentication(of: _Sources) -> Reading:
+    """Mean over the journeys that log in, logins and credentials: each by its success."""
+    named = {j.name for j in of.model.evidence.inventory.journeys if j.authenticates}
+    walked = {
+        row.name: row.success_rate.value if row.success_rate else None
+        for row in of.walked
+        if row.name in named
+    }
+    checks = [f for f in of.model.findings if f.check in _LOGINS and f.outcome != "not_applicable"]
+    tried = [float(f.outcome == "pass") for f in checks if f.outcome != "unknown"]
+    rates = [rate for rate in walked.values() if rate is not None]
+    if not checks and not walked:
+        return None, "no login, credential or journey: the inventory declares none"
+    if not tried and not rates:
+        return None, "no login, credential or journey was tried"
+    found = [*tried, *rates]
+    unknown = len(checks) + len(walked) - len(found)
+    return sum(found) / (len(found) + unknown), _rests_on(tried, rates, unknown)
 
 
-def _response_time(_: Sequence[Finding], rows: Sequence[ServiceRow]) -> Reading:
-    timed = [(r.p95_ms.value, r.name) for r in rows if r.p95_ms and r.p95_ms.value is not None]
+def _rests_on(tried: Sequence[float], rates: Sequence[float], unknown: int) -> str:
+    parts = []
+    if rates:
+        parts.append(f"{sum(rate == 1 for rate in rates)} of {len(rates)} journeys that log in")
+    if tried:
+        parts.append(f"{sum(map(int, tried))} of {len(tried)} logins and credentials")
+    note = f", {unknown} not measured" if unknown else ""
+    return f"{' and '.join(parts)} passed{note}"
+
+
+def _response_time(of: _Sources) -> Reading:
+    timed = [(r.p95_ms.value, r.name) for r in of.rows if r.p95_ms and r.p95_ms.value is not None]
     if not timed:
         return None, "no response time was measured"
     slowest, name = max(timed)
     return slowest, f"p95 of the slowest of {len(timed)} services, {name}"
 
 
-def _checks(findings: Sequence[Finding], _: Sequence[ServiceRow]) -> Reading:
-    return _passed([f for f in findings if f.outcome != "not_applicable"], "checks")
+def _checks(of: _Sources) -> Reading:
+    return _passed([f for f in of.model.findings if f.outcome != "not_applicable"], "checks")
 
 
 def _mean(rates: Mapping[str, Estimate | None], rows: Sequence[ServiceRow], what: str) -> Reading:
@@ -123,7 +160,9 @@ def _passed(findings: Sequence[Finding], what: str) -> Reading:
     return passed / len(applied), f"{passed} of {len(applied)} {what} passed{note}"
 
 
-_Read = Callable[[Sequence[Finding], Sequence[ServiceRow]], Reading]
+_LOGINS = ("login-accepted", "credential-accepted")
+
+_Read = Callable[[_Sources], Reading]
 
 _OBJECTIVES: Mapping[str, tuple[str, Unit, float, bool, _Read]] = {
     "checks_passed": ("Checks passed", "ratio", 0.80, True, _checks),

@@ -127,7 +127,7 @@ def conditions(model: Model, work: Sequence[Work]) -> tuple[Condition, ...]:
     """Return everything between this system and READY, blockers first; empty when READY."""
     if model.decision.verdict == "ready":
         return ()
-    owners = {s.name: s.owner for s in model.evidence.inventory.services}
+    owners = {s.name: s.owner for s in model.evidence.inventory.subjects}
     grouped = {key: w.findings for w in work for key in w.keys}
     found: list[Condition] = []
     seen: set[Key] = set()

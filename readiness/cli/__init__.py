@@ -38,6 +38,22 @@ FailOn = Annotated[
         help="Exit 1 from here on: not-ready (default) or conditional.",
     ),
 ]
+Allow = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--allow",
+        metavar="TIER",
+        help="Allow a tier: load, write, intrusive. Repeatable, or a,b.",
+    ),
+]
+EnvironmentName = Annotated[
+    str | None,
+    typer.Option(
+        "--environment",
+        metavar="NAME",
+        help="local, development, test, staging or production, over the inventory's word.",
+    ),
+]
 NoGate = Annotated[bool, typer.Option("--no-gate", help="Exit 0 where the gate would exit 1.")]
 
 REPORT = Path("readiness-report")
@@ -59,21 +75,8 @@ def _version(
 def run(
     inventory: Inventory = SERVICES,
     out: Out = REPORT,
-    allow: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--allow",
-            metavar="TIER",
-            help="Allow a tier: load, write, intrusive. Repeatable, or a,b.",
-        ),
-    ] = None,
-    environment: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="local, development, test, staging or production, over the inventory's word.",
-        ),
-    ] = None,
+    allow: Allow = None,
+    environment: EnvironmentName = None,
     only: Annotated[
         list[str] | None,
         typer.Option("--only", metavar="SERVICE", help="Measure this service only. Repeatable."),
@@ -154,6 +157,18 @@ def explain(
     from readiness.cli import inspect
 
     inspect.explain(check, checks or ())
+
+
+@app.command()
+def cleanup(
+    inventory: Inventory = SERVICES,
+    allow: Allow = None,
+    environment: EnvironmentName = None,
+) -> None:
+    """Take away what journeys of killed runs have left in the system."""
+    from readiness.cli import leftovers
+
+    raise typer.Exit(leftovers.run(inventory, allow or (), environment))
 
 
 @app.command()

@@ -1,5 +1,6 @@
 """`run` and `report`: inventory or evidence -> assessment -> files, words and an exit code."""
 
+import contextlib
 import gc
 import os
 import secrets
@@ -8,7 +9,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 from readiness import (
     __version__,
@@ -23,10 +24,10 @@ from readiness import (
 )
 from readiness.assessment import Assessment, assess
 from readiness.checks import Criteria
-from readiness.cli import output, progress, words
+from readiness.cli import leftovers, output, progress, words
+from readiness.cli.option import member
 from readiness.cli.say import say
 from readiness.document import ConfigurationError, Document
-from readiness.document.complaint import suggest
 from readiness.evidence import Evidence, Previous, Tool
 from readiness.gate import FailOn, Policy
 from readiness.inventory import Environment, Inventory, Tier
@@ -68,8 +69,8 @@ def request(
     return Request(
         inventory=inventory,
         out=out,
-        allow=tuple(_member(tier, Tier, "--allow") for word in allow for tier in word.split(",")),
-        environment=_member(environment, Environment, "--environment") if environment else None,
+        allow=tuple(member(tier, Tier, "--allow") for word in allow for tier in word.split(",")),
+        environment=member(environment, Environment, "--environment") if environment else None,
         only=tuple(only),
         packs=criteria.read_packs(checks),
         previous=previous,
@@ -94,6 +95,7 @@ def run(
     criteria.check_overrides(wanted, rules, source)
     plan = _plan(asked, wanted, source, rules)
     output.prepare(asked.out)
+    leftovers.remind(wanted.system.name)
     before = _previous(asked)
     with ExitStack() as stack:
         held = signals or stack.enter_context(loop.Signals())
@@ -140,10 +142,12 @@ def _collect(
     asked: Request, plan: collect.Plan, before: Previous | None, signals: loop.Signals
 ) -> Evidence:
     run_id, started_at = secrets.token_hex(8), datetime.now(UTC)
+    book = leftovers.book(plan, run_id)
     gc.freeze()  # of thousands of services there is nothing to collect, and looking takes time
-    with progress.shown(plan) as show:
-        collector = collect.Collector(plan, run_id, asked.deadline, show)
-        end = loop.run(collector.run(), asked.deadline + loop.GRACE_SECONDS, signals)
+    with progress.shown(plan) as show, contextlib.closing(book):
+        collector = collect.Collector(plan, run_id, asked.deadline, show, book)
+        most = asked.deadline + loop.GRACE_SECONDS
+        end = loop.run(collector.run(), most, signals, lambda: collector.grace)
     interrupted = end if end in ("SIGINT", "SIGTERM") else None
     left = f"interrupted by {interrupted}" if interrupted else "the run's deadline came first"
     found = Evidence(
@@ -160,6 +164,7 @@ def _collect(
         packs=asked.packs,
         policy=asked.policy,
         previous=before,
+        residue=collector.residue,
     )
     return evidence.from_json(found.to_json(), "evidence.json")
 
@@ -191,7 +196,7 @@ def _previous(asked: Request) -> Previous | None:
 
 
 def _policy(fail_on: str | None, no_gate: bool) -> Policy:
-    level: FailOn = _member(fail_on, FailOn, "--fail-on") if fail_on else "not-ready"
+    level: FailOn = member(fail_on, FailOn, "--fail-on") if fail_on else "not-ready"
     return Policy(fail_on=level, gate=not no_gate)
 
 
@@ -203,11 +208,3 @@ def _deadline(written: str) -> float:
     if value <= 0:
         raise ConfigurationError("--deadline must be a time above 0.", fix="Write 90s or 5m.")
     return value
-
-
-def _member(written: Any, of: Any, option: str) -> Any:
-    if written not in get_args(of):
-        raise ConfigurationError(
-            f"{option} does not know '{written}'.", fix=suggest(written, get_args(of))
-        )
-    return written

@@ -89,11 +89,13 @@ def _unprovable(plan: collect.Plan, rules: Criteria) -> Iterator[str]:
     n >= 3.84 * T / (1 - T).
     """
     for step in plan.steps:
+        if step.name != "http_latency" or not isinstance(step.service, inventory.Service):
+            continue
         n = step.settings.model_dump().get("samples") or (
             step.service.samples or plan.inventory.defaults.samples
         )
         for check in rules.checks.values():
-            if step.name != "http_latency" or check.probe != step.name or check.curve != "nines":
+            if check.probe != step.name or check.curve != "nines":
                 continue
             target = check.for_service(step.service).target or 0.0
             needed = 3.8416 * target / (1 - target)

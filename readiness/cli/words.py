@@ -27,6 +27,10 @@ def conclusion(found: Assessment) -> str:
         f"Coverage {card.coverage * 100:.0f} %, {_counted(applied, 'check')} on "
         f"{_counted(len(found.services), 'service')}",
     ]
+    if found.evidence.residue:
+        lines.append(
+            f"LEFT BEHIND: {', '.join(found.evidence.residue[:FIRST])} (readiness cleanup)"
+        )
     if signal:
         lines.append(f"PARTIAL: interrupted by {signal}")
     if not found.evidence.policy.gate:

@@ -1,11 +1,5 @@
 """Registration, login and sessions: users in Postgres, sessions in Redis, signed tokens."""
 
-import asyncio
-import hashlib
-import hmac
-import json
-import secrets
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -14,92 +8,114 @@ from redis.asyncio import Redis
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
 
 from readiness.demo import health
+from readiness.demo.accounts import SCHEMA, Accounts
+from readiness.demo.bodies import texts
+from readiness.demo.callers import Guard
 from readiness.demo.config import Config
-from readiness.demo.tokens import bearer, sign, unauthorized, verify
+from readiness.demo.lockout import Lockout
+from readiness.demo.refusals import Refused, invalid, unauthorized
+from readiness.demo.routing import route
+from readiness.demo.sessions import Sessions
+from readiness.demo.tokens import ACCESS_SECONDS, Claims, issue
 
-SESSION_SECONDS = 3600
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS users (email text PRIMARY KEY, salt bytea, password bytea);
-"""
-INSERT = "INSERT INTO users VALUES ($1, $2, $3) ON CONFLICT DO NOTHING RETURNING email"
+SHORTEST_PASSWORD = 8
 
 
 def app(config: Config) -> Starlette:
     """Build the service. Broken, its login demands a `username` that no document mentions."""
     pool = asyncpg.create_pool(config.database_url, min_size=1, max_size=5)
-    sessions = Redis.from_url(config.redis_url)
+    redis = Redis.from_url(config.redis_url, decode_responses=True)
+    accounts, sessions, lockout = Accounts(pool), Sessions(redis), Lockout(redis)
+    guard = Guard(config, sessions)
     login_fields = ("email" if config.fixed else "username", "password")
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        async with pool, sessions:
+        async with pool, redis:
             await pool.execute(SCHEMA)
-            await store(config.email, config.password)
+            await accounts.add(config.email, config.password)
+            await accounts.add(config.other_email, config.other_password)
+            await accounts.add(config.admin_email, config.admin_password, "admin")
             yield
 
-    async def store(email: str, password: str) -> bool:
-        salt = secrets.token_bytes(16)
-        return await pool.fetchval(INSERT, email, salt, await _hash(password, salt)) is not None
-
     async def register(request: Request) -> Response:
-        fields, refusal = await _fields(request, ("email", "password"))
-        if refusal:
-            return refusal
-        if not await store(fields["email"], fields["password"]):
-            return JSONResponse({"error": "this email is registered already"}, 409)
-        return JSONResponse({"email": fields["email"]}, 201)
+        given = await texts(request, ("email", "password"))
+        _demand_usable(**given)
+        account = await accounts.add(**given)
+        if account is None:
+            raise Refused(409, "this email is registered already")
+        return JSONResponse(account.shown(), 201)
 
     async def login(request: Request) -> Response:
-        fields, refusal = await _fields(request, login_fields)
-        if refusal:
-            return refusal
-        email = fields[login_fields[0]]
-        row = await pool.fetchrow("SELECT salt, password FROM users WHERE email = $1", email)
-        if row is None or not hmac.compare_digest(
-            row["password"], await _hash(fields["password"], row["salt"])
-        ):
-            return unauthorized("email or password is wrong")
-        session = secrets.token_urlsafe(16)
-        await sessions.setex(f"session:{session}", SESSION_SECONDS, email)
-        claims = {"sub": email, "sid": session, "exp": time.time() + SESSION_SECONDS}
-        token = sign(claims, config.signing_secret)
-        return JSONResponse({"access_token": token, "token_type": "bearer"})
+        email, password = (await texts(request, login_fields)).values()
+        await lockout.demand_open(email)
+        account = await accounts.with_password(email, password)
+        if account is None:
+            await lockout.count(email)
+            raise unauthorized("email or password is wrong")
+        await lockout.forget(email)
+        return granted(*await sessions.open(account.id, account.role))
 
-    async def me(request: Request) -> Response:
-        claims = verify(bearer(request), config.signing_secret)
-        if claims is None or not await sessions.exists(f"session:{claims['sid']}"):
-            return unauthorized("a token of a live session is required")
-        return JSONResponse({"email": claims["sub"]})
+    async def refresh(request: Request) -> Response:
+        given = await texts(request, ("refresh_token",))
+        renewed = await sessions.rotate(given["refresh_token"])
+        if renewed is None:
+            raise unauthorized("the refresh token is not valid, or was used before")
+        return granted(*renewed)
+
+    async def logout(_: Request, caller: Claims) -> Response:
+        await sessions.end(caller.session)
+        return Response(status_code=204)
+
+    async def me(_: Request, caller: Claims) -> Response:
+        account = await accounts.find(caller.user)
+        if account is None:
+            raise unauthorized("this user is gone")
+        return JSONResponse(account.shown())
+
+    async def leave(_: Request, caller: Claims) -> Response:
+        await accounts.remove(caller.user)
+        await sessions.end_all(caller.user)
+        return Response(status_code=204)
+
+    async def users(_: Request, caller: Claims) -> Response:
+        if caller.role != "admin":
+            raise Refused(403, "only an admin may see all users")
+        return JSONResponse({"users": [account.shown() for account in await accounts.every()]})
+
+    def granted(claims: Claims, refresh_token: str) -> Response:
+        return JSONResponse(
+            {
+                "access_token": issue(claims, config.signing_secret),
+                "refresh_token": refresh_token,
+                "token_type": "bearer",
+                "expires_in": ACCESS_SECONDS,
+            }
+        )
 
     return Starlette(
         routes=[
-            *health.routes(config.name, lambda: pool.fetchval("SELECT 1"), sessions.ping),
-            Route("/auth/register", register, methods=["POST"]),
-            Route("/auth/login", login, methods=["POST"]),
-            Route("/auth/me", me),
+            *health.routes(config.name, lambda: pool.fetchval("SELECT 1"), redis.ping),
+            route("/auth/register", POST=register),
+            route("/auth/login", POST=login),
+            route("/auth/refresh", POST=refresh),
+            route("/auth/logout", POST=guard.users(logout)),
+            route("/auth/me", GET=guard.users(me), DELETE=guard.users(leave)),
+            route("/auth/users", GET=guard.users(users)),
         ],
         lifespan=lifespan,
     )
 
 
-async def _fields(
-    request: Request, names: tuple[str, ...]
-) -> tuple[dict[str, str], Response | None]:
-    """Return the text fields `names` of the JSON body, or the refusal that names what is wrong."""
-    try:
-        body = json.loads(await request.body())
-    except ValueError:
-        body = None
-    given = body if isinstance(body, dict) else {}
-    missing = [name for name in names if not isinstance(given.get(name), str)]
-    if not missing:
-        return {name: given[name] for name in names}, None
-    detail = [{"loc": ["body", m], "msg": "field required", "type": "missing"} for m in missing]
-    return {}, JSONResponse({"detail": detail}, 422)
-
-
-async def _hash(password: str, salt: bytes) -> bytes:
-    return await asyncio.to_thread(hashlib.scrypt, password.encode(), salt=salt, n=2**12, r=8, p=1)
+def _demand_usable(email: str, password: str) -> None:
+    """Refuse what is no address, and a password that is too short (NIST SP 800-63B)."""
+    wrong = []
+    if not 0 < email.find("@") < len(email) - 1:
+        wrong.append(invalid("email", "an email address is required", "email"))
+    if len(password) < SHORTEST_PASSWORD:
+        message = f"at least {SHORTEST_PASSWORD} characters are required"
+        wrong.append(invalid("password", message, "too_short"))
+    if wrong:
+        raise Refused(422, {"detail": wrong})

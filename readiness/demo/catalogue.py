@@ -18,6 +18,8 @@ class SampleService:
     path: str = ""
     """What follows the port in its URL."""
     up_when_broken: bool = True
+    asks_gateway: bool = False
+    """Whether it must be told where the API gateway answers, and so starts after it."""
 
 
 SERVICES: Mapping[str, SampleService] = {
@@ -26,9 +28,9 @@ SERVICES: Mapping[str, SampleService] = {
     "auth": SampleService("AUTH_URL", "auth", 17),
     "airtable-gateway": SampleService("AIRTABLE_GATEWAY_URL", "airtable", 16),
     "file-service": SampleService("FILE_SERVICE_URL", "files", 23),
-    "saga-service": SampleService("SAGA_SERVICE_URL", "plain", 12),
-    "workflow-service": SampleService("WORKFLOW_SERVICE_URL", "plain", 13),
-    "frontend": SampleService("FRONTEND_URL", "frontend", 12, "/"),
+    "saga-service": SampleService("SAGA_SERVICE_URL", "saga", 12),
+    "workflow-service": SampleService("WORKFLOW_SERVICE_URL", "workflow", 13),
+    "frontend": SampleService("FRONTEND_URL", "frontend", 12, "/", asks_gateway=True),
     "notification-service": SampleService(
         "NOTIFICATION_SERVICE_URL", "plain", 14, up_when_broken=False
     ),

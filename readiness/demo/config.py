@@ -13,8 +13,15 @@ class Config:
     redis_url: str
     signing_secret: str
     api_key: str
-    """What gateway and file service accept in `X-API-Key`."""
+    """What every service but `auth` and the Airtable gateway accepts in `X-API-Key`."""
     airtable_key: str
     """What the Airtable gateway ought to accept as bearer token."""
     email: str
     password: str
+    other_email: str
+    other_password: str
+    """A second ordinary user, who must not see what belongs to the first."""
+    admin_email: str
+    admin_password: str
+    gateway_url: str = ""
+    """Where the API gateway answers; empty for those that start before it does."""

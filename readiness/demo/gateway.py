@@ -4,15 +4,18 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import asyncpg
+from redis.asyncio import Redis
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from readiness.demo.callers import Guard
 from readiness.demo.catalogue import SERVICES
 from readiness.demo.config import Config
 from readiness.demo.health import lasting, live, report
-from readiness.demo.tokens import guarded
+from readiness.demo.sessions import Sessions
+from readiness.demo.tokens import Claims
 
 POOL_SIZE_BROKEN = 5
 POOL_SIZE_FIXED = 50
@@ -36,10 +39,12 @@ def app(config: Config) -> Starlette:
     """Build the gateway."""
     size = POOL_SIZE_FIXED if config.fixed else POOL_SIZE_BROKEN
     pool = asyncpg.create_pool(config.database_url, min_size=size, max_size=size)
+    redis = Redis.from_url(config.redis_url, decode_responses=True)
+    guard = Guard(config, Sessions(redis))
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        async with pool:
+        async with pool, redis:
             await pool.execute(SCHEMA)
             yield
 
@@ -52,7 +57,7 @@ def app(config: Config) -> Starlette:
         await query("SELECT 1")
         return report(config.name)
 
-    async def workspaces(_: Request) -> Response:
+    async def workspaces(_: Request, __: Claims) -> Response:
         rows = await query("SELECT id, name FROM workspaces ORDER BY id")
         return JSONResponse([dict(row) for row in rows])
 
@@ -64,7 +69,7 @@ def app(config: Config) -> Starlette:
         routes=[
             Route("/api/health", health),
             live(config.name),
-            Route("/api/v1/workspaces", guarded(workspaces, config)),
+            Route("/api/v1/workspaces", guard.callers(workspaces)),
         ],
         exception_handlers={TimeoutError: exhausted},
         lifespan=lifespan,

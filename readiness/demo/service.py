@@ -14,6 +14,7 @@ from typing import cast
 
 import uvicorn
 
+from readiness.demo import refusals, security_headers
 from readiness.demo.catalogue import SERVICES
 from readiness.demo.config import Config
 
@@ -42,14 +43,18 @@ class Announced(uvicorn.Server):
 async def serve(config: Config) -> None:
     """Run the service that `config` names until stdin ends."""
     module = importlib.import_module(f"readiness.demo.{SERVICES[config.name].app}")
+    app = module.app(config)
+    refusals.answer_in_json(app)
     options = uvicorn.Config(
-        module.app(config),
+        app,
         host="127.0.0.1",
         port=0,
         log_level="warning",
         access_log=False,
         lifespan="on",
         timeout_graceful_shutdown=1,
+        headers=security_headers.of(config),
+        server_header=False,
     )
     await Announced(options).serve()
 

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from types import FrameType
 
 from readiness.demo import postgres, valkey
@@ -76,18 +77,30 @@ def _config(fixed: bool, database_url: str, redis_url: str) -> Config:
         airtable_key=secrets.token_urlsafe(16),
         email="demo@pyairtable.example",
         password=secrets.token_urlsafe(16),
+        other_email="other@pyairtable.example",
+        other_password=secrets.token_urlsafe(16),
+        admin_email="admin@pyairtable.example",
+        admin_password=secrets.token_urlsafe(16),
     )
 
 
 def _start(processes: list[Process], config: Config) -> dict[str, int]:
     """Configure all `processes` and return the port of each once it answers."""
     deadline = time.monotonic() + START_SECONDS
-    for process in processes:
-        process.configure(config)
-    ports = {process.name: process.port(deadline) for process in processes}
+    asking = [process for process in processes if SERVICES[process.name].asks_gateway]
+    first = [process for process in processes if process not in asking]
+    ports = _ports(first, config, deadline)
+    gateway_url = f"http://127.0.0.1:{ports['api-gateway']}"
+    ports |= _ports(asking, replace(config, gateway_url=gateway_url), deadline)
     for name, port in ports.items():
         _await_answer(name, port, SERVICES[name])
     return ports
+
+
+def _ports(processes: list[Process], config: Config, deadline: float) -> dict[str, int]:
+    for process in processes:
+        process.configure(config)
+    return {process.name: process.port(deadline) for process in processes}
 
 
 def _await_answer(name: str, port: int, service: SampleService) -> None:
@@ -115,6 +128,10 @@ def _environ(config: Config, ports: dict[str, int]) -> dict[str, str]:
         "AIRTABLE_API_KEY": config.airtable_key,
         "DEMO_USER_EMAIL": config.email,
         "DEMO_USER_PASSWORD": config.password,
+        "DEMO_OTHER_EMAIL": config.other_email,
+        "DEMO_OTHER_PASSWORD": config.other_password,
+        "DEMO_ADMIN_EMAIL": config.admin_email,
+        "DEMO_ADMIN_PASSWORD": config.admin_password,
     }
 
 

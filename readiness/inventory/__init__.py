@@ -12,7 +12,19 @@ from readiness.document.complaint import Complaint
 from readiness.document.environment import substitute
 from readiness.inventory import json_schema, references
 from readiness.inventory.duration import Duration
+from readiness.inventory.journey import NOBODY, Identity, Journey
+from readiness.inventory.login import HeaderName, Login
 from readiness.inventory.service import DEFAULT_PROBES, Criticality, Health, Kind, Service
+from readiness.inventory.step import (
+    REFERENCE,
+    SAFE,
+    Capture,
+    Expect,
+    Match,
+    Part,
+    Poll,
+    Step,
+)
 from readiness.inventory.system import (
     OBJECTIVES,
     Capability,
@@ -20,6 +32,7 @@ from readiness.inventory.system import (
     Environment,
     Inventory,
     Objective,
+    Subject,
     System,
     Tier,
     Waiver,
@@ -27,17 +40,31 @@ from readiness.inventory.system import (
 
 __all__ = [
     "DEFAULT_PROBES",
+    "NOBODY",
     "OBJECTIVES",
+    "REFERENCE",
+    "SAFE",
     "Capability",
+    "Capture",
     "Criticality",
     "Defaults",
     "Duration",
     "Environment",
+    "Expect",
+    "HeaderName",
     "Health",
+    "Identity",
     "Inventory",
+    "Journey",
     "Kind",
+    "Login",
+    "Match",
     "Objective",
+    "Part",
+    "Poll",
     "Service",
+    "Step",
+    "Subject",
     "System",
     "Tier",
     "Waiver",

@@ -36,7 +36,8 @@ def services_schema(inventory: type[BaseModel], probe_settings: ProbeSettings) -
         probe: (kinds, references[model, "validation"])
         for probe, (kinds, model) in probe_settings.items()
     }
-    _name_services(root, definitions["Service"])
+    _by_name(root, "services", definitions["Service"], "Each service by its name.")
+    _by_name(root, "journeys", definitions["Journey"], "Each journey by its name.")
     _fill_probes(definitions["Service"], settings)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -52,15 +53,15 @@ def _last(reference: str) -> str:
     return reference.rpartition("/")[2]
 
 
-def _name_services(root: Schema, service: Schema) -> None:
-    """Make the services of `root` a mapping whose keys are their names."""
-    name = service["properties"].pop("name")
-    service["required"].remove("name")
-    root["properties"]["services"] = {
+def _by_name(root: Schema, key: str, item: Schema, description: str) -> None:
+    """Make the list at `key` of `root` a mapping of names to `item`, a definition of its own."""
+    name = item["properties"].pop("name")
+    item["required"].remove("name")
+    root["properties"][key] = {
         "type": "object",
-        "description": "Each service by its name.",
+        "description": description,
         "minProperties": 1,
-        "patternProperties": {name["pattern"]: {"$ref": "#/$defs/Service"}},
+        "patternProperties": {name["pattern"]: {"$ref": f"#/$defs/{item['title']}"}},
     }
 
 

@@ -6,22 +6,32 @@ from itertools import islice
 from typing import Any
 
 from readiness.document.complaint import MOST, Complaint, Place, shown, suggest
+from readiness.inventory import journeys
 from readiness.inventory.system import Inventory
+
+_EXAMPLES = {
+    "services": "`api: {kind: http, url: ...}`",
+    "journeys": "`sign-in: {title: ..., service: ..., steps: [...]}`",
+}
 
 
 def misshapen(data: Any) -> list[Complaint]:
-    """Return what is wrong with how `data` names its services, before it is bound."""
-    if not isinstance(data, Mapping) or "services" not in data:
+    """Return what is wrong with how `data` names its services and journeys, before it is bound."""
+    if not isinstance(data, Mapping):
         return []
-    services = data["services"]
-    if not isinstance(services, Mapping):
-        fix = "Write each service as a key of its own, as in `api: {kind: http, url: ...}`."
-        return [Complaint(("services",), "must be a mapping of names to services", fix)]
-    if not services:
-        return [Complaint(("services",), "names no service", "Add at least one.")]
+    return [one for part in _EXAMPLES if part in data for one in _misnamed(part, data[part])]
+
+
+def _misnamed(part: str, named: Any) -> list[Complaint]:
+    one = part.removesuffix("s")
+    if not isinstance(named, Mapping):
+        fix = f"Write each {one} as a key of its own, as in {_EXAMPLES[part]}."
+        return [Complaint((part,), f"must be a mapping of names to {part}", fix)]
+    if not named:
+        return [Complaint((part,), f"names no {one}", "Add at least one.")]
     return [
-        Complaint(("services", name, "name"), "is not a known key", f"'{shown(name)}' is its name.")
-        for name, body in services.items()
+        Complaint((part, name, "name"), "is not a known key", f"'{shown(name)}' is its name.")
+        for name, body in named.items()
         if isinstance(body, Mapping) and "name" in body
     ]
 
@@ -34,6 +44,7 @@ def unmet(inventory: Inventory) -> list[Complaint]:
         *([] if unknown else _cycle(inventory)),
         *_rates(inventory),
         *_misplaced(inventory),
+        *journeys.unmet(inventory),
     ]
 
 
@@ -44,16 +55,22 @@ def _unknown(inventory: Inventory) -> Iterator[Complaint]:
         yield from _strangers(place, service.depends_on, names)
     for key, capability in inventory.capabilities.items():
         yield from _strangers(("capabilities", key, "services"), capability.services, names)
+        walks = {journey.name for journey in inventory.journeys}
+        place = ("capabilities", key, "journeys")
+        yield from _strangers(place, capability.journeys, walks, "journey")
     for index, waiver in enumerate(inventory.waivers):
-        if waiver.service is not None and waiver.service not in names:
+        subjects = names | {journey.name for journey in inventory.journeys}
+        if waiver.service is not None and waiver.service not in subjects:
             where = ("waivers", index, "service")
-            yield Complaint(where, "is no service of this file", suggest(waiver.service, names))
+            yield Complaint(where, "is no service of this file", suggest(waiver.service, subjects))
 
 
-def _strangers(place: Place, named: Iterable[str], names: set[str]) -> Iterator[Complaint]:
+def _strangers(
+    place: Place, named: Iterable[str], names: set[str], of: str = "service"
+) -> Iterator[Complaint]:
     for index, name in enumerate(named):
         if name not in names:
-            what = f"names the unknown service '{shown(name)}'"
+            what = f"names the unknown {of} '{shown(name)}'"
             yield Complaint((*place, index), what, suggest(name, names))
 
 

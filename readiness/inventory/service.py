@@ -24,9 +24,12 @@ from readiness.inventory.duration import Duration
 Kind = Literal["http", "web", "postgres", "redis", "mcp", "tcp"]
 Criticality = Literal["critical", "high", "normal", "low"]
 
+_SEEN_FROM_OUTSIDE = ("http_headers", "http_cors", "http_exposure")
+"""What tells how hard a service is to attack, by requests that anyone can make."""
+
 DEFAULT_PROBES: Mapping[Kind, tuple[str, ...]] = {
-    "http": ("http_health", "http_latency", "http_concurrency"),
-    "web": ("web_page", "http_latency", "http_concurrency"),
+    "http": ("http_health", "http_latency", "http_concurrency", *_SEEN_FROM_OUTSIDE),
+    "web": ("web_page", "http_latency", "http_concurrency", *_SEEN_FROM_OUTSIDE),
     "postgres": ("postgres_health",),
     "redis": ("redis_health",),
     "mcp": ("mcp_handshake",),
@@ -187,8 +190,9 @@ class Service(Frozen):
     @property
     def expected_probes(self) -> tuple[str, ...]:
         """Every probe a complete assessment of this service needs, withheld ones included."""
-        declared = tuple(name for name in self.probes if name not in DEFAULT_PROBES[self.kind])
-        return DEFAULT_PROBES[self.kind] + declared
+        encrypted = ("tls",) if self.address.startswith("https:") else ()
+        usual = (*DEFAULT_PROBES[self.kind], *encrypted)
+        return (*usual, *(name for name in self.probes if name not in usual))
 
     @field_serializer("url")
     def _public_url(self, _: SecretStr) -> str:

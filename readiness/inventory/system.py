@@ -1,16 +1,25 @@
 """The system under assessment: its services, and what is expected of them and of all of it."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, field_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
 
 from readiness import secret
 from readiness.document.complaint import suggest
 from readiness.inventory import url
+from readiness.inventory.journey import Identity, Journey
 from readiness.inventory.service import (
     DEFAULT_PROBES,
     Frozen,
@@ -87,10 +96,17 @@ class Defaults(Frozen):
 
 
 class Capability(Frozen):
-    """Something users can do, and the services it takes."""
+    """Something users can do: the services it takes, and the journeys that show it."""
 
     title: Line
-    services: tuple[Name, ...] = Field(min_length=1)
+    services: tuple[Name, ...] = ()
+    journeys: tuple[Name, ...] = ()
+
+    @model_validator(mode="after")
+    def _something(self) -> "Capability":
+        if not self.services and not self.journeys:
+            raise ValueError("names no service and no journey. Add at least one")
+        return self
 
 
 class Objective(Frozen):
@@ -129,19 +145,28 @@ class Inventory(Frozen):
     system: System
     defaults: Defaults = Defaults()
     services: tuple[Service, ...]
+    identities: Mapping[Name, Identity] = Field(
+        default_factory=dict, exclude=True, repr=False, description="Who can ask, by name."
+    )
+    journeys: tuple[Journey, ...] = ()
     capabilities: Mapping[Name, Capability] = Field(default_factory=dict)
     objectives: Mapping[_ObjectiveName, Objective] = Field(default_factory=dict)
     waivers: tuple[Waiver, ...] = ()
 
-    @field_validator("services", mode="before")
+    @field_validator("services", "journeys", mode="before")
     @classmethod
-    def _by_name(cls, services: Any) -> Any:
-        if not isinstance(services, Mapping):
-            return services
+    def _by_name(cls, named: Any) -> Any:
+        if not isinstance(named, Mapping):
+            return named
         return [
             {**body, "name": name} if isinstance(body, Mapping) else body
-            for name, body in services.items()
+            for name, body in named.items()
         ]
+
+    @property
+    def subjects(self) -> "tuple[Subject, ...]":
+        """Everything that findings are made of: the services, then the journeys."""
+        return (*self.services, *self.journeys)
 
     def service(self, name: str) -> Service:
         """Return the service called `name`; KeyError if there is none."""
@@ -162,5 +187,26 @@ class Inventory(Frozen):
             found += secret.of_url(url.split(service.url.get_secret_value()))
             found += secret.of_settings(service.probes)
             public += secret.public_texts(service.probes)
+        found += self._sent()
         openly = "\n".join(public)
         return frozenset(s for s in secret.spellings(found) if s not in openly)
+
+    def _sent(self) -> Iterator[str]:
+        """Yield the secrets that journeys and logins send."""
+        steps = [step for journey in self.journeys for step in journey.steps]
+        for identity in self.identities.values():
+            steps += identity.steps
+            yield from secret.of_settings({"headers": _plain(identity.headers)})
+            if identity.login:
+                yield from secret.of_settings({"login": identity.login.sent})
+        for step in steps:
+            yield from secret.of_body(step.sent)
+            yield from secret.of_settings(step.path)
+
+
+Subject = Service | Journey
+"""What a finding is about."""
+
+
+def _plain(headers: Mapping[str, SecretStr]) -> dict[str, str]:
+    return {name: value.get_secret_value() for name, value in headers.items()}

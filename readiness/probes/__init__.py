@@ -5,11 +5,12 @@ import pkgutil
 import ssl
 from collections.abc import Awaitable, Callable, Hashable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 from pydantic import BaseModel, ConfigDict
 
-from readiness.inventory import Service, Tier
+from readiness.inventory import Inventory, Tier
+from readiness.ledger import Ledger
 from readiness.load.caps import Budget
 from readiness.load.closed import Level
 from readiness.load.result import Result
@@ -59,6 +60,10 @@ class Context:
     """What short trials of the run found, so that none is made twice."""
     conceal: Callable[[str], None]
     """Registers a secret learned at run time (a token), to be masked in whatever is written."""
+    inventory: Inventory
+    """The whole system, for a probe that asks more than one service or asks as someone."""
+    ledger: Ledger
+    """Where whatever is about to be created is noted first."""
 
 
 class Probe(Protocol):
@@ -74,8 +79,11 @@ class Probe(Protocol):
     """Metric -> one line: unit and meaning. `*` stands for a number in a name."""
     Settings: type[ProbeSettings]
 
-    async def measure(self, service: Service, settings: ProbeSettings, context: Context) -> Values:
-        """Measure `service` once; raise freely, the collector turns it into a Failure."""
+    async def measure(self, service: Any, settings: ProbeSettings, context: Context) -> Values:
+        """Measure `service` (for `journey`, a Journey) once.
+
+        Raise freely, the collector turns it into a Failure.
+        """
         ...
 
 

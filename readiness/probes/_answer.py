@@ -37,6 +37,8 @@ class Answer:
     certificate_days: int | None
     untimed: Mapping[str, str] = field(default_factory=dict)
     """Step -> why its time is not known."""
+    cookies: tuple[str, ...] = ()
+    """Each Set-Cookie by itself, as it was sent: its value is a secret."""
 
     @property
     def ok(self) -> bool:

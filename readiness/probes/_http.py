@@ -109,6 +109,7 @@ async def exchange(
             ms=watch.ms,
             certificate_days=_days_until(wire.certificate_end),
             untimed={} if exact else _forget(watch, wire),
+            cookies=head.cookies,
         )
 
 

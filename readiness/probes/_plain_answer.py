@@ -6,7 +6,7 @@ is not is left to h11, at eight times the price; what is, h11 would read alike.
 
 import functools
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from readiness.probes._answer import BODY_LIMIT
@@ -27,6 +27,8 @@ class Head:
     status: int
     protocol: str
     headers: Mapping[str, str]
+    cookies: tuple[str, ...] = ()
+    """Each Set-Cookie by itself: their dates hold commas."""
     begin: int = 0
     """Where the body begins in the bytes that were read, if the answer is plain."""
     end: int = 0
@@ -38,26 +40,29 @@ def read(data: bytes | bytearray) -> Head | None:
     if size < 0:
         return None
     first, *lines = bytes(data[:size]).split(b"\r\n")
-    status_line, headers = _STATUS_LINE.fullmatch(first), _headers(lines)
-    if not status_line or headers is None or "transfer-encoding" in headers:
+    status_line, fields = _STATUS_LINE.fullmatch(first), [_field(line) for line in lines]
+    if not status_line or None in fields:
+        return None
+    headers, cookies = joined(field for field in fields if field)
+    if "transfer-encoding" in headers:
         return None
     status, length = int(status_line[2]), headers.get("content-length", "")
     if status in _BODILESS or not _LENGTH.fullmatch(length) or int(length) > BODY_LIMIT:
         return None
     begin = size + 4
-    return Head(status, f"HTTP/{status_line[1].decode()}", headers, begin, begin + int(length))
+    protocol = f"HTTP/{status_line[1].decode()}"
+    return Head(status, protocol, headers, cookies, begin, begin + int(length))
 
 
-def _headers(lines: list[bytes]) -> Mapping[str, str] | None:
-    """Return names in lower case -> values, repeated ones joined; None if a line is not plain."""
+def joined(fields: Iterable[tuple[str, str]]) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Return names in lower case -> values, repeated ones joined, and each Set-Cookie by itself."""
     headers: dict[str, str] = {}
-    for line in lines:
-        field = _field(line)
-        if not field:
-            return None
-        name, value = field
+    cookies: tuple[str, ...] = ()
+    for name, value in fields:
         headers[name] = f"{headers[name]}, {value}" if name in headers else value
-    return headers
+        if name == "set-cookie":
+            cookies = (*cookies, value)
+    return headers, cookies
 
 
 @functools.lru_cache(maxsize=512)

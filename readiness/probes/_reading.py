@@ -122,8 +122,8 @@ def _next_event(
 
 
 def _head(event: h11.Response) -> Head:
-    headers: dict[str, str] = {}
-    for raw_name, raw_value in event.headers:
-        name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
-        headers[name] = f"{headers[name]}, {value}" if name in headers else value
-    return Head(event.status_code, "HTTP/" + event.http_version.decode("ascii"), headers)
+    headers, cookies = _plain_answer.joined(
+        (name.decode("latin-1"), value.decode("latin-1")) for name, value in event.headers
+    )
+    protocol = "HTTP/" + event.http_version.decode("ascii")
+    return Head(event.status_code, protocol, headers, cookies)

@@ -155,6 +155,11 @@ class TlsWire(Wire):
         self._peeks = False  # what comes first is TLS's own
 
     @property
+    def session(self) -> ssl.SSLObject:
+        """What was agreed on, once it is secure."""
+        return self._tls
+
+    @property
     def certificate_end(self) -> str | None:
         """Part of Wire."""
         told = (self._tls.getpeercert() or {}).get("notAfter")

@@ -102,7 +102,7 @@ class Page:
     @cached_property
     def owners(self) -> Mapping[str, str]:
         """Service -> owner."""
-        return {s.name: s.owner or NONE for s in self.a.evidence.inventory.services}
+        return {s.name: s.owner or NONE for s in self.a.evidence.inventory.subjects}
 
     @cached_property
     def matrix(self) -> tuple[tuple[ServiceRow, ...], tuple[ServiceRow, ...]]:
@@ -293,7 +293,7 @@ class Page:
 
     def _costs(self, findings: Sequence[Finding]) -> tuple[str, ...]:
         weights = {
-            s.name: CRITICALITY_WEIGHTS[s.criticality] for s in self.a.evidence.inventory.services
+            s.name: CRITICALITY_WEIGHTS[s.criticality] for s in self.a.evidence.inventory.subjects
         }
 
         def lost(f: Finding) -> float:

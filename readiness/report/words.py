@@ -30,6 +30,9 @@ SIGNS: Mapping[str, Sign] = {
     **dict.fromkeys(("fail", "down", "not_ready", "not ready", "partial", "missed"), "bad"),
     **dict.fromkeys(("unknown", "inconclusive", "not measured"), "unknown"),
     "not_applicable": "none",
+    "passed": "good",
+    "failed": "bad",
+    "not reached": "none",
 }
 """Each outcome, status, readiness, verdict and label -> its sign."""
 

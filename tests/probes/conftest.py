@@ -9,6 +9,8 @@ from collections.abc import Sequence
 
 import pytest
 
+from readiness.inventory import Inventory, System
+from readiness.ledger import Ledger
 from readiness.load.caps import Budget
 from readiness.probes import Address, Context
 
@@ -37,6 +39,8 @@ def context(concealed: list[str]) -> Context:
         budget=Budget(),
         trials={},
         conceal=concealed.append,
+        inventory=Inventory(version=1, system=System(name="test"), services=()),
+        ledger=Ledger(None, "test"),
     )
 
 

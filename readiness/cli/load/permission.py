@@ -2,11 +2,9 @@
 
 import ipaddress
 from collections.abc import Sequence
-from typing import Any, get_args
 
 from readiness import safety
-from readiness.document import ConfigurationError
-from readiness.document.complaint import suggest
+from readiness.cli.option import member
 from readiness.inventory import Environment, System, Tier
 from readiness.probes._load import READING
 from readiness.safety import Refused
@@ -21,10 +19,10 @@ def permitted(
     the environment bears, and for requests that change something on another machine.
     """
     tiers: tuple[Tier, ...] = tuple(
-        _member(tier, Tier, "--allow") for word in allow for tier in word.split(",")
+        member(tier, Tier, "--allow") for word in allow for tier in word.split(",")
     )
     named: Environment | None = (
-        _member(environment, Environment, "--environment") if environment else None
+        member(environment, Environment, "--environment") if environment else None
     )
     if is_loopback(host) and named != "production":
         return frozenset({"observe", "load", "write"}), True
@@ -47,11 +45,3 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host.lower() == "localhost"
-
-
-def _member(written: str, of: Any, option: str) -> Any:
-    if written not in get_args(of):
-        raise ConfigurationError(
-            f"{option} does not know '{written}'.", fix=suggest(written, get_args(of))
-        )
-    return written

@@ -12,6 +12,8 @@ from readiness.cli.load import view
 from readiness.cli.load.feed import Feed
 from readiness.cli.load.request import Asked
 from readiness.failure import Failure, ProbeError, classify
+from readiness.inventory import Inventory, System
+from readiness.ledger import Ledger
 from readiness.load.caps import Budget
 from readiness.load.ceiling import measure_ceiling
 from readiness.load.crew import Crew
@@ -143,4 +145,6 @@ class Session:
             trials={},
             budget=Budget(),
             conceal=lambda _: None,
+            inventory=Inventory(version=1, system=System(name="load"), services=()),
+            ledger=Ledger(None, "load"),
         )

@@ -1,0 +1,105 @@
+"""`cleanup`: what runs left behind that were killed -> taken away, or named."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from readiness import collect, document, inventory, ledger, loop, safety
+from readiness.cli.option import member
+from readiness.cli.say import say
+from readiness.document import ConfigurationError
+from readiness.escape import ci_log
+from readiness.evidence import INTERRUPTED_EXIT_CODES
+from readiness.inventory import Environment, Inventory, Tier
+from readiness.ledger import Ledger, Leftover
+from readiness.mask import Masker
+
+SECONDS = 60.0
+"""What the clean-up of one run may take."""
+LEFT = 1
+
+
+def book(plan: collect.Plan, run_id: str) -> Ledger:
+    """Return the ledger of a run; ConfigurationError if it needs one and none can be kept."""
+    found = Ledger(ledger.file_of(run_id, os.environ), plan.inventory.system.name)
+    creates = any(step.creates for journey in plan.inventory.journeys for step in journey.steps)
+    if creates and "write" in plan.allowed:
+        try:
+            found.prepare()
+        except OSError as error:
+            raise ConfigurationError(
+                f"journeys create things, and the ledger of them cannot be kept in "
+                f"{ledger.folder(os.environ)} ({error.strerror}).",
+                fix=f"Name a folder that can be written in {ledger.VARIABLE}.",
+            ) from None
+    return found
+
+
+def remind(system: str) -> None:
+    """Say what earlier runs of this system left behind."""
+    left = [one for one in _leftovers() if one.system == system]
+    if left:
+        n = sum(len(one.book.left) for one in left)
+        say(
+            f"readiness: {n} object{'' if n == 1 else 's'} of earlier runs may be left in "
+            f"{ci_log(system)}: `readiness cleanup` takes them away.",
+            err=True,
+        )
+
+
+def run(path: Path, allow: Sequence[str], environment: str | None) -> int:
+    """Finish the clean-up of every killed run on the system of this inventory.
+
+    Return 0 when nothing is left, 1 otherwise.
+    """
+    source = document.read(path)
+    wanted = inventory.from_document(source, os.environ)
+    allowed = safety.allowed_tiers(
+        wanted.system,
+        [member(tier, Tier, "--allow") for word in allow for tier in word.split(",")],
+        member(environment, Environment, "--environment") if environment else None,
+    )
+    if "write" not in allowed:
+        raise safety.Refused(
+            "clean-up changes the system: allow the write tier (--allow write) as for the run."
+        )
+    left = [one for one in _leftovers() if one.system == wanted.system.name]
+    if not left:
+        say(f"Nothing is left of earlier runs on {ci_log(wanted.system.name)}.")
+        return 0
+    plan = collect.plan(wanted, source, allowed)
+    with loop.Signals() as signals:
+        code = max(_clean(plan, one, signals) for one in left)
+    return INTERRUPTED_EXIT_CODES[signals.first] if signals.first else code
+
+
+def _clean(plan: collect.Plan, leftover: Leftover, signals: loop.Signals) -> int:
+    kept = Ledger(leftover.path, leftover.system, leftover.book)
+    kept.prepare()
+    before = kept.book.left
+    mask = Masker(plan.inventory.secrets()).mask
+    try:
+        collector = collect.Collector(
+            plan, leftover.run_id, SECONDS, lambda _step, _measurement: None, kept
+        )
+        loop.run(collector.clean(), SECONDS + loop.GRACE_SECONDS, signals)
+        still = kept.book.left
+    finally:
+        kept.close()
+    for one in before:
+        state = "LEFT   " if one in still else "removed"
+        say(ci_log(mask(f"{state}  {one.what}  ({one.journey}, run {leftover.run_id})")))
+    for name in sorted({one.journey for one in still} - _journeys(plan.inventory)):
+        say(
+            ci_log(f"The journey {name} is not in this inventory any more: name its file."),
+            err=True,
+        )
+    return LEFT if still else 0
+
+
+def _leftovers() -> Sequence[Leftover]:
+    return [one for one in ledger.leftovers(os.environ) if one.book.left]
+
+
+def _journeys(of: Inventory) -> set[str]:
+    return {journey.name for journey in of.journeys}

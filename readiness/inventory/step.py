@@ -1,0 +1,274 @@
+"""One step of a journey as users write it: the request, what to keep, and what to expect."""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    JsonValue,
+    Secret,
+    SecretStr,
+    WithJsonSchema,
+    model_validator,
+)
+
+from readiness.inventory.duration import Duration
+from readiness.inventory.login import HeaderName
+from readiness.inventory.service import Frozen, Line, Name
+from readiness.quantity import quantity
+
+Method = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
+SAFE: frozenset[str] = frozenset({"GET", "HEAD"})
+"""Methods that change nothing (RFC 9110, section 9.2.1)."""
+
+VARIABLE = r"[a-z][a-z0-9_]{0,62}"
+REFERENCE = re.compile(rf"\{{\{{\s*({VARIABLE})\s*\}}\}}")
+"""`{{name}}`: where the value of a variable goes. Nothing else is an expression."""
+GIVEN = ("run", "unique")
+"""Variables every journey has: the run's id, and a name of its own for each round."""
+
+MOST_RANDOM = 512 << 10
+"""Bytes: half of what is read of an answer, so that it can be compared when it comes back."""
+_REQUEST = r"^((GET|HEAD|POST|PUT|PATCH|DELETE) )?(/|\{\{)\S*$"
+_STATUSES = r"^[1-5](\d\d|xx)$"
+_Type = Literal["string", "number", "boolean", "object", "array", "null"]
+
+
+def _json_path(path: str) -> str:
+    import jsonpath_rfc9535  # a thirtieth of a second that only journeys pay
+
+    try:
+        jsonpath_rfc9535.compile(path)
+    except (jsonpath_rfc9535.JSONPathError, RecursionError):
+        raise ValueError(
+            "must be a JSONPath (RFC 9535). Write it as in $.user.id or $.items[0].name"
+        ) from None
+    return path
+
+
+def _statuses(written: Any) -> Any:
+    found = written if isinstance(written, list | tuple) else [written]
+    if not found or not all(re.fullmatch(_STATUSES, str(one)) for one in found):
+        raise ValueError(
+            "must be a status, or a list of them. Write it as in 201, 2xx or [200, 404]"
+        )
+    return tuple(str(one) for one in found)
+
+
+def _size(written: Any) -> Any:
+    size = quantity(written, "bytes")
+    if not 1 <= size <= MOST_RANDOM:
+        raise ValueError("must be from 1 byte to 512 KiB. Write it as in 64KiB")
+    return int(size)
+
+
+def _capture(written: Any) -> Any:
+    return {"json": written} if isinstance(written, str) else written
+
+
+def _match(written: Any) -> Any:
+    return written if isinstance(written, Mapping | Match) else {"equals": written}
+
+
+def _part(written: Any) -> Any:
+    plain = isinstance(written, str | int | float) and not isinstance(written, bool)
+    return {"text": str(written)} if plain else written
+
+
+JsonPath = Annotated[str, AfterValidator(_json_path)]
+VariableName = Annotated[str, Field(pattern=rf"^{VARIABLE}$")]
+Status = Annotated[
+    tuple[str, ...],
+    BeforeValidator(_statuses),
+    WithJsonSchema({"type": ["integer", "string", "array"], "examples": [201, "2xx", [200, 404]]}),
+]
+Size = Annotated[
+    int,
+    BeforeValidator(_size),
+    WithJsonSchema({"type": ["integer", "string"], "examples": ["64KiB"]}),
+]
+
+
+class Part(Frozen):
+    """What a part of a body holds: text as it is written, or random bytes."""
+
+    text: SecretStr | None = None
+    random: Size | None = Field(None, description="so many random bytes, as in 64KiB")
+    filename: Line | None = Field(None, description="makes it a file, of this name")
+    type: Line | None = Field(None, description="its media type")
+
+    @model_validator(mode="after")
+    def _one_content(self) -> "Part":
+        if (self.text is None) == (self.random is None):
+            raise ValueError("has either text or random")
+        return self
+
+
+class Capture(Frozen):
+    """Which part of the answer to keep under a name; what is kept is a secret."""
+
+    path: JsonPath | None = Field(None, alias="json", description="a JSONPath (RFC 9535)")
+    header: HeaderName | None = None
+    cookie: Line | None = Field(None, description="the value of a cookie that the answer sets")
+    sha256: Literal["sent", "received"] | None = Field(
+        None, description="the digest of the file sent or of the body received"
+    )
+
+    @model_validator(mode="after")
+    def _one_source(self) -> "Capture":
+        if sum(one is not None for one in (self.path, self.header, self.cookie, self.sha256)) != 1:
+            raise ValueError("has exactly one of json, header, cookie, sha256")
+        return self
+
+
+class Match(Frozen):
+    """What a value must be like; every condition that is written must hold."""
+
+    equals: JsonValue = None
+    contains: str | None = Field(None, description="text in a text, or an item of a list")
+    exists: bool | None = None
+    type: _Type | None = None
+    length: int | None = Field(None, ge=0)
+    at_least: float | None = None
+    at_most: float | None = None
+
+    @model_validator(mode="after")
+    def _something(self) -> "Match":
+        if not self.model_fields_set:
+            raise ValueError("says nothing. Write a value, or a condition as in {exists: true}")
+        return self
+
+
+Matched = Annotated[Match, BeforeValidator(_match)]
+
+
+class Expect(Frozen):
+    """What the answer must be. Without a word about the status it must be a 2xx."""
+
+    status: Status = Field(("2xx",), description="a status, or several: 201, 2xx, [200, 404]")
+    headers: Mapping[HeaderName, Matched] = Field(default_factory=dict)
+    values: Mapping[JsonPath, Matched] = Field(
+        default_factory=dict, alias="json", description="JSONPath -> what is found there"
+    )
+    text: str | None = Field(None, description="what the body contains")
+    sha256: str | None = Field(
+        None, pattern=r"^([0-9a-f]{64}|\{\{.*\}\})$", description="the digest of the body"
+    )
+    time: Duration | None = Field(None, gt=0, description="until the whole answer is here")
+
+
+class Poll(Frozen):
+    """Ask again until the expectation holds."""
+
+    every: Duration = Field(0.2, ge=0.05, le=60)
+    within: Duration = Field(10.0, gt=0, le=600, alias="for", description="then it has failed")
+
+
+class Step(Frozen):
+    """One request of a journey, and what its answer must be."""
+
+    name: Name
+    request: str = Field(pattern=_REQUEST, description="`GET /path`, `{{name}}` for what was kept")
+    service: Name | None = Field(None, description="where it goes, if not to the journey's service")
+    identity: Name | None = Field(
+        None, alias="as", description="who asks, logged in afresh; `nobody` for no one"
+    )
+    headers: Mapping[HeaderName, SecretStr] = Field(default_factory=dict, repr=False)
+    payload: Secret[JsonValue] | None = Field(None, alias="json", description="sent as JSON")
+    form: Mapping[str, SecretStr] | None = Field(None, description="sent as a form", repr=False)
+    multipart: Mapping[str, Annotated[Part, BeforeValidator(_part)]] | None = Field(
+        None, description="sent as multipart/form-data"
+    )
+    body: Annotated[Part, BeforeValidator(_part)] | None = Field(None, description="sent as it is")
+    capture: Mapping[VariableName, Annotated[Capture, BeforeValidator(_capture)]] = Field(
+        default_factory=dict, description="name -> JSONPath, or {header: ...}, {cookie: ...}"
+    )
+    expect: Expect = Expect()
+    poll: Poll | None = None
+    always: bool = Field(False, description="clean-up: runs however the journey went")
+    creates: Line | None = Field(
+        None, description="what it leaves in the system, as in `file {{unique}}`"
+    )
+    removes: Name | None = Field(None, description="the step whose creation it takes away again")
+    stays: Line | None = Field(None, description="why what it creates cannot be taken away")
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "Step":
+        if sum(one is not None for one in (self.payload, self.form, self.multipart, self.body)) > 1:
+            raise ValueError("has more than one of json, form, multipart, body")
+        if self.method in SAFE and (self.has_body or self.creates or self.removes):
+            raise ValueError(f"is a {self.method}, which sends no body and changes nothing")
+        if self.poll and self.method not in SAFE:
+            raise ValueError(f"is a {self.method}, which must not be repeated by poll")
+        if self.stays and not self.creates:
+            raise ValueError("says what stays, but not what it creates. Write creates: too")
+        return self
+
+    @property
+    def method(self) -> str:
+        """The method, GET where none is written."""
+        method, space, _ = self.request.partition(" ")
+        return method if space else "GET"
+
+    @property
+    def path(self) -> str:
+        """The path and query as they are written."""
+        return self.request.rpartition(" ")[2]
+
+    @property
+    def shown(self) -> str:
+        """Method and path without the query: fit to be shown."""
+        return f"{self.method} {self.path.partition('?')[0]}"
+
+    @property
+    def has_body(self) -> bool:
+        """Whether it sends one."""
+        bodies = (self.payload, self.form, self.multipart, self.body)
+        return any(one is not None for one in bodies)
+
+    @property
+    def references(self) -> frozenset[str]:
+        """The variables whose values it needs."""
+        return frozenset(
+            name for text in texts(self._written()) for name in REFERENCE.findall(text)
+        )
+
+    @property
+    def sent(self) -> Mapping[str, Any]:
+        """What it sends beside its path, as plain data: full of secrets."""
+        headers = {name: value.get_secret_value() for name, value in self.headers.items()}
+        return {"headers": headers, **self._body()}
+
+    def _body(self) -> Any:
+        parts = [*(self.multipart or {}).values(), *([self.body] if self.body else [])]
+        return {
+            "json": self.payload.get_secret_value() if self.payload is not None else None,
+            "form": {k: v.get_secret_value() for k, v in (self.form or {}).items()},
+            "parts": [part.text.get_secret_value() for part in parts if part.text],
+        }
+
+    def _written(self) -> Any:
+        expect = self.expect
+        return [
+            self.path,
+            [value.get_secret_value() for value in self.headers.values()],
+            self._body(),
+            [part.filename for part in (self.multipart or {}).values()],
+            [match.model_dump() for match in (*expect.headers.values(), *expect.values.values())],
+            [expect.text, expect.sha256, self.creates],
+        ]
+
+
+def texts(data: Any) -> Iterator[str]:
+    """Yield every text in plain `data`."""
+    if isinstance(data, Mapping):
+        for value in data.values():
+            yield from texts(value)
+    elif isinstance(data, list | tuple):
+        for value in data:
+            yield from texts(value)
+    elif isinstance(data, str):
+        yield data

@@ -1,0 +1,179 @@
+"""Whether users get through a journey: each step's outcome and time, and what is left behind."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from statistics import median
+
+from pydantic import Field
+
+from readiness.estimate import rate
+from readiness.failure import Failure, ProbeError
+from readiness.inventory import Journey, Tier
+from readiness.measurement import Value, Values
+from readiness.probes import Context, ProbeSettings
+from readiness.probes._expectation import described
+from readiness.probes._visit import clean_up, stopped_at, take, visitor_of, walk_until
+from readiness.probes._visitor import Taken
+
+TIER: Tier = "write"
+KINDS = frozenset({"journey"})
+EXCLUSIVE = False
+METRICS: Mapping[str, str] = {
+    "succeeded": "true or false: every round passed every step",
+    "success_rate": "0..1: rounds that passed every step",
+    "rounds": "count of rounds walked",
+    "round_ms": "ms: the median round that succeeded, from its first request to its last answer",
+    "steps_passed": "0..1: share of the steps that passed, mean over the rounds",
+    "left_nothing": "true or false: all that was created was taken away again",
+    "stays": "count of objects that stay by intention",
+    "steps.*.name": "name of the step, in the first round that failed, else in the last",
+    "steps.*.request": "method and path of the step, without values",
+    "steps.*.service": "the service it asks",
+    "steps.*.outcome": "passed, failed, unknown or not reached",
+    "steps.*.answered": "status, media type and size of the answer",
+    "steps.*.expected": "what the answer must be",
+    "steps.*.ms": "ms: from connecting to the end of the answer",
+}
+
+
+class Settings(ProbeSettings):
+    """A journey is described under `journeys:`; this is what of it the collector must know."""
+
+    seconds: float = Field(60.0, description="what all rounds may take: the journey's `deadline`")
+
+    @property
+    def at_most_seconds(self) -> float:
+        """Part of ProbeSettings."""
+        return self.seconds
+
+
+@dataclass(frozen=True)
+class Round:
+    """One walk from the first step to the last."""
+
+    steps: tuple[Taken, ...]
+    failure: Failure | None = None
+    """Why nobody knows how it would have gone on, if that is our own doing."""
+
+    @property
+    def passed(self) -> bool:
+        """Whether every step passed."""
+        return self.failure is None and all(taken.outcome == "passed" for taken in self.steps)
+
+    @property
+    def stopped(self) -> Taken | None:
+        """The first step that did not pass."""
+        return next((taken for taken in self.steps if taken.outcome != "passed"), None)
+
+    @property
+    def ms(self) -> float:
+        """Milliseconds of all exchanges."""
+        return sum(taken.ms or 0.0 for taken in self.steps)
+
+
+async def measure(journey: Journey, settings: Settings, context: Context) -> Values:
+    """Walk all rounds, one after another; each takes away what it created."""
+    now = asyncio.get_running_loop().time()
+    ends = min(context.deadline, now + journey.deadline)
+    walking = replace(context, deadline=walk_until(ends))
+    rounds = []
+    for n in range(1, journey.repeat + 1):
+        rounds.append(await walk(journey, walking, ends, str(n)))
+        if rounds[-1].failure:
+            break
+    return {**_success(journey, rounds), **_steps(journey, rounds), **_left(journey, context)}
+
+
+async def walk(journey: Journey, context: Context, ends: float, round_: str) -> Round:
+    """Take each step until one fails, then those alone that clean up, by loop time `ends`."""
+    visitor = visitor_of(journey, context, round_)
+    taken: list[Taken] = []
+    failure: Failure | None = None
+    done = False
+    try:
+        for step in journey.steps:
+            taken.append(await take(journey, step, visitor))
+            if taken[-1].outcome != "passed":
+                break
+        done = True
+    except ProbeError as error:
+        failure = error.failure  # ours, as what is the target's is a step's outcome
+        done = True
+    finally:
+        if not done:
+            await clean_up(journey, visitor, len(taken), ends)  # though cancelled
+    if failure and len(taken) < len(journey.steps):
+        taken.append(Taken(journey.steps[len(taken)], "unknown", failure.detail))
+    taken += await clean_up(journey, visitor, len(taken), ends)
+    return Round(tuple(taken), failure)
+
+
+async def clean(journey: Journey, context: Context, ends: float, round_: str) -> None:
+    """Take the steps of a round that clean up, with what its ledger knows."""
+    visitor = visitor_of(journey, context, round_)
+    visitor.variables |= context.ledger.book.variables.get((journey.name, round_), {})
+    await clean_up(journey, visitor, 0, ends)
+
+
+def _success(journey: Journey, rounds: Sequence[Round]) -> Values:
+    walked = [one for one in rounds if one.failure is None]
+    passed = [one for one in walked if one.passed]
+    failed = [one for one in walked if not one.passed]
+    values: Values = {"rounds": len(rounds)}
+    if walked:
+        values["success_rate"] = rate(len(passed), len(walked))
+    if passed:
+        values["round_ms"] = round(median(one.ms for one in passed), 3)
+    if failed:
+        more = f" (in {len(failed)} of {len(walked)} rounds)" if len(walked) > 1 else ""
+        values |= {"succeeded": False, "succeeded_because": _why(failed[0], journey) + more}
+    elif broken := next((one for one in rounds if one.failure), None):
+        values["succeeded_because"] = _why(broken, journey)
+    else:
+        values["succeeded"] = True
+    shares = [sum(t.outcome == "passed" for t in one.steps) / len(one.steps) for one in rounds]
+    return values | {"steps_passed": round(sum(shares) / len(shares), 6)}
+
+
+def _why(one: Round, journey: Journey) -> str:
+    taken = one.stopped
+    assert taken is not None, "a round that failed stopped somewhere"
+    return stopped_at(taken, journey)
+
+
+def _steps(journey: Journey, rounds: Sequence[Round]) -> Values:
+    """Tell of each step in the first round that failed, else in the last."""
+    shown = next((one for one in rounds if not one.passed), rounds[-1])
+    values: Values = {}
+    for n, taken in enumerate(shown.steps, 1):
+        told: dict[str, Value | None] = {
+            "name": taken.step.name,
+            "request": taken.step.shown,
+            "service": taken.step.service or journey.service,
+            "outcome": taken.outcome,
+            "outcome_because": taken.because or None,
+            "answered": taken.answered or None,
+            "expected": described(taken.step.expect),
+            "ms": None if taken.ms is None else round(taken.ms, 3),
+        }
+        values |= {f"steps.{n}.{key}": value for key, value in told.items() if value is not None}
+    return values
+
+
+def _left(journey: Journey, context: Context) -> Values:
+    left = [
+        entry
+        for entry in context.ledger.book.left
+        if entry.journey == journey.name and entry.round.isdecimal()  # others visit it meanwhile
+    ]
+    values: Values = {"left_nothing": not left}
+    if left:
+        named = ", ".join(dict.fromkeys(entry.what for entry in left[:5]))
+        more = f" and {len(left) - 5} more" if len(left) > 5 else ""
+        values["left_nothing_because"] = f"left behind: {named}{more}"
+    stays = [step.stays for step in journey.steps if step.stays]
+    values["stays"] = len(stays) * journey.repeat
+    if stays:
+        values["stays_because"] = "; ".join(dict.fromkeys(stays))
+    return values
