@@ -35,6 +35,8 @@ AT_ONCE = 8
 """Probes under way together, and of those that bear company, at one origin."""
 MANY_AT_ONCE = 64
 """Those of them under way together whose times are the kernel's, with no queue of ours in it."""
+HALF_AT_ONCE = 32
+"""Those of them under way together that take many exchanges, and nobody waits for."""
 PATIENCE_SECONDS = 0.5
 """After which one of these counts no longer, so that hanging services hold up nobody else."""
 MOST_AT_ONCE = 512
@@ -271,11 +273,12 @@ class Collector:
         finally:
             self._resolve.close()
 
-    async def clean(self) -> None:
-        """Take away what the ledger says is left, with the clean-up steps of its journeys."""
+    async def clean(self, names: Collection[str]) -> None:
+        """Take away what the ledger says is left of the journeys `names`, by their clean-up."""
         loop = asyncio.get_running_loop()
         self._deadline = ends = loop.time() + self._seconds
-        rounds = {(one.journey, one.round) for one in self._ledger.book.left}
+        left = self._ledger.book.left
+        rounds = {(one.journey, one.round) for one in left if one.journey in names}
         try:
             for step in self._plan.steps:
                 for journey, round_ in sorted(rounds):
@@ -287,17 +290,34 @@ class Collector:
             self._resolve.close()
 
     async def _together(self, steps: Sequence[Step]) -> None:
-        """Measure first what bears company; the rest when only what hangs is left of it."""
-        many = [s for s in steps if _bears_company(s)]
+        """Measure first whether services are up; the rest when only what hangs is left of it.
+
+        Nothing but that is asked of a service which is down, so that it costs its time once.
+        """
+        many = [s for s in steps if _bears_company(s) and _is_vital(s)]
+        more = [s for s in steps if _bears_company(s) and not _is_vital(s)]
         few = [s for s in steps if not _bears_company(s)]
         wide = Slots(len(many), MANY_AT_ONCE, _most_at_once(), PATIENCE_SECONDS)
+        middling = Slots(0, HALF_AT_ONCE, HALF_AT_ONCE, self._seconds)
         narrow = Slots(0, AT_ONCE, AT_ONCE, self._seconds)
         async with asyncio.TaskGroup() as group:
-            for step in many:
-                group.create_task(self._measure(step, wide))
+            vital = {s.service.name: group.create_task(self._measure(s, wide)) for s in many}
             await wide.settled.wait()
+            for step in more:
+                after = vital.get(step.service.name)
+                group.create_task(self._measure_if_up(step, middling, after))
             for step in few:
                 group.create_task(self._measure(step, narrow))
+
+    async def _measure_if_up(
+        self, step: Step, slots: Slots, vital: "asyncio.Task[Failure | None] | None"
+    ) -> None:
+        """Measure a step, unless its service was found down; then that is its failure too."""
+        outage = await asyncio.shield(vital) if vital else None
+        if outage:
+            self._record(step, _failed(step, 1, outage))
+        else:
+            await self._measure(step, slots)
 
     @property
     def grace(self) -> float:
@@ -327,14 +347,14 @@ class Collector:
         done += missing
         return tuple(sorted(done, key=lambda m: (order[m.service, m.probe], m.attempt)))
 
-    async def _measure(self, step: Step, slots: Slots) -> None:
+    async def _measure(self, step: Step, slots: Slots) -> Failure | None:
+        """Measure a step, once more if that meets the target's fault; return that fault."""
         async with slots.one(step.service):
             first = await self._attempt(step, 1)
         self._record(step, first)
-        vital = step.name == step.service.health_probe
-        again = vital or not step.probe.EXCLUSIVE
+        again = _is_vital(step) or not step.probe.EXCLUSIVE
         if not (again and first.failure and first.failure.blames_target):
-            return
+            return None
         left = self._deadline - asyncio.get_running_loop().time()
         if left > RETRY_PAUSE_SECONDS:
             await asyncio.sleep(RETRY_PAUSE_SECONDS)
@@ -342,6 +362,8 @@ class Collector:
                 second = await self._attempt(step, 2)
             if not second.failure or second.failure.blames_target:
                 self._record(step, second)  # a retry that we failed to make takes nothing back
+                return second.failure
+        return first.failure
 
     def _record(self, step: Step, measurement: Measurement) -> None:
         mask = self._current_mask()
@@ -429,6 +451,11 @@ def _origin(service: Subject) -> str:
         return service.name
     parts = split(service.url.get_secret_value())
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+
+
+def _is_vital(step: Step) -> bool:
+    """Whether it tells if its service is up."""
+    return step.name == step.service.health_probe
 
 
 def _bears_company(step: Step) -> bool:

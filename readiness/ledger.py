@@ -6,17 +6,23 @@ nothing is left.
 """
 
 import contextlib
+import errno
 import importlib
 import importlib.util
 import json
 import os
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from io import FileIO
 from pathlib import Path
 from typing import IO, Any, Literal
 
 VARIABLE = "READINESS_STATE"
 """The variable that names another folder for ledgers."""
+
+_LOCK_SECONDS = 1.0
+"""How long to wait for a lock; whoever only looks at a ledger holds it for milliseconds."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +34,11 @@ class Entry:
     step: str
     what: str
     """What it is called, as in `file readiness-5f3c0a7d-1`."""
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What tells it from others."""
+        return self.journey, self.round, self.step
 
 
 @dataclass
@@ -60,19 +71,25 @@ Fact = Literal["creates", "knows", "gone"]
 class Ledger:
     """The open file of one run; made on disk with the first entry."""
 
-    def __init__(self, path: Path | None, system: str, book: Book | None = None) -> None:
+    def __init__(
+        self,
+        path: Path | None,
+        system: str,
+        book: Book | None = None,
+        addresses: Mapping[str, str] | None = None,
+    ) -> None:
         """Write to `path`, nowhere if that is None; `system` names what the run assesses.
 
-        `book` is what the file holds already.
+        `book` is what the file holds already, `addresses` where each service was found.
         """
-        self._path, self._system = path, system
-        self._file: IO[str] | None = None
+        self._path, self._system, self._addresses = path, system, dict(addresses or {})
+        self._file: FileIO | None = None
         self.book = book or Book()
 
     def prepare(self) -> None:
-        """Make sure that lines can be kept; OSError if they cannot."""
+        """Make sure that lines can be kept; OSError if they cannot, or another keeps them."""
         if self._path is not None and self._file is None:
-            self._open(self._path)
+            self._file = self._open(self._path)
 
     def creates(self, entry: Entry) -> None:
         """Note that `entry` is about to be created; OSError if that cannot be kept."""
@@ -88,29 +105,33 @@ class Ledger:
 
     def close(self) -> None:
         """Give the file back; delete it if nothing is left."""
-        if self._path is not None and not self.book.left:
-            self._path.unlink(missing_ok=True)
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        if self._file is None or self._path is None:
+            return
+        if not self.book.left:
+            with contextlib.suppress(OSError):
+                self._path.unlink()
+        self._file.close()
+        self._file = None
 
     def _write(self, fact: Fact, journey: str, round_: str, **more: Any) -> None:
         line = {"is": fact, "journey": journey, "round": round_, **more}
-        if self._path is not None:
-            file = self._file or self._open(self._path)
-            file.write(json.dumps(line) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
+        self.prepare()
+        if self._file is not None:
+            _append(self._file, line)
         self.book.take(line)
 
-    def _open(self, path: Path) -> IO[str]:
+    def _open(self, path: Path) -> FileIO:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
-        self._file = os.fdopen(descriptor, "a", encoding="utf-8")
-        _lock(descriptor)
-        if not os.fstat(descriptor).st_size:
-            self._file.write(json.dumps({"is": "ledger", "system": self._system}) + "\n")
-        return self._file
+        file = _locked(path)
+        try:
+            if not os.fstat(file.fileno()).st_size:
+                head = {"is": "ledger", "system": self._system, "services": self._addresses}
+                _append(file, head)
+                _sync_folder(path.parent)
+        except OSError:
+            file.close()
+            raise
+        return file
 
 
 @dataclass(frozen=True)
@@ -121,6 +142,8 @@ class Leftover:
     system: str
     book: Book
     path: Path
+    addresses: Mapping[str, str] = field(default_factory=dict)
+    """Service -> where it was found; what is left is there and nowhere else."""
 
 
 def folder(environ: Mapping[str, str]) -> Path:
@@ -137,12 +160,61 @@ def file_of(run_id: str, environ: Mapping[str, str]) -> Path:
 
 
 def leftovers(environ: Mapping[str, str]) -> Iterator[Leftover]:
-    """Yield what runs left that are not going on any more, the oldest first."""
-    found = folder(environ).glob("*.ledger")
-    for path in sorted(found, key=lambda p: (p.stat().st_mtime, p.name)):
-        with path.open(encoding="utf-8") as file:
-            if _lock(file.fileno()):
-                yield _read(path, file)
+    """Yield what runs left that are not going on any more, the oldest first.
+
+    Ledgers of which nothing is left are deleted; those of other users are left alone.
+    """
+    found: list[tuple[float, Leftover]] = []
+    for path in folder(environ).glob("*.ledger"):
+        with contextlib.suppress(OSError), path.open(encoding="utf-8", errors="replace") as file:
+            if not _lock(file.fileno()):
+                continue
+            one = _read(path, file)
+            if one.book.left:
+                found.append((os.fstat(file.fileno()).st_mtime, one))
+            else:
+                path.unlink()
+    yield from (one for _, one in sorted(found, key=lambda pair: (pair[0], pair[1].run_id)))
+
+
+def _locked(path: Path) -> FileIO:
+    """Open and lock the file at `path`; BlockingIOError if another program keeps it."""
+    until = time.monotonic() + _LOCK_SECONDS
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+        file = FileIO(descriptor, "a")
+        if _lock(descriptor) and _is_at(path, descriptor):
+            return file
+        file.close()
+        if time.monotonic() > until:
+            raise BlockingIOError(errno.EWOULDBLOCK, "another program keeps this ledger")
+        time.sleep(0.01)
+
+
+def _is_at(path: Path, descriptor: int) -> bool:
+    """Whether the open file was not deleted meanwhile by one who saw nothing in it."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
+
+
+def _append(file: FileIO, line: Mapping[str, Any]) -> None:
+    """Bring a line to the disk. It begins with its break: one that was cut spoils no other."""
+    data = f"\n{json.dumps(line)}".encode()
+    if file.write(data) != len(data):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    os.fsync(file.fileno())
+
+
+def _sync_folder(path: Path) -> None:
+    """Have a new file's name outlive a loss of power, where folders can be told to."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def _lock(descriptor: int) -> bool:
@@ -158,13 +230,13 @@ def _lock(descriptor: int) -> bool:
 
 
 def _read(path: Path, file: IO[str]) -> Leftover:
-    """Read a ledger; its last line may have been cut by the end of its run."""
-    book, system = Book(), ""
+    """Read a ledger; a line may have been cut by the end of its run."""
+    book, head = Book(), dict[str, Any]()
     for text in file:
-        with contextlib.suppress(ValueError, KeyError, TypeError):
+        with contextlib.suppress(ValueError, KeyError, TypeError, RecursionError):
             line = json.loads(text)
             if line["is"] == "ledger":
-                system = line["system"]
+                head = {"system": str(line["system"]), "addresses": dict(line["services"])}
             else:
                 book.take(line)
-    return Leftover(path.stem, system, book, path)
+    return Leftover(path.stem, head.get("system", ""), book, path, head.get("addresses", {}))

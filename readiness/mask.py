@@ -6,6 +6,7 @@ Each byte remembers which characters it was read from, and those are replaced.
 """
 
 import base64
+import functools
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
@@ -145,7 +146,13 @@ def _decoded(found: re.Match[bytes]) -> bytes:
     return part.encode() if kind == "self" else b""
 
 
-def _needles(secret: str) -> Iterator[bytes]:
+@functools.lru_cache(maxsize=512)
+def _needles(secret: str) -> frozenset[bytes]:
+    """Return `_spellings`: each time a run learns one more secret, the others are asked again."""
+    return frozenset(_spellings(secret))
+
+
+def _spellings(secret: str) -> Iterator[bytes]:
     """Yield what the bytes of a view hold where `secret` is in the text, in lower case."""
     for form in {secret, clean(secret)}:
         for cased in {form, form.upper(), form.lower()}:

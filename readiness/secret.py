@@ -11,7 +11,7 @@ SECRET_KEYS = frozenset(
     {
         *("headers", "header", "cookies", "cookie", "authorization"),
         *("json", "form", "body", "data"),
-        *("credential", "login", "password", "token", "secret", "api_key"),
+        *("credential", "login", "password", "token", "secret", "api_key", "signing_key"),
     }
 )
 """Keys of probe settings (in lower case) under which every text counts as a secret."""
@@ -27,7 +27,7 @@ _REFERENCE = re.compile(r"\{\{[^{}]*\}\}")
 _SECRET_NAME = re.compile(
     r"pass|secret|token|key|code|pin|otp|auth|cookie|credential|session", re.IGNORECASE
 )
-_PLAIN_WORDS = re.compile(r"[A-Za-z_.,/ -]{0,32}|[0-9]{1,6}|[\w*]+/[\w.+*-]+")
+_PLAIN_WORDS = re.compile(r"[A-Za-z_.,@/ -]{0,32}|[0-9]{1,6}|[\w*]+/[\w.+*-]+")
 """Words, small numbers and media types."""
 
 _REQUEST = re.compile(r"(?P<path>(?:[A-Z]+ )?/[^\s?]*)\?(?P<query>\S*)")
@@ -89,9 +89,23 @@ def of_body(data: Any, *, secret: bool = False) -> Iterator[str]:
         for value in data:
             yield from of_body(value, secret=secret)
     elif isinstance(data, str | int | float) and not isinstance(data, bool):
-        for text in _REFERENCE.split(str(data)):
+        texts = _REFERENCE.split(str(data))
+        secret = secret and len(texts) == 1  # else the whole is one, and `Bearer ` is none
+        for text in texts:
             if len(text) <= _LONGEST and (secret or not _PLAIN_WORDS.fullmatch(text)):
                 yield from (text, *_inside(text))
+
+
+def of_references(data: Any, *, secret: bool = False) -> Iterator[str]:
+    """Yield the texts with `{{references}}` in what a step sends whose key names a secret."""
+    if isinstance(data, Mapping):
+        for key, value in data.items():
+            yield from of_references(value, secret=secret or bool(_SECRET_NAME.search(str(key))))
+    elif isinstance(data, list | tuple):
+        for value in data:
+            yield from of_references(value, secret=secret)
+    elif secret and isinstance(data, str) and _REFERENCE.search(data):
+        yield data
 
 
 def _login(token: str) -> Iterator[str]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from readiness import ledger
 from readiness.demo import postgres, valkey
 from tests.quiet import alone, beside_others
 
@@ -30,6 +31,14 @@ def _room(request: pytest.FixtureRequest, room: Path) -> Iterator[None]:
     """Let no test run beside one that is marked `alone`, because it measures time."""
     hold = alone if request.node.get_closest_marker("alone") else beside_others
     with hold(room):
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep the ledgers of all runs, those of started programs too, out of the user's home."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(ledger.VARIABLE, str(tmp_path_factory.mktemp("state")))
         yield
 
 

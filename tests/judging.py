@@ -158,6 +158,19 @@ def healthy(on: str = "api", **changes: Any) -> tuple[Measurement, ...]:
             "login_accepted": True,
             "public_answered": True,
         },
+        "http_headers": {
+            **dict.fromkeys(("nosniff", "has_body", "content_type_right", "version_hidden"), True),
+            **dict.fromkeys(("page", "hsts_heeded", "foreign_scripts"), False),
+            **dict.fromkeys(("sets_cookies", "sets_session_cookies"), False),
+        },
+        "http_cors": {"strangers_refused": True, "reflects_origin": False},
+        "http_exposure": dict.fromkeys(
+            (
+                *("secrets_hidden", "operations_hidden", "docs_hidden"),
+                *("error_pages_quiet", "trace_refused"),
+            ),
+            True,
+        ),
     }
     return tuple(
         measured(probe, on, **{k: changes.get(f"{probe}__{k}", v) for k, v in mine.items()})

@@ -3,10 +3,11 @@
 from readiness.estimate import rate
 from readiness.inventory import Journey
 from readiness.measurement import Values
+from readiness.probes import load
 from readiness.probes._expectation import described
 
-REFUSED = "expected 2xx: body.username: field required"
-KEY = "expected 201: the key differs from the one this gateway was configured with; INVALID_API_KEY"
+REFUSED = ("expected 2xx", "body.username: field required")
+KEY = ("expected 201", "the key differs from the one this gateway was configured with")
 STOPS = {"session": (1, 422, REFUSED), "records": (0, 403, KEY)}
 """Journey -> index of the step at which the broken system stops it, the status, and why."""
 OPEN_PAGE = "Content-Security-Policy is not sent, so that any injected script runs"
@@ -37,7 +38,7 @@ def exposure() -> Values:
 
 
 def journey(of: Journey, fixed: bool) -> Values:
-    stop, status, because = (len(of.steps), 0, "") if fixed else STOPS.get(of.name, (99, 0, ""))
+    stop, status, because = (99, 0, ("", "")) if fixed else STOPS.get(of.name, (99, 0, ("", "")))
     found: Values = {"rounds": 1, "stays": 0, "left_nothing": True}
     passed = 0
     for n, step in enumerate(of.steps, 1):
@@ -53,22 +54,81 @@ def journey(of: Journey, fixed: bool) -> Values:
             }
         elif n - 1 == stop:
             found |= {f"{place}outcome": "failed", f"{place}ms": 3.1}
-            found |= {f"{place}outcome_because": because}
+            found |= {f"{place}outcome_because": ": ".join(because)}
             found |= {f"{place}answered": f"{status}, application/json, 96 bytes"}
         else:
             found[f"{place}outcome"] = "not reached"
     return found | _success(of, passed, stop, status, because)
 
 
-def _success(of: Journey, passed: int, stop: int, status: int, because: str) -> Values:
+def _success(of: Journey, passed: int, stop: int, status: int, because: tuple[str, str]) -> Values:
     found: Values = {"steps_passed": passed / len(of.steps)}
     if passed == len(of.steps):
         return found | {"succeeded": True, "success_rate": rate(1, 1), "round_ms": 37.8}
     step = of.steps[stop]
-    where = f"step {stop + 1} of {len(of.steps)}, {step.name}: {step.shown} on {of.service}"
+    where = f"step {stop + 1} of {len(of.steps)}, {step.name} on {of.service}: {step.shown}"
     found |= {"succeeded": False, "success_rate": rate(0, 1)}
-    found["succeeded_because"] = f"{where} answered {status}, {because}"
+    found["succeeded_because"] = f"{where} answered {status}: {because[1]}, {because[0]}"
     if of.name == "session":
         name = "user readiness-5f3c0a7d9b1e4c62-1@journey.example"
         found |= {"left_nothing": False, "left_nothing_because": f"left behind: {name}"}
+    return found
+
+
+LOGIN = "POST /auth/login answered 422: body.username: field required"
+STEP = f"session, step 2 of 8, login on auth: {LOGIN}, expected 2xx"
+_ROLES = ("nobody", "demo", "other", "admin")
+_MAY = {"GET /auth/me": _ROLES[1:], "GET /auth/users": ("admin",)}
+_CONTENT = "GET /api/v1/files/{{id}}/content"
+
+
+def jwt(fixed: bool) -> Values:
+    proven = [
+        *("required", "malformed_refused", "payload_protected", "signature_required"),
+        *("none_refused", "key_verified", "header_keys_ignored", "no_server_error"),
+        *("strong_secret", "expires", "no_secrets_in_payload"),
+    ]
+    if not fixed:
+        return {f"{name}_because": STEP for name in load("jwt").METRICS}
+    known = [
+        *("is_jwt", "symmetric", "control_accepted", "token_demanded", "token_read"),
+        *("claims_sealed", "signature_demanded", "key_checked", "audience_named"),
+    ]
+    found: Values = {"algorithm": "HS256", "lifetime_ms": 900_000.0, "confusable": False}
+    found |= {"forgeries": 27, "forgeries_refused": 27, "issuer_named": True}
+    found |= dict.fromkeys((*known, *proven), True)
+    untested = ("expiry", "audience", "issuer", "not_before")
+    because = "not tested: without a signing_key any such token is refused for its signature"
+    return found | {f"{name}_enforced_because": because for name in untested}
+
+
+def session(fixed: bool) -> Values:
+    proven = ("logout_invalidates", "refresh_rotates", "refresh_reuse_refused")
+    if fixed:
+        absent = ("cookie_session", "session_id_cookie")
+        return {**dict.fromkeys(proven, True), **dict.fromkeys(absent, False)}
+    return {f"{name}_because": STEP for name in load("session").METRICS}
+
+
+def matrix(service: str, fixed: bool) -> Values:
+    if service == "file-service":
+        asked = "asked by demo: as demo"
+        cells = [(_CONTENT, role, False) for role in ("demo", "nobody")]
+        found: Values = {"objects_isolated": True}
+        if not fixed:
+            found = {"objects_isolated_because": f"file: {_CONTENT} {asked}: {LOGIN}"}
+    else:
+        cells = [(path, role, role in may) for path, may in _MAY.items() for role in _ROLES]
+        found = dict.fromkeys(("for_strangers", "for_roles", "for_someone"), True)
+        verdicts = ("anonymous_refused", "roles_refused", "roles_allowed")
+        if fixed:
+            found |= dict.fromkeys(verdicts, True)
+        else:
+            because = f"GET /auth/me was not asked as demo: {LOGIN}"
+            found |= {f"{name}_because": because for name in verdicts}
+    for n, (path, role, may) in enumerate(cells, 1):
+        refused = "401" if role == "nobody" else "403"
+        got = ("200" if may else refused) if fixed or role == "nobody" else "not asked"
+        told = {"path": path, "role": role, "expected": "allow" if may else "refuse", "got": got}
+        found |= {f"cells.{n}.{key}": value for key, value in told.items()}
     return found

@@ -22,7 +22,7 @@ USERS = (1, 10, 50)
 END_OF_LIFE = date(2030, 11, 14)
 LOGIN = "POST /auth/login answered 422: body.username: field required"
 API_KEY = (
-    "GET /api/v1/bases answered 403 to the credential: "
+    "with the credential, GET /api/v1/bases answered 403: "
     "the key differs from the one this gateway was configured with"
 )
 UNFORGED = "the credential was not accepted, so that a forged one proves nothing"
@@ -166,6 +166,9 @@ def _values(service: str, probe: str, fixed: bool, samples: int) -> Values:
     plain: Mapping[str, Values] = {
         "http_health": _health(service),
         "http_cors": sample_security.cors(),
+        "jwt": sample_security.jwt(fixed),
+        "session": sample_security.session(fixed),
+        "access_matrix": sample_security.matrix(service, fixed),
         "http_exposure": sample_security.exposure(),
         "http_latency": _latency(delay, samples),
         "web_page": _page(delay),

@@ -85,6 +85,8 @@ TOP = {
     "not_tested",
     "risks",
     "plan",
+    "journeys",
+    "residue",
 }
 KEYS = {
     "tool": {"name", "version"},
@@ -241,7 +243,7 @@ def test_everything_unreachable_is_not_ready() -> None:
     out = [measured(p, s.name, failure="refused") for s in of.services for p in s.expected_probes]
     data = contract(judged(of, *out))
     assert (data["verdict"], data["exit_code"]) == ("not_ready", 1)
-    assert (data["score"]["value"], data["score"]["upper"]) == (0, 20)  # security is unknown
+    assert (data["score"]["value"], data["score"]["upper"]) == (0, 18)  # security is unknown
     assert {s["status"] for s in data["services"]} == {"down"}
 
 
@@ -490,9 +492,9 @@ def test_an_unknown_blocker_wants_to_be_measured() -> None:
         "Success at the highest concurrency, api: not measured. "
         "Make it measurable, then run again.",
         "Throughput under concurrency is at 0, READY needs 70",
-        "82 % of the score rests on measured values, READY needs 95 %. "
+        "84 % of the score rests on measured values, READY needs 95 %. "
         "Bring up what is down and measure what is listed as not tested.",
-        "The score before caps is 82, READY needs 85",
+        "The score before caps is 84, READY needs 85",
     ]
     assert [c.effort_hours for c in found.conditions] == [None] * 4
     assert found.conditions[2].projected_score == 100
@@ -596,7 +598,7 @@ def test_a_service_is_down_when_its_health_probe_says_so_and_not_another() -> No
 
 def test_a_waived_blocker_does_not_cap_a_capability() -> None:
     capability = {"all": {"title": "All", "services": ["api"]}}
-    for waived, expected in ((["concurrency-success"], 84), ([], 59)):
+    for waived, expected in ((["concurrency-success"], 86), ([], 59)):
         of = inventory(
             service(criticality="high"),
             capabilities=capability,
@@ -665,14 +667,14 @@ def test_an_objective_without_a_source_says_so() -> None:
     assert got["authentication_success"] == (
         None,
         None,
-        "no logins and credentials: the inventory declares none",
+        "no login, credential or journey: the inventory declares none",
     )
     assert got["checks_passed"][:2] == (None, None)
     withheld = judged(API, measured("http_access", failure="not_allowed"))
     assert objectives(withheld)["authentication_success"] == (
         None,
         None,
-        "none of 2 logins and credentials measured: not_allowed it was",
+        "none of 2 logins and journeys measured: not_allowed it was",
     )
 
 

@@ -68,7 +68,12 @@ def http(port: int, **more: Any) -> dict[str, Any]:
     return {"kind": "http", "url": f"http://127.0.0.1:{port}", **more}
 
 
-QUICK = {"http_latency": {"samples": 60}, "http_concurrency": {"users": [1], "requests": 6}}
+OUTSIDE = dict.fromkeys(("http_headers", "http_cors", "http_exposure"), False)
+QUICK = {
+    "http_latency": {"samples": 60},
+    "http_concurrency": {"users": [1], "requests": 6},
+    **OUTSIDE,
+}
 
 
 def test_every_expected_probe_is_a_step_with_its_settings() -> None:
@@ -77,9 +82,12 @@ def test_every_expected_probe_is_a_step_with_its_settings() -> None:
         "http_health",
         "http_latency",
         "http_concurrency",
+        "http_headers",
+        "http_cors",
+        "http_exposure",
         "http_access",
     ]
-    assert plan.steps[3].settings.model_dump()["protected"] == ("/x",)
+    assert plan.steps[-1].settings.model_dump()["protected"] == ("/x",)
 
 
 @pytest.mark.parametrize(
@@ -160,7 +168,7 @@ def test_the_deadline_ends_every_probe_and_blames_nobody_for_it() -> None:
     began = time.monotonic()
     found = asyncio.run(served(servers.silent, act))
     assert time.monotonic() - began < 5
-    assert len(found) == 36
+    assert len(found) == 72
     assert {m.failure.kind for m in found if m.failure} == {"deadline"}
 
 
@@ -303,8 +311,9 @@ def test_probes_that_measure_time_run_one_at_a_time_after_the_rest() -> None:
 
     ok = servers.Web(lambda _: servers.response(200, '{"status": "pass"}'))
     found = asyncio.run(served(ok, act))
-    assert order[:2] == ["http_health", "http_health"]
-    timed = [m for m in found if m.probe != "http_health"]
+    last = [name for name in order if name not in OUTSIDE]
+    assert last[:2] == ["http_health", "http_health"]
+    timed = [m for m in found if m.probe in ("http_latency", "http_concurrency")]
     spans = sorted((m.started_at.timestamp(), m.started_at.timestamp() + m.seconds) for m in timed)
     assert len(spans) == 4
     for (_, end), (start, _) in itertools.pairwise(spans):
@@ -313,7 +322,7 @@ def test_probes_that_measure_time_run_one_at_a_time_after_the_rest() -> None:
 
 # Many services
 
-ALONE = {"http_latency": False, "http_concurrency": False}
+ALONE = {"http_latency": False, "http_concurrency": False, **OUTSIDE}
 HEALTHY = servers.response(200, '{"status": "pass"}')
 
 

@@ -9,7 +9,7 @@ import pytest
 from readiness import bundled
 from readiness.criteria import bundled_criteria, check_overrides, read_packs, with_packs
 from readiness.document import ConfigurationError, parse
-from readiness.inventory import Health, Service
+from readiness.inventory import Health, Journey, Service, Subject
 from readiness.judge import judge
 from readiness.probes import load, names
 from tests.judging import CRITERIA, NOW, estimate, inventory, measured, service, waiver
@@ -18,6 +18,19 @@ HTTP = service(health={"live": "/live"}, url="https://localhost:8443")
 ACCESS = service(
     probes={"http_access": {"protected": ["/p"], "public": ["/"], "login": {"path": "/login"}}}
 )
+MATRIX = service(
+    probes={
+        "access_matrix": {
+            "paths": {"GET /p": {"allow": []}},
+            "objects": {"file": {"path": "/f", "owner": "ann", "others": ["nobody"]}},
+            "openapi": "/openapi.json",
+        }
+    }
+)
+SESSION = service(
+    probes={"session": {"journey": "j", "show": "me", "logout": "out", "refresh": "again"}}
+)
+GUESSED = service(probes={"brute_force": {"identity": "bait"}})
 RATE = service(probes={"http_concurrency": {"rate": 100}})
 WEB = service(kind="web", probes={"web_page": {"text": "Welcome"}})
 MCP = service(kind="mcp", probes={"mcp_handshake": {"tools": ["search"]}})
@@ -31,9 +44,14 @@ OPEN = service(
 )
 TLS = service(kind="web", url="https://localhost:8443", probes={"tls": {}})
 OIDC = service(probes={"oidc_discovery": {}})
+JWT = service(probes={"jwt": {"signing_key": "k", "jwks": "/jwks"}})
 POSTGRES, REDIS, TCP = service(kind="postgres"), service(kind="redis"), service(kind="tcp")
 
-Case = tuple[Service, dict[str, Any], dict[str, Any]]
+JOURNEY = Journey.model_validate(
+    {"name": "buy", "title": "Buy", "steps": [{"name": "look", "request": "/", "service": "api"}]}
+)
+
+Case = tuple[Subject, dict[str, Any], dict[str, Any]]
 
 CASES: dict[str, Case] = {
     "health-ready": (HTTP, {"healthy": True}, {"healthy": False}),
@@ -81,6 +99,53 @@ CASES: dict[str, Case] = {
     "credential-accepted": (ACCESS, {"credential_accepted": True}, {"credential_accepted": False}),
     "forged-refused": (ACCESS, {"forged_refused": True}, {"forged_refused": False}),
     "public-answers": (ACCESS, {"public_answered": True}, {"public_answered": False}),
+    "matrix-anonymous-refused": (
+        MATRIX,
+        {"for_strangers": True, "anonymous_refused": True},
+        {"for_strangers": True, "anonymous_refused": False},
+    ),
+    "matrix-roles-refused": (
+        MATRIX,
+        {"for_roles": True, "roles_refused": True},
+        {"for_roles": True, "roles_refused": False},
+    ),
+    "matrix-roles-allowed": (
+        MATRIX,
+        {"for_someone": True, "roles_allowed": True},
+        {"for_someone": True, "roles_allowed": False},
+    ),
+    "objects-isolated": (MATRIX, {"objects_isolated": True}, {"objects_isolated": False}),
+    "openapi-security-kept": (MATRIX, {"openapi_kept": True}, {"openapi_kept": False}),
+    "session-logout": (SESSION, {"logout_invalidates": True}, {"logout_invalidates": False}),
+    "session-refresh-rotates": (SESSION, {"refresh_rotates": True}, {"refresh_rotates": False}),
+    "session-refresh-reuse": (
+        SESSION,
+        {"refresh_rotates": True, "refresh_reuse_refused": True},
+        {"refresh_rotates": True, "refresh_reuse_refused": False},
+    ),
+    "session-fixation": (
+        SESSION,
+        {"session_id_cookie": True, "login_renews": True},
+        {"session_id_cookie": True, "login_renews": False},
+    ),
+    "session-cookie": (
+        SESSION,
+        {"cookie_session": True, "cookie_flagged": True},
+        {"cookie_session": True, "cookie_flagged": False},
+    ),
+    "session-cookie-lifetime": (
+        SESSION,
+        {"cookie_session": True, "cookie_short_lived": True},
+        {"cookie_session": True, "cookie_short_lived": False},
+    ),
+    "login-wrong-refused": (GUESSED, {"wrong_refused": True}, {"wrong_refused": False}),
+    "brute-force-limited": (GUESSED, {"limited": True}, {"limited": False}),
+    "brute-force-retry-after": (
+        GUESSED,
+        {"answered_429": True, "retry_after": True},
+        {"answered_429": True, "retry_after": False},
+    ),
+    "login-no-enumeration": (GUESSED, {"accounts_hidden": True}, {"accounts_hidden": False}),
     "page-answers": (WEB, {"ok": True}, {"ok": False}),
     "page-text": (WEB, {"text_found": True}, {"text_found": False}),
     "page-title": (WEB, {"has_title": True}, {"has_title": False}),
@@ -117,6 +182,93 @@ CASES: dict[str, Case] = {
     ),
     "mcp-tools-p95": (MCP, {"p95_ms": estimate(90, 80, 300)}, {"p95_ms": estimate(2e3, 1001, 3e3)}),
     "mcp-era": (MCP, {"era": "discover"}, {"era": "initialize"}),
+    "jwt-required": (JWT, {"is_jwt": True, "required": True}, {"is_jwt": True, "required": False}),
+    "jwt-malformed-refused": (
+        JWT,
+        {"token_demanded": True, "malformed_refused": True},
+        {"token_demanded": True, "malformed_refused": False},
+    ),
+    "jwt-payload-protected": (
+        JWT,
+        {"token_read": True, "payload_protected": True},
+        {"token_read": True, "payload_protected": False},
+    ),
+    "jwt-signature-required": (
+        JWT,
+        {"claims_sealed": True, "signature_required": True},
+        {"claims_sealed": True, "signature_required": False},
+    ),
+    "jwt-none-refused": (
+        JWT,
+        {"signature_demanded": True, "none_refused": True},
+        {"signature_demanded": True, "none_refused": False},
+    ),
+    "jwt-key-verified": (
+        JWT,
+        {"signature_demanded": True, "key_verified": True},
+        {"signature_demanded": True, "key_verified": False},
+    ),
+    "jwt-header-keys-ignored": (
+        JWT,
+        {"key_checked": True, "header_keys_ignored": True},
+        {"key_checked": True, "header_keys_ignored": False},
+    ),
+    "jwt-confusion-refused": (
+        JWT,
+        {"confusable": True, "confusion_refused": True},
+        {"confusable": True, "confusion_refused": False},
+    ),
+    "jwt-expiry-enforced": (
+        JWT,
+        {"token_read": True, "expiry_enforced": True},
+        {"token_read": True, "expiry_enforced": False},
+    ),
+    "jwt-not-before-enforced": (
+        JWT,
+        {"token_read": True, "not_before_enforced": True},
+        {"token_read": True, "not_before_enforced": False},
+    ),
+    "jwt-audience-enforced": (
+        JWT,
+        {"audience_named": True, "audience_enforced": True},
+        {"audience_named": True, "audience_enforced": False},
+    ),
+    "jwt-issuer-enforced": (
+        JWT,
+        {"issuer_named": True, "issuer_enforced": True},
+        {"issuer_named": True, "issuer_enforced": False},
+    ),
+    "jwt-crit-refused": (
+        JWT,
+        {"token_read": True, "crit_refused": True},
+        {"token_read": True, "crit_refused": False},
+    ),
+    "jwt-no-server-error": (
+        JWT,
+        {"is_jwt": True, "no_server_error": True},
+        {"is_jwt": True, "no_server_error": False},
+    ),
+    "jwt-algorithm": (
+        JWT,
+        {"is_jwt": True, "algorithm": "EdDSA"},
+        {"is_jwt": True, "algorithm": "none"},
+    ),
+    "jwt-strong-secret": (
+        JWT,
+        {"symmetric": True, "strong_secret": True},
+        {"symmetric": True, "strong_secret": False},
+    ),
+    "jwt-expires": (JWT, {"is_jwt": True, "expires": True}, {"is_jwt": True, "expires": False}),
+    "jwt-lifetime": (
+        JWT,
+        {"expires": True, "lifetime_ms": 900_000},
+        {"expires": True, "lifetime_ms": 90_000_000},
+    ),
+    "jwt-no-secrets-in-payload": (
+        JWT,
+        {"is_jwt": True, "no_secrets_in_payload": True},
+        {"is_jwt": True, "no_secrets_in_payload": False},
+    ),
     "tls-modern": (TLS, {"modern_version_offered": True}, {"modern_version_offered": False}),
     "tls-old-versions": (TLS, {"old_versions_refused": True}, {"old_versions_refused": False}),
     "tls-13": (TLS, {"tls13_offered": True}, {"tls13_offered": False}),
@@ -199,11 +351,6 @@ CASES: dict[str, Case] = {
         {"page": True, "frames_restricted": True},
         {"page": True, "frames_restricted": False},
     ),
-    "header-api-framing": (
-        OPEN,
-        {"page": False, "frames_restricted": True},
-        {"page": False, "frames_restricted": False},
-    ),
     "header-referrer-policy": (
         OPEN,
         {"page": True, "referrer_kept": True},
@@ -255,6 +402,8 @@ CASES: dict[str, Case] = {
     "operations-exposed": (OPEN, {"operations_hidden": True}, {"operations_hidden": False}),
     "docs-exposed": (OPEN, {"docs_hidden": True}, {"docs_hidden": False}),
     "error-pages-quiet": (OPEN, {"error_pages_quiet": True}, {"error_pages_quiet": False}),
+    "journey-succeeds": (JOURNEY, {"succeeded": True}, {"succeeded": False}),
+    "journey-leaves-nothing": (JOURNEY, {"left_nothing": True}, {"left_nothing": False}),
     "trace-refused": (OPEN, {"trace_refused": True}, {"trace_refused": False}),
 }
 
@@ -323,6 +472,8 @@ def test_the_areas_are_those_of_the_report() -> None:
         "capacity": (15, 1),
         "data": (15, 2),
         "infrastructure": (10, 2),
+        "journeys": (20, 1),
+        "hardening": (10, 2),
     }
 
 

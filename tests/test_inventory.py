@@ -144,7 +144,7 @@ def test_the_sample_inventory_is_valid() -> None:
         ("mcp: {", "mcp: {name: x, ", 26, "'services.mcp.name' is not a known key. 'mcp' is"),
         ("mcp: {", "mcp: {health: {}, ", 26, "health' is not for services of kind mcp. Remove it."),
         ("[auth]}", "[autt]}", 28, "services[0]' names the unknown service 'autt'. Did"),
-        ("[auth]}", "[]}", 28, "authentication.services' must have at least 1 item(s)."),
+        ("[auth]}", "[]}", 28, "authentication' names no service and no journey."),
         ("availability:", "availablity:", 30, "'objectives.availablity' is no objective. Did"),
         ("95%", "95", 30, "'objectives.availability.target' must be at most 1. Write a rate"),
         ("95%", "x%", 30, "'objectives.availability.target' must be a target. Write"),

@@ -74,7 +74,7 @@ def test_prometheus_text_is_well_formed() -> None:
         sample = rf"readiness_[a-z_]+{{{label}(?:,{label})*}} -?\d+(?:\.\d+)?(?:e[-+]\d+)?"
         for line in text.splitlines():
             assert re.fullmatch(rf"# (?:HELP|TYPE) readiness_[a-z_]+ .+|{sample}", line), line
-    assert 'readiness_score{system="PyAirtable",environment="staging"} 37' in text
+    assert 'readiness_score{system="PyAirtable",environment="staging"} 42' in text
     assert 'verdict="not_ready"} 1' in text
     assert (
         'readiness_service_available{system="PyAirtable",environment="staging",service="p'
@@ -242,7 +242,7 @@ def test_github_annotates_the_worst_of_each_level() -> None:
         shown = sum(a["level"] == command for a in found)
         assert shown == min(levels.count(level), github.MOST)
     found = annotations(assess(samples.broken(), CRITERIA))
-    assert sum(a["level"] == "error" for a in found) == 5
+    assert sum(a["level"] == "error" for a in found) == 9
     login = next(a for a in found if a["title"] == "Documented login works (auth)")
     assert login["level"] == "error"
     assert login["text"].startswith("auth: POST /auth/login answered 422: body.username: field req")

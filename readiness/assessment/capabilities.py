@@ -69,19 +69,17 @@ def _points(
     model: Model,
     walked: Sequence[JourneyRow],
 ) -> int:
-    """Return the score (0..100): of its services, times the share of steps users get through.
+    """Return the score (0..100): that of its services, or the share of steps if that is less.
 
-    Services in the best of health are worth as much as what users reach with them.
+    Services in the best of health are worth no more than what users reach with them.
     """
     inventory, areas = model.evidence.inventory, model.criteria.areas
     reached = [row.steps_passed or 0.0 for row in walked if row.name in capability.journeys]
-    share = sum(map(Fraction, reached), Fraction(0)) / len(reached) if reached else Fraction(1)
-    parts = [f for f in findings if f.service in capability.services]
-    return (
-        percent(Fraction(partial(parts, inventory, areas), 100) * share)
-        if parts
-        else percent(share)
-    )
+    ends = [percent(sum(map(Fraction, reached), Fraction(0)) / len(reached))] if reached else []
+    if capability.services:
+        parts = [f for f in findings if f.service in capability.services]
+        ends.append(partial(parts, inventory, areas))
+    return min(ends)
 
 
 def _issues(findings: Sequence[Finding], out: Collection[str]) -> tuple[str, ...]:

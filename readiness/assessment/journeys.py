@@ -75,20 +75,27 @@ def journeys(
 
 
 def _row(journey: Journey, values: Mapping[str, Value], verdict: Finding | None) -> JourneyRow:
-    success = values.get("success_rate")
     return JourneyRow(
         name=journey.name,
         title=journey.title,
         outcome=verdict.outcome if verdict else "unknown",
         because=verdict.because if verdict else "no check judges it",
         rounds=int(number(values.get("rounds")) or 0),
-        success_rate=success if isinstance(success, Estimate) else None,
+        success_rate=_rate(values.get("success_rate")),
         steps_passed=_share(number(values.get("steps_passed"))),
         ms=number(values.get("round_ms")),
         left=str(values.get("left_nothing_because", "")),
         stays=str(values.get("stays_because", "")),
         steps=_steps(journey, values),
     )
+
+
+def _rate(value: Value | None) -> Estimate | None:
+    """Return a success rate that can be: all of it within 0..1."""
+    if not isinstance(value, Estimate):
+        return None
+    ends = (value.value, value.low, value.high)
+    return value if all(_share(end) is not None for end in ends) else None
 
 
 def _share(value: float | None) -> float | None:

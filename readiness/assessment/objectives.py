@@ -105,7 +105,8 @@ def _authentication(of: _Sources) -> Reading:
     if not checks and not walked:
         return None, "no login, credential or journey: the inventory declares none"
     if not tried and not rates:
-        return None, "no login, credential or journey was tried"
+        why = next((f.because for f in checks), "no journey was walked")
+        return None, f"none of {len(checks) + len(walked)} logins and journeys measured: {why}"
     found = [*tried, *rates]
     unknown = len(checks) + len(walked) - len(found)
     return sum(found) / (len(found) + unknown), _rests_on(tried, rates, unknown)

@@ -6,9 +6,16 @@ from fractions import Fraction
 
 from pydantic import BaseModel, ConfigDict
 
+from readiness.assessment.blame import JOURNEY
 from readiness.assessment.model import Key, Model
 from readiness.finding import Finding
 from readiness.gate import READY_AREA, READY_COVERAGE, READY_SCORE, blockers, weak_areas
+
+_TELLING = 24
+"""Characters from which on a reason is not found in another by chance."""
+_MOST_QUOTED = 100
+_NEEDING_SOMEONE = ("security", "journeys")
+"""Areas whose checks often need somebody logged in first."""
 
 
 class _Frozen(BaseModel):
@@ -79,8 +86,9 @@ def _groups(findings: Sequence[Finding], hidden: Collection[str]) -> list[list[F
     """Return the findings that one fix mends together.
 
     That is all that one unreachable service fails; all that one probe found only at its second
-    attempt; and with a failed blocker the blockers that the same probe left unknown, because it
-    could not get past the failed one.
+    attempt; with a failed blocker the blockers that the same probe left unknown, because it
+    could not get past the failed one; and with any failure whatever names it as its reason: of
+    a login that is refused, all that needed somebody logged in.
     """
     groups: dict[Key, list[Finding]] = {}
     for f in findings:
@@ -93,7 +101,40 @@ def _groups(findings: Sequence[Finding], hidden: Collection[str]) -> list[list[F
         if f.outcome == "unknown" and f.blocker:
             behind = (g for g in groups.values() if _same_probe(g[0], f) and g[0].blocker)
             next(behind, []).append(f)
-    return list(groups.values())
+    return _named_as_reason(list(groups.values()), findings)
+
+
+def _named_as_reason(
+    groups: list[list[Finding]], findings: Sequence[Finding]
+) -> list[list[Finding]]:
+    """Return `groups`, each with the findings whose reason quotes that of its first."""
+    quotable = [
+        group
+        for group in groups
+        if group[0].outcome == "fail" and len(group[0].because) >= _TELLING and not group[0].failure
+    ][:_MOST_QUOTED]
+    taken: set[int] = set()
+    for group in quotable:
+        head, known = group[0], {id(f) for f in group}
+        for other in quotable:
+            if id(group) not in taken and _quotes(other[0], head):
+                group += other
+                taken.add(id(other))
+        group += [
+            f
+            for f in findings
+            if f.outcome == "unknown" and id(f) not in known and _quotes(f, head)
+        ]
+    return [group for group in groups if id(group) not in taken]
+
+
+def _quotes(one: Finding, other: Finding) -> bool:
+    """Whether the reason of `one` names that of `other`, found by another probe, as its own.
+
+    That is for what stands in others' way; two failures that merely sound alike are two.
+    """
+    hindered = one.area in _NEEDING_SOMEONE and (one.outcome == "unknown" or one.probe == JOURNEY)
+    return hindered and one.probe != other.probe and one.because.find(other.because) > 0
 
 
 def _same_probe(one: Finding, other: Finding) -> bool:

@@ -60,12 +60,12 @@ def not_tested(model: Model) -> tuple[NotTested, ...]:
     for f in model.findings:
         if f.outcome == "unknown":
             found[f.probe, f.service, f.because] = None
+    used = {probe for s in model.evidence.inventory.subjects for probe in s.expected_probes}
     for area in model.card.areas:
         if area.applicable and area.because:
-            probes = {c.probe for c in model.criteria.checks.values() if c.area == area.id}
-            found[", ".join(sorted(probes)), "every service", f"{area.title}: {area.because}"] = (
-                None
-            )
+            known = {c.probe for c in model.criteria.checks.values() if c.area == area.id}
+            probes = ", ".join(sorted(known & used or known))
+            found[probes, "every service", f"{area.title}: {area.because}"] = None
     return tuple(NotTested(probe=p, service=s, because=b) for p, s, b in found)
 
 

@@ -1,17 +1,17 @@
 """`cleanup`: what runs left behind that were killed -> taken away, or named."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
-from readiness import collect, document, inventory, ledger, loop, safety
+from readiness import collect, document, inventory, ledger, loop, safety, secret
 from readiness.cli.option import member
 from readiness.cli.say import say
 from readiness.document import ConfigurationError
 from readiness.escape import ci_log
 from readiness.evidence import INTERRUPTED_EXIT_CODES
 from readiness.inventory import Environment, Inventory, Tier
-from readiness.ledger import Ledger, Leftover
+from readiness.ledger import Entry, Ledger, Leftover
 from readiness.mask import Masker
 
 SECONDS = 60.0
@@ -21,7 +21,9 @@ LEFT = 1
 
 def book(plan: collect.Plan, run_id: str) -> Ledger:
     """Return the ledger of a run; ConfigurationError if it needs one and none can be kept."""
-    found = Ledger(ledger.file_of(run_id, os.environ), plan.inventory.system.name)
+    asked = plan.inventory
+    addresses = {service.name: service.address for service in asked.services}
+    found = Ledger(ledger.file_of(run_id, os.environ), asked.system.name, addresses=addresses)
     creates = any(step.creates for journey in plan.inventory.journeys for step in journey.steps)
     if creates and "write" in plan.allowed:
         try:
@@ -75,31 +77,63 @@ def run(path: Path, allow: Sequence[str], environment: str | None) -> int:
 
 def _clean(plan: collect.Plan, leftover: Leftover, signals: loop.Signals) -> int:
     kept = Ledger(leftover.path, leftover.system, leftover.book)
-    kept.prepare()
-    before = kept.book.left
-    mask = Masker(plan.inventory.secrets()).mask
+    try:
+        kept.prepare()
+    except OSError as error:
+        say(f"readiness: {ci_log(str(leftover.path))}: {error.strerror}.", err=True)
+        return LEFT
+    before, here = kept.book.left, _here(plan.inventory, leftover)
     try:
         collector = collect.Collector(
             plan, leftover.run_id, SECONDS, lambda _step, _measurement: None, kept
         )
-        loop.run(collector.clean(), SECONDS + loop.GRACE_SECONDS, signals)
+        loop.run(collector.clean(here), SECONDS + loop.GRACE_SECONDS, signals)
         still = kept.book.left
     finally:
         kept.close()
+    mask = Masker(_secrets(plan.inventory, leftover)).mask
     for one in before:
-        state = "LEFT   " if one in still else "removed"
-        say(ci_log(mask(f"{state}  {one.what}  ({one.journey}, run {leftover.run_id})")))
-    for name in sorted({one.journey for one in still} - _journeys(plan.inventory)):
-        say(
-            ci_log(f"The journey {name} is not in this inventory any more: name its file."),
-            err=True,
-        )
+        state = "LEFT" if one in still else "removed"
+        say(ci_log(mask(f"{state}: {one.what} ({one.journey}, run {leftover.run_id})")))
+    for line in _explained(plan.inventory, leftover, still, here):
+        say(ci_log(mask(line)), err=True)
     return LEFT if still else 0
 
 
+def _here(of: Inventory, leftover: Leftover) -> frozenset[str]:
+    """Return the journeys that ask the same services at the same addresses as that run did.
+
+    Others would be told by strangers that what they look for is gone.
+    """
+    now = {service.name: service.address for service in of.services}
+    return frozenset(
+        journey.name
+        for journey in of.journeys
+        if all(leftover.addresses.get(name) == now[name] for name in journey.depends_on)
+    )
+
+
+def _explained(
+    of: Inventory, leftover: Leftover, still: Sequence[Entry], here: Collection[str]
+) -> Iterator[str]:
+    """Yield why something is left, and what to do."""
+    known = {journey.name for journey in of.journeys}
+    names = sorted({one.journey for one in still})
+    for name in names:
+        if name not in known:
+            yield f"The journey {name} is not in this inventory any more: name its file."
+        elif name not in here:
+            yield f"The services of {name} were at other addresses then: set them as in that run."
+    if set(names) & set(here):
+        yield f"Take it away by hand, then delete {leftover.path}."
+
+
+def _secrets(of: Inventory, leftover: Leftover) -> Iterator[str]:
+    """Yield what must not be shown: what is sent, and what that run had captured."""
+    yield from of.secrets()
+    for kept in leftover.book.variables.values():
+        yield from (str(value) for value in kept.values() if len(str(value)) >= secret.SHORTEST)
+
+
 def _leftovers() -> Sequence[Leftover]:
-    return [one for one in ledger.leftovers(os.environ) if one.book.left]
-
-
-def _journeys(of: Inventory) -> set[str]:
-    return {journey.name for journey in of.journeys}
+    return list(ledger.leftovers(os.environ))

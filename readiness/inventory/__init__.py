@@ -16,6 +16,7 @@ from readiness.inventory.journey import NOBODY, Identity, Journey
 from readiness.inventory.login import HeaderName, Login
 from readiness.inventory.service import DEFAULT_PROBES, Criticality, Health, Kind, Service
 from readiness.inventory.step import (
+    GIVEN,
     REFERENCE,
     SAFE,
     Capture,
@@ -40,6 +41,7 @@ from readiness.inventory.system import (
 
 __all__ = [
     "DEFAULT_PROBES",
+    "GIVEN",
     "NOBODY",
     "OBJECTIVES",
     "REFERENCE",

@@ -58,7 +58,13 @@ class Journey(Frozen):
     owner: Line | None = Field(None, description="Who mends it.")
     repeat: Annotated[int, Field(ge=1, le=1000, description="rounds, for a success rate")] = 1
     deadline: Duration = Field(60.0, gt=0, le=3600, description="for all rounds")
-    steps: tuple[Step, ...] = Field(min_length=1, max_length=100)
+    steps: tuple[Step, ...] = Field(max_length=100, json_schema_extra={"minItems": 1})
+
+    @model_validator(mode="after")
+    def _somewhere(self) -> "Journey":
+        if not self.steps:
+            raise ValueError("has no steps. Add at least one")
+        return self
 
     @property
     def kind(self) -> Literal["journey"]:

@@ -1,6 +1,7 @@
 """The journeys of an inventory -> where their parts do not fit together."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from graphlib import CycleError, TopologicalSorter
 
 from readiness.document.complaint import Complaint, Place, shown, suggest
 from readiness.inventory.journey import NOBODY, Journey
@@ -19,6 +20,7 @@ def unmet(inventory: Inventory) -> list[Complaint]:
         place: Place = ("identities", name)
         found += _service((*place, "service"), identity.service, services)
         found += _steps(place, identity.steps, inventory, bool(identity.service))
+        found += _not_in_a_login(place, identity.steps)
         if name == NOBODY:
             found.append(Complaint(place, "is the name for no one", "Give it another."))
         if identity.login and not identity.service:
@@ -29,9 +31,31 @@ def unmet(inventory: Inventory) -> list[Complaint]:
             for text in _missing(value.get_secret_value(), known):
                 where = (*place, "headers", header)
                 found.append(Complaint(where, f"needs {text}, which no step captures"))
+    found += _round(inventory)
     for journey in inventory.journeys:
         found += _journey(journey, inventory, services)
     return found
+
+
+def _not_in_a_login(place: Place, steps: Sequence[Step]) -> Iterator[Complaint]:
+    for index, step in enumerate(steps):
+        if step.creates or step.removes or step.always:
+            what = "is part of a login, which creates and removes nothing"
+            yield Complaint((*place, "steps", index), what, "Make it a step of the journey.")
+
+
+def _round(inventory: Inventory) -> Iterator[Complaint]:
+    """Yield the identities that must be logged in before they can log in."""
+    needs = {
+        name: {step.identity for step in identity.steps if step.identity in inventory.identities}
+        for name, identity in inventory.identities.items()
+    }
+    try:
+        TopologicalSorter(needs).prepare()
+    except CycleError as error:
+        around = [str(name) for name in reversed(error.args[1])]
+        what = f"needs itself to log in: {' -> '.join(around)}"
+        yield Complaint(("identities", around[0]), what, "Remove one of these `as:`.")
 
 
 def _journey(
@@ -43,16 +67,17 @@ def _journey(
     yield from _service((*place, "service"), journey.service, services)
     yield from _identity((*place, "as"), journey.identity, inventory)
     yield from _steps(place, journey.steps, inventory, bool(journey.service))
-    creators = [step.name for step in journey.steps if step.creates]
-    removed = {step.removes for step in journey.steps if step.always}
+    creators: list[str] = []
+    removed = {step.removes for step in journey.steps}
     for index, step in enumerate(journey.steps):
         where = (*place, "steps", index)
         if step.removes and step.removes not in creators:
-            what = f"removes what '{shown(step.removes)}' created, which creates nothing"
+            what = f"removes what '{shown(step.removes)}' created, but no step before creates it"
             yield Complaint((*where, "removes"), what, suggest(step.removes, creators))
         if step.removes and not step.always:
             fix = "Write always: true, so that it runs when the journey fails."
             yield Complaint(where, "removes something, but not always", fix)
+        creators += [step.name] if step.creates else []
         if step.creates and not step.stays and step.name not in removed:
             fix = f"Add a step with always: true and removes: {step.name}, or say why it stays:."
             yield Complaint(where, "creates what no step removes", fix)
@@ -92,6 +117,12 @@ def _steps(
         for name in sorted(step.references - known):
             what = f"needs {{{{{name}}}}}, which no step before it captures"
             yield Complaint(where, what, suggest(name, known))
+        if step.unfilled:
+            fix = "Write a name of small letters, digits and _, as in {{order_id}}."
+            yield Complaint(where, "holds {{ }} around what is no name", fix)
+        for name in sorted(step.capture.keys() & set(GIVEN)):
+            what = f"is a name that every journey has: {', '.join(GIVEN)}"
+            yield Complaint((*where, "capture", name), what, "Give it another.")
         names.add(step.name)
         known |= step.capture.keys()
 

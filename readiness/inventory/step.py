@@ -15,6 +15,7 @@ from pydantic import (
     model_validator,
 )
 
+from readiness import secret
 from readiness.inventory.duration import Duration
 from readiness.inventory.login import HeaderName
 from readiness.inventory.service import Frozen, Line, Name
@@ -33,6 +34,10 @@ GIVEN = ("run", "unique")
 MOST_RANDOM = 512 << 10
 """Bytes: half of what is read of an answer, so that it can be compared when it comes back."""
 _REQUEST = r"^((GET|HEAD|POST|PUT|PATCH|DELETE) )?(/|\{\{)\S*$"
+_FRAMING = frozenset(
+    {"content-length", "transfer-encoding", "connection", "te", "trailer", "upgrade", "expect"}
+)
+"""Headers that say how a message is sent, which is not the user's to say."""
 _STATUSES = r"^[1-5](\d\d|xx)$"
 _Type = Literal["string", "number", "boolean", "object", "array", "null"]
 
@@ -124,6 +129,10 @@ class Capture(Frozen):
         return self
 
 
+_Parted = Annotated[Part, BeforeValidator(_part, json_schema_input_type=Part | str | int | float)]
+_Captured = Annotated[Capture, BeforeValidator(_capture, json_schema_input_type=Capture | str)]
+
+
 class Match(Frozen):
     """What a value must be like; every condition that is written must hold."""
 
@@ -142,7 +151,12 @@ class Match(Frozen):
         return self
 
 
-Matched = Annotated[Match, BeforeValidator(_match)]
+Matched = Annotated[
+    Match,
+    BeforeValidator(
+        _match, json_schema_input_type=Match | str | int | float | bool | list[Any] | None
+    ),
+]
 
 
 class Expect(Frozen):
@@ -166,6 +180,12 @@ class Poll(Frozen):
     every: Duration = Field(0.2, ge=0.05, le=60)
     within: Duration = Field(10.0, gt=0, le=600, alias="for", description="then it has failed")
 
+    @model_validator(mode="after")
+    def _again(self) -> "Poll":
+        if self.every >= self.within:
+            raise ValueError("ends before it asks again. Write a longer for, or a shorter every")
+        return self
+
 
 class Step(Frozen):
     """One request of a journey, and what its answer must be."""
@@ -179,11 +199,9 @@ class Step(Frozen):
     headers: Mapping[HeaderName, SecretStr] = Field(default_factory=dict, repr=False)
     payload: Secret[JsonValue] | None = Field(None, alias="json", description="sent as JSON")
     form: Mapping[str, SecretStr] | None = Field(None, description="sent as a form", repr=False)
-    multipart: Mapping[str, Annotated[Part, BeforeValidator(_part)]] | None = Field(
-        None, description="sent as multipart/form-data"
-    )
-    body: Annotated[Part, BeforeValidator(_part)] | None = Field(None, description="sent as it is")
-    capture: Mapping[VariableName, Annotated[Capture, BeforeValidator(_capture)]] = Field(
+    multipart: Mapping[str, _Parted] | None = Field(None, description="sent as multipart/form-data")
+    body: _Parted | None = Field(None, description="sent as it is")
+    capture: Mapping[VariableName, _Captured] = Field(
         default_factory=dict, description="name -> JSONPath, or {header: ...}, {cookie: ...}"
     )
     expect: Expect = Expect()
@@ -203,6 +221,8 @@ class Step(Frozen):
             raise ValueError(f"is a {self.method}, which sends no body and changes nothing")
         if self.poll and self.method not in SAFE:
             raise ValueError(f"is a {self.method}, which must not be repeated by poll")
+        if framing := sorted(name for name in self.headers if name.lower() in _FRAMING):
+            raise ValueError(f"sets the header {framing[0]}, which is not its own to set")
         if self.stays and not self.creates:
             raise ValueError("says what stays, but not what it creates. Write creates: too")
         return self
@@ -242,12 +262,24 @@ class Step(Frozen):
         headers = {name: value.get_secret_value() for name, value in self.headers.items()}
         return {"headers": headers, **self._body()}
 
+    @property
+    def secret_texts(self) -> tuple[str, ...]:
+        """The texts with references that are secret once they are filled."""
+        return tuple(secret.of_references(self.sent))
+
+    @property
+    def unfilled(self) -> tuple[str, ...]:
+        """The texts in its path and headers that still hold `{{` when all is filled."""
+        headers = [value.get_secret_value() for value in self.headers.values()]
+        whole = [self.path, *headers, self.expect.sha256 or ""]
+        return tuple(text for text in whole if "{{" in REFERENCE.sub("", text))
+
     def _body(self) -> Any:
-        parts = [*(self.multipart or {}).values(), *([self.body] if self.body else [])]
+        parts = {**(self.multipart or {}), **({"body": self.body} if self.body else {})}
         return {
             "json": self.payload.get_secret_value() if self.payload is not None else None,
             "form": {k: v.get_secret_value() for k, v in (self.form or {}).items()},
-            "parts": [part.text.get_secret_value() for part in parts if part.text],
+            "parts": {k: v.text.get_secret_value() for k, v in parts.items() if v.text},
         }
 
     def _written(self) -> Any:
@@ -263,10 +295,10 @@ class Step(Frozen):
 
 
 def texts(data: Any) -> Iterator[str]:
-    """Yield every text in plain `data`."""
+    """Yield every text in plain `data`, keys as well."""
     if isinstance(data, Mapping):
-        for value in data.values():
-            yield from texts(value)
+        for key, value in data.items():
+            yield from (key, *texts(value))
     elif isinstance(data, list | tuple):
         for value in data:
             yield from texts(value)

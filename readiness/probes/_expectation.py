@@ -6,12 +6,17 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from readiness.failure import ProbeError
 from readiness.inventory import REFERENCE, Expect, Match
 from readiness.probes._answer import Answer
-from readiness.probes._template import Variables, filled, filled_data
+from readiness.probes._json_path import Absent, Found, found
+from readiness.probes._template import Variables, filled, filled_data, spelt
+
+__all__ = ["Absent", "described", "read_json", "unmet"]
 
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z _-]{0,23}")
 """A text like a status or a kind, which tells no secret."""
+_NUMBER = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,18})?")
 _TYPES: Mapping[str, type | tuple[type, ...]] = {
     "string": str,
     "number": (int, float),
@@ -22,13 +27,12 @@ _TYPES: Mapping[str, type | tuple[type, ...]] = {
 }
 
 
-class Absent:
-    """What is found where nothing is."""
-
-
 def unmet(expect: Expect, answer: Answer, variables: Variables) -> list[str]:
-    """Return what of `expect` the answer does not meet, nothing if it meets all."""
-    return [*_head(expect, answer, variables), *_body(expect, answer, variables)]
+    """Return what of `expect` the answer does not meet, nothing if it meets all.
+
+    A body is looked at if its head is as expected. Raises ProbeError for one that is too large.
+    """
+    return [*_head(expect, answer, variables)] or [*_body(expect, answer, variables)]
 
 
 def described(expect: Expect) -> str:
@@ -42,23 +46,10 @@ def described(expect: Expect) -> str:
     return ", ".join(parts)
 
 
-def found(path: str, data: Any) -> Any:
-    """Return what the JSONPath finds: a value, a list where it may find several, or Absent."""
-    import jsonpath_rfc9535  # a thirtieth of a second that only journeys pay
-
-    if data is Absent:
-        return Absent
-    query = jsonpath_rfc9535.compile(path)
-    values = [node.value for node in query.finditer(data)]
-    if query.singular_query():
-        return values[0] if values else Absent
-    return values
-
-
 def read_json(answer: Answer) -> Any:
     """Return the body as JSON data, Absent where it is none."""
     try:
-        return json.loads(answer.text)
+        return json.loads(answer.text.removeprefix("\ufeff"))
     except (ValueError, RecursionError):
         return Absent
 
@@ -67,7 +58,7 @@ def _head(expect: Expect, answer: Answer, variables: Variables) -> Iterator[str]
     if not any(_is(answer.status, one) for one in expect.status):
         yield f"expected {' or '.join(expect.status)}"
     for name, match in expect.headers.items():
-        value = answer.headers.get(name.lower(), Absent)
+        value = _as_compared(answer.headers.get(name.lower(), Absent), match)
         yield from _mismatches(f"header {name}", match, value, variables)
     ms = sum(answer.ms.values())
     if expect.time is not None and ms > expect.time * 1000:
@@ -78,17 +69,38 @@ def _body(expect: Expect, answer: Answer, variables: Variables) -> Iterator[str]
     if expect.values:
         data = read_json(answer)
         if data is Absent:
-            yield "the body is not JSON"
+            _demand_whole(answer)
+            yield (
+                "the body is packed, which was not asked for"
+                if answer.packed
+                else ("the body is not JSON")
+            )
             return
         for path, match in expect.values.items():
             yield from _mismatches(path, match, found(path, data), variables)
     if expect.text is not None and filled(expect.text, variables) not in answer.text:
+        _demand_whole(answer)
         yield "the expected text is not in the body"
     if expect.sha256 is not None:
-        if not answer.complete:
-            yield "the body is longer than 1 MiB, so that its digest is not known"
-        elif hashlib.sha256(answer.body).hexdigest() != filled(expect.sha256, variables):
+        _demand_whole(answer)
+        if hashlib.sha256(answer.body).hexdigest() != filled(expect.sha256, variables):
             yield f"the body ({len(answer.body)} bytes) is not the one that was expected"
+
+
+def _demand_whole(answer: Answer) -> None:
+    """Raise ProbeError if there is more of the body than was read: nobody knows what it holds."""
+    if not answer.complete:
+        raise ProbeError("local_limit", "the body is longer than the 1 MiB that are read of it")
+
+
+def _as_compared(value: Any, match: Match) -> Any:
+    """Return a header's text as the number or truth value that it is to be compared with."""
+    wanted = (match.equals, match.at_least, match.at_most)
+    if value is Absent or not any(isinstance(one, int | float) for one in wanted):
+        return value
+    if _NUMBER.fullmatch(value):
+        return float(value) if "." in value else int(value)
+    return {"true": True, "false": False}.get(value.lower(), value)
 
 
 def _is(status: int, expected: str) -> bool:
@@ -98,9 +110,10 @@ def _is(status: int, expected: str) -> bool:
 def _mismatches(what: str, match: Match, value: Any, variables: Variables) -> Iterator[str]:
     """Yield each condition of `match` that `value` does not meet."""
     if match.exists is not None:
-        if match.exists is (value is Absent):
+        gone = value is Absent or (isinstance(value, Found) and not value)
+        if match.exists is gone:
             yield f"{what} {'is missing' if match.exists else 'is there'}"
-        if value is Absent:
+        if gone:
             return
     elif value is Absent:
         yield f"{what} is missing"
@@ -108,7 +121,7 @@ def _mismatches(what: str, match: Match, value: Any, variables: Variables) -> It
     if "equals" in match.model_fields_set:
         wanted = filled_data(match.equals, variables)
         if not _same(value, wanted):
-            yield f"{what} is {_shown(value)}, expected {_shown(wanted)}"
+            yield f"{what} is {_compared(value, match.equals)}, expected {_shown(match.equals)}"
     if match.contains is not None and not _holds(value, filled(match.contains, variables)):
         yield f"{what} lacks what was expected in it"
     if match.type is not None and not _is_of(value, match.type):
@@ -143,7 +156,7 @@ def _holds(value: Any, wanted: str) -> bool:
     if isinstance(value, str):
         return wanted in value
     items: Sequence[Any] = value if isinstance(value, list) else ()
-    return any(str(item) == wanted for item in items if isinstance(item, str | int | float))
+    return any(spelt(item) == wanted for item in items if isinstance(item, str | int | float))
 
 
 def _is_of(value: Any, name: str) -> bool:
@@ -162,6 +175,13 @@ def _described(match: Match) -> str:
     words += [f"≥ {match.at_least:g}"] if match.at_least is not None else []
     words += [f"≤ {match.at_most:g}"] if match.at_most is not None else []
     return " and ".join(words)
+
+
+def _compared(value: Any, wanted: Any) -> str:
+    """Return a value beside what it should be; a number beside a secret may be one as well."""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    kept = isinstance(wanted, str) and REFERENCE.search(wanted)
+    return "another number" if number and kept else _shown(value)
 
 
 def _shown(value: Any) -> str:

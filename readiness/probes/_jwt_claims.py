@@ -11,9 +11,9 @@ from readiness.probes._jwt_weak import COMMON, known_secret
 
 METRICS: Mapping[str, str] = {
     "algorithm": "the algorithm that the token says it is signed with",
-    "symmetric": "true or false: the token is signed with a shared secret",
+    "symmetric": "true or false: the token is a JWT, signed with a shared secret",
     "strong_secret": "true or false: the shared secret is none of those that are tried first",
-    "expires": "true or false: the token says when it ends",
+    "expires": "true or false: the token is a JWT, and says when it ends",
     "lifetime_ms": "ms: from the token's making to its end",
     "no_secrets_in_payload": "true or false: the payload, which anyone can read, holds no secret",
 }

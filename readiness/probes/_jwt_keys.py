@@ -137,7 +137,7 @@ def jwk_of(key: Private) -> dict[str, str]:
         return {"kty": "RSA", "n": _uint(rsa_numbers.n), "e": _uint(rsa_numbers.e)}
     if isinstance(public, ec.EllipticCurvePublicKey):
         numbers, size = public.public_numbers(), (public.curve.key_size + 7) // 8
-        name = next(n for n, curve in _JWK_CURVES.items() if curve.name == public.curve.name)
+        name = next(n for n, curve in _JWK_CURVES.items() if isinstance(public.curve, curve))
         x, y = (encode(part.to_bytes(size, "big")) for part in (numbers.x, numbers.y))
         return {"kty": "EC", "crv": name, "x": x, "y": y}
     name = "Ed25519" if isinstance(public, ed25519.Ed25519PublicKey) else "Ed448"

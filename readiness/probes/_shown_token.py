@@ -18,7 +18,7 @@ _LIMITED = 429
 _TELLS_NOTHING = (408, 413, 414, 425, 431, 503)
 """Statuses that speak of the load, the time or the size, not of who asks (RFC 9110)."""
 _DEEPEST = 8
-_MOST_ALIKE = 0.8
+_MOST_ALIKE = 0.95
 """Share of a page's pieces after which another counts as the same with other values in it."""
 
 
@@ -55,7 +55,10 @@ class Showing:
 
     def showing(self, other: str) -> Asked:
         """Return the request with `other` in the place of the token."""
-        headers = {k: v.replace(self.token, other) for k, v in self.asked.headers.items()}
+        headers = {
+            name: value.replace(self.token, other).strip()  # no field ends in a space (RFC 9110)
+            for name, value in self.asked.headers.items()
+        }
         return replace(self.asked, headers=headers)
 
     def without(self) -> Asked:
@@ -94,7 +97,9 @@ class Doorkeeper:
     def _reply(self, answer: Answer | Failure) -> Reply:
         if isinstance(answer, Failure):
             return Reply("silent", f"no answer ({answer.kind})")
-        return Reply(self._reaction(answer), str(answer.status))
+        reaction = self._reaction(answer)
+        unlike = ", unlike what the token gets" if reaction == "unclear" and answer.ok else ""
+        return Reply(reaction, f"{answer.status}{unlike}")
 
     def _reaction(self, answer: Answer) -> Reaction:
         if answer.status == _LIMITED:

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 
 from readiness.failure import Failure, ProbeError, classify
-from readiness.inventory import Inventory, Journey, Step
+from readiness.inventory import GIVEN, Inventory, Journey, Step
 from readiness.ledger import Entry
 from readiness.probes import Context
 from readiness.probes._cookies import Cookies
@@ -17,6 +17,8 @@ from readiness.probes._visitor import Taken, Visitor
 CLEANUP_SECONDS = 10.0
 """What taking away again may take, kept back from the time of a walk."""
 _KEPT_BACK = 0.25
+_TO_TELL_SECONDS = 0.05
+"""What is left of the time in which to say what became of it all."""
 _GONE = (404, 410)
 
 
@@ -94,28 +96,48 @@ async def take(journey: Journey, step: Step, visitor: Visitor) -> Taken:
     """Take a step; the ledger knows of what it creates before it does."""
     ledger, round_ = visitor.context.ledger, visitor.round
     entry = Entry(journey.name, round_, step.name, filled(step.creates or "", visitor.variables))
-    if step.creates:
-        ledger.creates(entry)
-    taken = await visitor.take(step)
-    if step.creates and (taken.refused or step.stays):
+    owed = ledger.book.entries
+
+    def announce() -> None:
+        if step.creates:
+            _book(journey, visitor, entry)
+
+    taken = await visitor.take(step, announce)
+    if (taken.refused or step.stays) and entry.key in owed:
         ledger.gone(entry)
-    needed = _needed(journey) & step.capture.keys()
-    if needed and taken.outcome == "passed" and ledger.book.left:
-        ledger.knows(journey.name, round_, {n: visitor.variables[n] for n in sorted(needed)})
-    if step.removes and (taken.outcome == "passed" or taken.status in _GONE):
-        ledger.gone(Entry(journey.name, round_, step.removes, ""))
+    learned = _needed(journey) & step.capture.keys() & visitor.variables.keys()
+    if learned and any(one[:2] == entry.key[:2] for one in owed):
+        ledger.knows(journey.name, round_, {n: visitor.variables[n] for n in sorted(learned)})
+    removed = owed.get((journey.name, round_, step.removes or ""))
+    if removed and (taken.outcome == "passed" or taken.status in _GONE):
+        ledger.gone(removed)
     return taken
+
+
+def _book(journey: Journey, visitor: Visitor, entry: Entry) -> None:
+    """Note what is about to be created and what its removal needs; ProbeError if that fails."""
+    ledger = visitor.context.ledger
+    known = sorted(_needed(journey) & visitor.variables.keys() - set(GIVEN))
+    try:
+        ledger.creates(entry)
+        if known:
+            ledger.knows(entry.journey, entry.round, {n: visitor.variables[n] for n in known})
+    except OSError as error:
+        detail = f"the ledger cannot be written: {error.strerror}"
+        raise ProbeError("local_limit", detail) from error
 
 
 async def clean_up(journey: Journey, visitor: Visitor, begin: int, ends: float) -> list[Taken]:
     """Take those of the steps from `begin` that clean up, as far as what they need is known."""
     rest: list[Taken] = []
     loop = asyncio.get_running_loop()
-    until = min(ends, loop.time() + CLEANUP_SECONDS)
+    until = min(ends - _TO_TELL_SECONDS, loop.time() + CLEANUP_SECONDS)
     visitor.context = replace(visitor.context, deadline=until)
     for step in journey.steps[begin:]:
         known = step.references <= visitor.variables.keys()
-        if step.always and known and loop.time() < until:
+        creation = (journey.name, visitor.round, step.removes or "")
+        due = step.always and (not step.removes or creation in visitor.context.ledger.book.entries)
+        if due and known and loop.time() < until:
             try:
                 rest.append(await take(journey, step, visitor))
             except (OSError, ProbeError, ExceptionGroup) as error:  # the others still can
@@ -129,7 +151,8 @@ def stopped_at(taken: Taken, journey: Journey) -> str:
     """Return where in `journey` a step did not pass and why, without secrets."""
     n = journey.steps.index(taken.step) + 1
     service = taken.step.service or journey.service
-    where = f"step {n} of {len(journey.steps)}, {taken.step.name}: {taken.step.shown} on {service}"
+    named = f"{taken.step.name} on {service}: {taken.step.shown}"
+    where = f"step {n} of {len(journey.steps)}, {named}"
     return f"{where} {taken.told}" if taken.status else f"{where}: {taken.told}"
 
 

@@ -1,8 +1,9 @@
 """The steps of a journey -> requests sent in their order, and what became of each."""
 
 import asyncio
+import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -11,18 +12,21 @@ from readiness.inventory import NOBODY, Identity, Inventory, Service, Step
 from readiness.probes import Context
 from readiness.probes._answer import Answer
 from readiness.probes._cookies import Cookies
-from readiness.probes._expectation import Absent, found, read_json, unmet
+from readiness.probes._expectation import Absent, read_json, unmet
 from readiness.probes._http import Target, attempt, target
+from readiness.probes._json_path import first
 from readiness.probes._login import log_in
 from readiness.probes._payload import Payload, payload
 from readiness.probes._refusal import reason
-from readiness.probes._template import filled, filled_path, spelt
+from readiness.probes._template import filled, filled_path, own_path, spelt
 
 Outcome = Literal["passed", "failed", "unknown", "not reached"]
 
 _LONGEST_CAPTURE = 8192
 _SENDABLE = re.compile(r"[\x20-\x7e]*")
-_ORIGIN = re.compile(r"https?://[^/?#]*")
+_SURROGATES = re.compile("[\ud800-\udfff]")
+_NOT_SENT = frozenset({"refused", "dns", "tls"})
+"""Failures that come before a request is sent."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,8 @@ class Asked:
     headers: Mapping[str, str] = field(repr=False)
     payload: Payload = field(repr=False)
     shown: str = ""
+    seconds: float = 0.0
+    """What it may take; 0 leaves that to the context."""
 
 
 @dataclass(frozen=True)
@@ -47,16 +53,31 @@ class Taken:
     ms: float | None = None
     status: int | None = None
     failure: Failure | None = None
+    said: str = ""
+    """The reason that the server gave."""
 
     @property
     def told(self) -> str:
         """The answer's status, if one came, and why that did not pass."""
-        return f"answered {self.status}, {self.because}" if self.status else self.because
+        if not self.status:
+            return self.because
+        said = f": {self.said}" if self.said else ""
+        return f"answered {self.status}{said}, {self.because}"
+
+    @property
+    def why(self) -> str:
+        """Why it did not pass, with the server's own words; empty if it did."""
+        return f"{self.because}: {self.said}" if self.said else self.because
 
     @property
     def refused(self) -> bool:
-        """Whether the server said that it did not do what it was asked."""
-        return self.status is not None and 300 <= self.status < 500
+        """Whether it is certain that what was asked for was not done.
+
+        A 408 says that the server has lost patience, not that it has done nothing.
+        """
+        if self.failure:
+            return self.failure.kind in _NOT_SENT
+        return self.status is not None and 400 <= self.status < 500 and self.status != 408
 
 
 class Visitor:
@@ -77,7 +98,7 @@ class Visitor:
             "unique": f"readiness-{context.run_id}-{round_}",
         }
         self._cookies: dict[str, Cookies] = {}
-        self._proofs: dict[str, Mapping[str, str]] = {}
+        self._proofs: dict[str, Mapping[str, str] | str] = {}
         self.round = round_
         """Which walk of a journey this is, as the ledger knows it."""
         self.asked: dict[str, Asked] = {}
@@ -91,25 +112,31 @@ class Visitor:
         kept = {key: value for key, value in self.variables.items() if key not in ("run", "unique")}
         return [spelt(value) for value in kept.values()]
 
-    async def take(self, step: Step) -> Taken:
+    async def take(self, step: Step, announce: Callable[[], None] = lambda: None) -> Taken:
         """Send a step's request, again and again if it polls, and judge the answer.
 
-        What is our own fault is raised.
+        `announce` is called just before the request is sent, if it comes to that. What is our
+        own fault is raised.
         """
         name, asked = self.name_at(step), await self.request(step)
         if isinstance(asked, str):
             return Taken(step, "failed", asked)
         self.asked[step.name] = asked
+        announce()
         began = asyncio.get_running_loop().time()
         until = began + (step.poll.within if step.poll else 0)
         while True:
             taken = await self._send(step, name, asked)
-            left = until - asyncio.get_running_loop().time()
-            if taken.outcome == "passed" or step.poll is None:
+            now = asyncio.get_running_loop().time()
+            if step.poll is None:
                 return taken
-            if left <= step.poll.every:
-                waited = f"still after {step.poll.within:g} s: {taken.because}"
-                return replace(taken, because=waited)
+            if taken.outcome == "passed":
+                return replace(taken, ms=(now - began) * 1000)
+            if until - now <= step.poll.every:
+                waited = f"still {taken.because} after {step.poll.within:g} s"
+                return replace(taken, because=waited, ms=(now - began) * 1000)
+            if self.context.deadline - now <= step.poll.every:  # else nobody would clean up
+                raise ProbeError("deadline", f"no time was left to go on: {taken.because}")
             await asyncio.sleep(step.poll.every)
 
     async def request(self, step: Step) -> Asked | str:
@@ -127,7 +154,7 @@ class Visitor:
     async def send(self, asked: Asked) -> Answer | Failure:
         """Send a request; return the answer, or the failure that is the target's."""
         return await attempt(
-            self.context,
+            replace(self.context, timeout=asked.seconds or self.context.timeout),
             asked.to,
             method=asked.method,
             headers=asked.headers,
@@ -138,11 +165,8 @@ class Visitor:
         """Return the headers that prove who asks; log in where that has not been done yet."""
         if name == NOBODY:
             return {}
-        if name not in self._proofs:
-            proof = await self._log_in(name, self._inventory.identities[name])
-            if isinstance(proof, str):
-                return proof
-            self._proofs[name] = proof
+        if name not in self._proofs:  # a refusal is kept too: many of them lock an account
+            self._proofs[name] = await self._log_in(name, self._inventory.identities[name])
         return self._proofs[name]
 
     async def _log_in(self, name: str, identity: Identity) -> Mapping[str, str] | str:
@@ -178,25 +202,35 @@ class Visitor:
         """Return the request of a step, or why it cannot be made."""
         written = step.service or self._service
         assert written is not None, "an inventory whose step asks nobody is refused"
-        to = self._target(self._inventory.service(written), step, name)
+        service = self._inventory.service(written)
+        to = self._target(service, step)
+        if to is None:
+            return "what was kept for its path is none that can be asked for"
         body = payload(step, self.variables)
         own = {k.lower(): v.get_secret_value() for k, v in step.headers.items()}
         headers = {k: filled(v, self.variables) for k, v in own.items()}
+        self._conceal_filled(step)
         cookies = self.cookies(name).header(to)
         media_type = {"content-type": body.media_type} if body.media_type else {}
         proven = {key.lower(): value for key, value in proof.items()}
-        headers = {**media_type, **cookies, **proven, **headers}
+        together = {**media_type, **cookies, **proven, **headers}
+        headers = {key: value.strip() for key, value in together.items()}
         wrong = [key for key, value in headers.items() if not _SENDABLE.fullmatch(value)]
         if wrong:
             return f"the value for the header {wrong[0]} cannot be sent in one"
-        return Asked(to, step.method, headers, body, step.shown)
+        seconds = max(service.timeout or self.context.timeout, step.expect.time or 0.0)
+        return Asked(to, step.method, headers, body, step.shown, seconds)
 
-    def _target(self, service: Service, step: Step, name: str) -> Target:
+    def _target(self, service: Service, step: Step) -> Target | None:
+        """Return where a step asks, always at its service; None if its path cannot be made."""
+        anonymous = (step.identity or self._identity) == NOBODY
         path = filled_path(step.path, self.variables)
+        if path is None:
+            return None
         if not step.path.startswith("{{"):
-            return target(service, path, anonymous=step.identity == NOBODY)
-        path = _ORIGIN.sub("", path, count=1)
-        return replace(target(service, "/", anonymous=name == NOBODY), path=path or "/")
+            return target(service, path, anonymous=anonymous)
+        whole = own_path(path)
+        return replace(target(service, "/", anonymous=anonymous), path=whole) if whole else None
 
     async def _send(self, step: Step, name: str, asked: Asked) -> Taken:
         answer = await self.send(asked)
@@ -209,20 +243,34 @@ class Visitor:
         for value in set_now.values():
             self._conceal(value)
         wrong = unmet(step.expect, answer, self.variables)
-        wrong += [] if wrong else self._capture(step, asked, answer, set_now)
+        if answer.ok or not wrong:  # clean-up needs what a creation says even if it says it wrong
+            missing = self._captured(step, asked, answer, set_now, strict=not wrong)
+            wrong = wrong or missing
         return Taken(
             step,
             "failed" if wrong else "passed",
-            self._because(answer, wrong) if wrong else "",
+            "; ".join(wrong),
             _answered(answer),
             sum(answer.ms.values()),
             answer.status,
+            said=reason(answer, self.secrets) if wrong and answer.status >= 400 else "",
         )
 
-    def _because(self, answer: Answer, wrong: list[str]) -> str:
-        said = reason(answer, self.secrets) if answer.status >= 400 else ""
-        told = "; ".join(wrong)
-        return f"{told}: {said}" if said else told
+    def _captured(
+        self,
+        step: Step,
+        asked: Asked,
+        answer: Answer,
+        cookies: Mapping[str, str],
+        *,
+        strict: bool,
+    ) -> list[str]:
+        try:
+            return self._capture(step, asked, answer, cookies)
+        except ProbeError:
+            if strict:
+                raise
+            return []  # what is wrong is known already
 
     def _capture(
         self, step: Step, asked: Asked, answer: Answer, cookies: Mapping[str, str]
@@ -233,25 +281,38 @@ class Visitor:
         for name, capture in step.capture.items():
             value: Any = Absent
             if capture.path:
-                value = found(capture.path, data)
-                value = value[0] if isinstance(value, list) and value else value
+                value = first(capture.path, data)
             elif capture.header:
                 value = answer.headers.get(capture.header.lower(), Absent)
             elif capture.cookie:
                 value = cookies.get(capture.cookie, Absent)
             else:
                 value = asked.payload.sha256 if capture.sha256 == "sent" else _digest(answer)
-            if not isinstance(value, str | int | float) or len(str(value)) > _LONGEST_CAPTURE:
+            if not _can_be_kept(value):
                 missing.append(f"nothing to keep as {name}")
                 continue
             self.variables[name] = value
             self._conceal(spelt(value))
         return missing
 
+    def _conceal_filled(self, step: Step) -> None:
+        """Have texts masked that are secret as a whole, as in `password: "Pw-{{unique}}"`."""
+        for text in step.secret_texts:
+            value = filled(text, self.variables)
+            if value not in (self.variables["run"], self.variables["unique"]):
+                self._conceal(value)
+
     def _conceal(self, value: str) -> None:
         """Have a captured value masked everywhere, unless it is found in any text anyway."""
         if len(value) >= 20 or (len(value) >= 8 and not value.isalpha() and not value.isdigit()):
             self.context.conceal(value)
+
+
+def _can_be_kept(value: Any) -> bool:
+    """Whether a value can be put into a request; an empty one would make another one of it."""
+    if isinstance(value, str):
+        return 0 < len(value) <= _LONGEST_CAPTURE and not _SURROGATES.search(value)
+    return isinstance(value, int) or (isinstance(value, float) and math.isfinite(value))
 
 
 def _digest(answer: Answer) -> Any:

@@ -8,8 +8,9 @@ from statistics import median
 from pydantic import Field
 
 from readiness.estimate import rate
-from readiness.failure import Failure, ProbeError
+from readiness.failure import Failure, ProbeError, classify
 from readiness.inventory import Journey, Tier
+from readiness.ledger import Entry
 from readiness.measurement import Value, Values
 from readiness.probes import Context, ProbeSettings
 from readiness.probes._expectation import described
@@ -82,7 +83,11 @@ async def measure(journey: Journey, settings: Settings, context: Context) -> Val
         rounds.append(await walk(journey, walking, ends, str(n)))
         if rounds[-1].failure:
             break
-    return {**_success(journey, rounds), **_steps(journey, rounds), **_left(journey, context)}
+    return {
+        **_success(journey, rounds),
+        **_steps(journey, rounds),
+        **_left(journey, rounds, context),
+    }
 
 
 async def walk(journey: Journey, context: Context, ends: float, round_: str) -> Round:
@@ -97,23 +102,28 @@ async def walk(journey: Journey, context: Context, ends: float, round_: str) -> 
             if taken[-1].outcome != "passed":
                 break
         done = True
-    except ProbeError as error:
-        failure = error.failure  # ours, as what is the target's is a step's outcome
+    except (OSError, ProbeError, ExceptionGroup) as error:
+        failure = classify(error)  # ours, as what is the target's is a step's outcome
         done = True
     finally:
         if not done:
             await clean_up(journey, visitor, len(taken), ends)  # though cancelled
-    if failure and len(taken) < len(journey.steps):
-        taken.append(Taken(journey.steps[len(taken)], "unknown", failure.detail))
-    taken += await clean_up(journey, visitor, len(taken), ends)
-    return Round(tuple(taken), failure)
+    rest = await clean_up(journey, visitor, len(taken), ends)
+    if failure:  # though clean-up may have got further with the same step
+        rest[0] = Taken(journey.steps[len(taken)], "unknown", failure.detail)
+    return Round((*taken, *rest), failure)
 
 
 async def clean(journey: Journey, context: Context, ends: float, round_: str) -> None:
     """Take the steps of a round that clean up, with what its ledger knows."""
     visitor = visitor_of(journey, context, round_)
-    visitor.variables |= context.ledger.book.variables.get((journey.name, round_), {})
+    book = context.ledger.book
+    visitor.variables |= book.variables.get((journey.name, round_), {})
     await clean_up(journey, visitor, 0, ends)
+    for step in journey.steps:
+        entry = book.entries.get((journey.name, round_, step.name))
+        if step.stays and entry:
+            context.ledger.gone(entry)
 
 
 def _success(journey: Journey, rounds: Sequence[Round]) -> Values:
@@ -152,7 +162,7 @@ def _steps(journey: Journey, rounds: Sequence[Round]) -> Values:
             "request": taken.step.shown,
             "service": taken.step.service or journey.service,
             "outcome": taken.outcome,
-            "outcome_because": taken.because or None,
+            "outcome_because": taken.why or None,
             "answered": taken.answered or None,
             "expected": described(taken.step.expect),
             "ms": None if taken.ms is None else round(taken.ms, 3),
@@ -161,19 +171,39 @@ def _steps(journey: Journey, rounds: Sequence[Round]) -> Values:
     return values
 
 
-def _left(journey: Journey, context: Context) -> Values:
+def _left(journey: Journey, rounds: Sequence[Round], context: Context) -> Values:
     left = [
         entry
         for entry in context.ledger.book.left
         if entry.journey == journey.name and entry.round.isdecimal()  # others visit it meanwhile
     ]
-    values: Values = {"left_nothing": not left}
+    sure = [entry for entry in left if _is_there(entry, rounds)]
+    values: Values = {}
+    if sure or not left:
+        values["left_nothing"] = not left
     if left:
-        named = ", ".join(dict.fromkeys(entry.what for entry in left[:5]))
-        more = f" and {len(left) - 5} more" if len(left) > 5 else ""
-        values["left_nothing_because"] = f"left behind: {named}{more}"
-    stays = [step.stays for step in journey.steps if step.stays]
-    values["stays"] = len(stays) * journey.repeat
+        word = "left behind" if sure else "nobody knows whether it was created"
+        values["left_nothing_because"] = f"{word}: {_named(sure or left)}"
+    stays = [
+        taken.step.stays
+        for one in rounds
+        for taken in one.steps
+        if taken.step.stays and taken.outcome != "not reached" and not taken.refused
+    ]
+    values["stays"] = len(stays)
     if stays:
         values["stays_because"] = "; ".join(dict.fromkeys(stays))
     return values
+
+
+def _is_there(entry: Entry, rounds: Sequence[Round]) -> bool:
+    """Whether it was created, and nothing of ours kept it from being taken away."""
+    steps = rounds[int(entry.round) - 1].steps
+    made = any(t.step.name == entry.step and t.outcome == "passed" for t in steps)
+    kept = any(t.step.removes == entry.step and t.outcome == "unknown" for t in steps)
+    return made and not kept
+
+
+def _named(entries: Sequence[Entry]) -> str:
+    named = ", ".join(dict.fromkeys(entry.what for entry in entries[:5]))
+    return named + (f" and {len(entries) - 5} more" if len(entries) > 5 else "")

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from readiness.assessment import Assessment
+from readiness.assessment.access import MatrixRow, TokenRow, matrix, tokens
 from readiness.assessment.grades import GradeRow, grades
 from readiness.assessment.leniency import Loosened, WaiverRow, loosened, waivers
 from readiness.assessment.model import Model, Standing
@@ -25,7 +26,7 @@ from readiness.assessment.timings import (
 )
 from readiness.finding import Finding, Outcome
 from readiness.gate import blockers
-from readiness.report.rows import SEVEREST_FIRST, AreaSection, Group, Load, counts
+from readiness.report.rows import SEVEREST_FIRST, AreaSection, Group, Load, ProofRow, counts
 from readiness.report.words import NONE, SIGNS, Sign, demanded, hours, plural, share
 from readiness.score import CRITICALITY_WEIGHTS, SEVERITY_WEIGHTS, AreaScore, grade
 
@@ -121,16 +122,24 @@ class Page:
         """Return the area called `name`, if it applies to this system."""
         return next((s for s in self.areas if s.score.id == name and s.score.applicable), None)
 
-    def grid(self, area: str) -> tuple[tuple[str, ...], tuple[tuple[str, tuple[str, ...]], ...]]:
-        """Return the checks of an area, and for each service it applies to their outcomes."""
+    def proofs(self, area: str) -> tuple[ProofRow, ...]:
+        """Return for each service what of an area is proven, failed and not known."""
         found = [f for f in self.model.findings if f.area == area]
-        titles = tuple(dict.fromkeys(f.title for f in found))
-        outcomes = {(f.service, f.title): f.outcome for f in found}
-        rows = (
-            (name, tuple(outcomes.get((name, title), "not_applicable") for title in titles))
-            for name in dict.fromkeys(f.service for f in found)
+        return tuple(
+            ProofRow(name, [f for f in found if f.service == name])
+            for name in dict.fromkeys(f.service for f in found if f.outcome != "not_applicable")
         )
-        return titles, tuple(rows)
+
+    @cached_property
+    def access(self) -> tuple[tuple[str, ...], tuple[MatrixRow, ...]]:
+        """The roles that were tried, and what each got, path by path."""
+        rows = matrix(self.a.evidence.measurements)
+        return tuple(dict.fromkeys(role for row in rows for role in row.cells)), rows
+
+    @property
+    def tokens(self) -> tuple[TokenRow, ...]:
+        """Tokens that were forged."""
+        return tokens(self.a.evidence.measurements)
 
     @property
     def unguarded(self) -> tuple[str, ...]:

@@ -30,6 +30,34 @@ class AreaSection:
 
 
 @dataclass(frozen=True)
+class ProofRow:
+    """What of an area was found out about one service."""
+
+    service: str
+    findings: Sequence[Finding]
+
+    @property
+    def proven(self) -> int:
+        """The number of checks that pass."""
+        return sum(f.outcome == "pass" for f in self.findings)
+
+    @property
+    def total(self) -> int:
+        """The number of checks that apply."""
+        return sum(f.outcome != "not_applicable" for f in self.findings)
+
+    @property
+    def failed(self) -> tuple[str, ...]:
+        """The titles of those that fail or warn."""
+        return tuple(f.title for f in self.findings if f.outcome in ("fail", "warn"))
+
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """The titles of those that nobody knows of."""
+        return tuple(f.title for f in self.findings if f.outcome == "unknown")
+
+
+@dataclass(frozen=True)
 class Group:
     """What is equally ready, each with the issues that keep it from more."""
 

@@ -243,6 +243,7 @@ async def test_a_missing_policy_is_told_from_one_that_only_reports(context: Cont
     ("script", "foreign", "pinned"),
     [
         (f'<script src="{CDN}"></script>', True, False),
+        (f'<script src="{CDN}"></script><script src="{CDN}" integrity="{HASH}">', True, False),
         (f"<SCRIPT async SRC='{CDN}'></SCRIPT>", True, False),
         (f'<script src="{CDN}" integrity="{HASH}" crossorigin></script>', True, True),
         (f'<script src="{CDN}" integrity="md5-x"></script>', True, False),
@@ -371,11 +372,18 @@ async def test_cookies_are_shown_by_name_and_session_values_are_concealed(
     context: Context, concealed: list[str]
 ) -> None:
     values = await probe(
-        answering(cookies=(f"sid={SECRET}; Expires=Wed, 09 Jun 2100 10:18:14 GMT", "a=1", "sid=")),
+        answering(
+            cookies=(
+                f"sid={SECRET}; Expires=Wed, 09 Jun 2100 10:18:14 GMT",
+                "a=1",
+                "jwt=1; HttpOnly",
+                "sid=",
+            )
+        ),
         context,
     )
     assert values["session_cookies_http_only_because"] == "set without HttpOnly: sid"
-    assert values["session_cookies_same_site_because"] == "set without a valid SameSite: sid"
+    assert values["session_cookies_same_site_because"] == "set without a valid SameSite: sid, jwt"
     assert concealed == [SECRET]
 
 
