@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from readiness import probes
 from readiness.document import ConfigurationError, Document, bind
-from readiness.document.complaint import suggest
+from readiness.document.complaint import Place, shown, suggest
 from readiness.failure import Failure, ProbeError, classify
 from readiness.inventory import Inventory, Journey, Service, Subject, Tier
 from readiness.inventory.url import split
@@ -95,7 +95,7 @@ def plan(
         )
     known = {name: functools.cache(functools.partial(_usual, name)) for name in probes.names()}
     steps = tuple(
-        _step(subject, name, known, document, allowed, only)
+        _step(subject, name, known, inventory, document, allowed, only)
         for subject in inventory.subjects
         for name in subject.expected_probes
     )
@@ -106,6 +106,7 @@ def _step(
     service: Subject,
     name: str,
     known: Mapping[str, Callable[[], tuple[Probe, ProbeSettings | None]]],
+    inventory: Inventory,
     document: Document,
     allowed: frozenset[Tier],
     only: Collection[str],
@@ -129,9 +130,24 @@ def _step(
     off = written is False
     if settings is None or (written and not off):
         settings = bind(probe.Settings, {} if off or written is None else written, document, place)
+        _check_names(settings, inventory, document, place)
     if isinstance(service, Journey):
         settings = settings.model_copy(update={"seconds": service.deadline})
     return Step(service, name, probe, settings, _withheld(service, probe, off, allowed, only))
+
+
+def _check_names(
+    settings: ProbeSettings, inventory: Inventory, document: Document, place: Place
+) -> None:
+    """Raise ConfigurationError for a name in the settings that the inventory does not have."""
+    for at, name, names, what in settings.named(inventory):
+        if name not in names:
+            raise ConfigurationError(
+                f"'{'.'.join((*map(str, place), *at))}' names the unknown {what} '{shown(name)}'.",
+                file=document.name,
+                line=document.line((*place, *at)),
+                fix=suggest(name, names),
+            )
 
 
 def _usual(name: str) -> tuple[Probe, ProbeSettings | None]:
@@ -254,6 +270,7 @@ class Collector:
         self._known, self._mask = self._secrets, _mask(self._secrets)
         self._tls = functools.cache(ssl.create_default_context)
         self._budget, self._resolve = Budget(), Resolver()
+        self._turns: dict[str, asyncio.Lock] = {}
         self._trials: dict[Hashable, tuple[Level, Result]] = {}
         self._deadline = 0.0
 
@@ -419,6 +436,7 @@ class Collector:
             conceal=self._learned.add,
             inventory=self._plan.inventory,
             ledger=self._ledger,
+            turns=self._turns,
         )
 
 

@@ -10,6 +10,7 @@ REFUSED = ("expected 2xx", "body.username: field required")
 KEY = ("expected 201", "the key differs from the one this gateway was configured with")
 STOPS = {"session": (1, 422, REFUSED), "records": (0, 403, KEY)}
 """Journey -> index of the step at which the broken system stops it, the status, and why."""
+LEFT = "user readiness-5f3c0a7d-1@journey.example"
 OPEN_PAGE = "Content-Security-Policy is not sent, so that any injected script runs"
 
 
@@ -46,13 +47,12 @@ def journey(of: Journey, fixed: bool) -> Values:
         found |= {f"{place}name": step.name, f"{place}request": step.shown}
         found |= {f"{place}service": step.service or of.service or ""}
         found |= {f"{place}expected": described(step.expect)}
+        usual = step.expect.status[0].replace("xx", "00")
         if n - 1 < stop:
             passed += 1
             found |= {f"{place}outcome": "passed", f"{place}ms": 4.2 * n}
-            found |= {
-                f"{place}answered": f"{step.expect.status[0][0]}00, application/json, 64 bytes"
-            }
-        elif n - 1 == stop:
+            found |= {f"{place}answered": f"{usual}, application/json, 64 bytes"}
+        elif n - 1 == stop or step.name == "login-again":
             found |= {f"{place}outcome": "failed", f"{place}ms": 3.1}
             found |= {f"{place}outcome_because": ": ".join(because)}
             found |= {f"{place}answered": f"{status}, application/json, 96 bytes"}
@@ -70,8 +70,7 @@ def _success(of: Journey, passed: int, stop: int, status: int, because: tuple[st
     found |= {"succeeded": False, "success_rate": rate(0, 1)}
     found["succeeded_because"] = f"{where} answered {status}: {because[1]}, {because[0]}"
     if of.name == "session":
-        name = "user readiness-5f3c0a7d9b1e4c62-1@journey.example"
-        found |= {"left_nothing": False, "left_nothing_because": f"left behind: {name}"}
+        found |= {"left_nothing": False, "left_nothing_because": f"left behind: {LEFT}"}
     return found
 
 

@@ -53,6 +53,7 @@ def broken(**changes: Any) -> Evidence:
     """Two services down, login and API key refused, the gateway too small for 50 users."""
     previous = Previous(value=30, started_at=STARTED - timedelta(days=7))
     run: dict[str, Any] = {"run_id": "5f3c0a7d9b1e4c62", "previous": previous}
+    run["residue"] = (f"{sample_security.LEFT} of session",)
     return _evidence(_system(fixed=False), **run | changes)
 
 

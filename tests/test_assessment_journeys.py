@@ -121,7 +121,7 @@ def test_only_what_is_left_for_certain_fails() -> None:
     outcomes = {}
     cases: dict[str, dict[str, Any]] = {
         "left": {"left_nothing": False, "left_nothing_because": "left behind: thing 1"},
-        "perhaps": {"left_nothing_because": "nobody knows whether it was created: thing 1"},
+        "perhaps": {"left_nothing_because": "nobody knows whether it is there: thing 1"},
         "clean": {"left_nothing": True},
     }
     for word, values in cases.items():

@@ -9,7 +9,7 @@ import pytest
 from readiness import bundled
 from readiness.criteria import bundled_criteria, check_overrides, read_packs, with_packs
 from readiness.document import ConfigurationError, parse
-from readiness.inventory import Health, Journey, Service, Subject
+from readiness.inventory import Health, Journey, Subject
 from readiness.judge import judge
 from readiness.probes import load, names
 from tests.judging import CRITERIA, NOW, estimate, inventory, measured, service, waiver
@@ -115,7 +115,11 @@ CASES: dict[str, Case] = {
         {"for_someone": True, "roles_allowed": False},
     ),
     "objects-isolated": (MATRIX, {"objects_isolated": True}, {"objects_isolated": False}),
-    "openapi-security-kept": (MATRIX, {"openapi_kept": True}, {"openapi_kept": False}),
+    "openapi-security-kept": (
+        MATRIX,
+        {"openapi_secures": True, "openapi_kept": True},
+        {"openapi_secures": True, "openapi_kept": False},
+    ),
     "session-logout": (SESSION, {"logout_invalidates": True}, {"logout_invalidates": False}),
     "session-refresh-rotates": (SESSION, {"refresh_rotates": True}, {"refresh_rotates": False}),
     "session-refresh-reuse": (

@@ -158,6 +158,24 @@ def test_only_one_can_finish_what_is_left(tmp_path: Path, monkeypatch: pytest.Mo
     first.close()
 
 
+def test_a_file_that_another_took_for_empty_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, lock, taken = tmp_path / "run.ledger", ledger._lock, list[int]()
+
+    def late(descriptor: int) -> bool:
+        if not taken:
+            path.unlink()
+        taken.append(descriptor)
+        return lock(descriptor)
+
+    monkeypatch.setattr(ledger, "_lock", late)
+    book = Ledger(path, "Shop")
+    book.creates(ONE)
+    assert lines(path)[-1]["what"] == ONE.what
+    book.close()
+
+
 def _look(folder: str, until: str) -> None:
     while not Path(until).exists():
         list(ledger.leftovers({"READINESS_STATE": folder}))

@@ -59,7 +59,7 @@ def test_the_excerpt_has_the_tables_of_the_report() -> None:
     report = (ROOT / "tests" / "golden" / "broken.report.md").read_text("utf-8")
     shown = (ROOT / "README.md").read_text("utf-8")
     heads = re.findall(r"^> (\|.*)\n> \|[-:|]+$", shown, re.MULTILINE)
-    assert len(heads) == 3
+    assert len(heads) == 4
     for head in heads:
         assert f"\n{head}\n" in report
 

@@ -28,9 +28,11 @@ def validate(path: Path, checks: Sequence[Path], no_env: bool) -> None:
     plan = collect.plan(wanted, source, safety.allowed_tiers(wanted.system), (), rules.limits)
     for warning in _unprovable(plan, rules):
         say(f"{path}: {warning}")
-    count = sum(c.concerns(s) for c in rules.checks.values() for s in wanted.services)
+    count = sum(c.concerns(s) for c in rules.checks.values() for s in wanted.subjects)
+    walks = f", {len(wanted.journeys)} journeys" if wanted.journeys else ""
     say(
-        f"{path}: valid. {len(wanted.services)} services, {len(plan.steps)} probes, {count} checks."
+        f"{path}: valid. {len(wanted.services)} services{walks}, {len(plan.steps)} probes, "
+        f"{count} checks."
     )
 
 

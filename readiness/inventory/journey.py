@@ -98,6 +98,11 @@ class Journey(Frozen):
         return "write" if changes else "observe"
 
     @property
+    def captured(self) -> frozenset[str]:
+        """The variables that its steps keep."""
+        return frozenset(name for step in self.steps for name in step.capture)
+
+    @property
     def depends_on(self) -> tuple[str, ...]:
         """The services that its steps ask."""
         asked = (step.service or self.service for step in self.steps)

@@ -49,7 +49,7 @@ def _json_path(path: str) -> str:
         jsonpath_rfc9535.compile(path)
     except (jsonpath_rfc9535.JSONPathError, RecursionError):
         raise ValueError(
-            "must be a JSONPath (RFC 9535). Write it as in $.user.id or $.items[0].name"
+            "must be a JSONPath (RFC 9535). Write it as in $.user.id, $.items[0] or $['a-b']"
         ) from None
     return path
 
@@ -127,6 +127,14 @@ class Capture(Frozen):
         if sum(one is not None for one in (self.path, self.header, self.cookie, self.sha256)) != 1:
             raise ValueError("has exactly one of json, header, cookie, sha256")
         return self
+
+    @property
+    def source(self) -> str:
+        """Where the value is looked for, in a few words."""
+        if self.path:
+            return self.path
+        kind = "header" if self.header else "cookie" if self.cookie else "digest"
+        return f"the {kind} {self.header or self.cookie or ''}".strip()
 
 
 _Parted = Annotated[Part, BeforeValidator(_part, json_schema_input_type=Part | str | int | float)]

@@ -168,6 +168,10 @@ class Inventory(Frozen):
         """Everything that findings are made of: the services, then the journeys."""
         return (*self.services, *self.journeys)
 
+    def steps_of(self, journey: str) -> tuple[str, ...]:
+        """Return the names of a journey's steps, none if there is no such journey."""
+        return tuple(s.name for j in self.journeys if j.name == journey for s in j.steps)
+
     def service(self, name: str) -> Service:
         """Return the service called `name`; KeyError if there is none."""
         for service in self.services:

@@ -1,10 +1,20 @@
 """The probes: one file, one probe, one name users type. The folder is the registry."""
 
+import asyncio
 import importlib
 import pkgutil
 import ssl
-from collections.abc import Awaitable, Callable, Hashable, Mapping, MutableMapping, Sequence
-from dataclasses import dataclass
+from collections.abc import (
+    Awaitable,
+    Callable,
+    Collection,
+    Hashable,
+    Iterator,
+    Mapping,
+    MutableMapping,
+    Sequence,
+)
+from dataclasses import dataclass, field
 from typing import Any, Protocol, cast
 
 from pydantic import BaseModel, ConfigDict
@@ -23,6 +33,10 @@ Address = tuple[int, str, int]
 """(socket family, numeric IP, port)"""
 
 
+Named = tuple[tuple[str, ...], str, Collection[str], str]
+"""(keys below the settings, the name there, the names that there are, what they name)"""
+
+
 class ProbeSettings(BaseModel):
     """What a user may write under `probes: <name>:` of a service. Each probe subclasses it."""
 
@@ -32,6 +46,10 @@ class ProbeSettings(BaseModel):
     def at_most_seconds(self) -> float:
         """What one attempt may take, within the run's deadline."""
         return PROBE_SECONDS
+
+    def named(self, inventory: Inventory) -> Iterator[Named]:
+        """Yield each name in these settings that must be one of the inventory's."""
+        return iter(())
 
 
 @dataclass(frozen=True)
@@ -64,6 +82,8 @@ class Context:
     """The whole system, for a probe that asks more than one service or asks as someone."""
     ledger: Ledger
     """Where whatever is about to be created is noted first."""
+    turns: MutableMapping[str, asyncio.Lock] = field(default_factory=dict)
+    """Journey -> held by who walks it: two at once would be in each other's way."""
 
 
 class Probe(Protocol):

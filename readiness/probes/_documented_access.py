@@ -16,6 +16,7 @@ from readiness.probes._openapi import Operation, operations, version_fault
 
 METRICS: Mapping[str, str] = {
     "openapi_kept": "true or false: what OpenAPI secures refuses strangers (GET and HEAD only)",
+    "openapi_secures": "true or false: the document secures something (GET and HEAD only)",
     "openapi_operations": "count of documented operations that were asked for",
     "openapi_secured": "count of those that refused a stranger, as documented",
     "openapi_untested": "count of those whose answer told nothing, so that none is judged by it",
@@ -37,6 +38,8 @@ async def kept(
     if isinstance(document, str):
         return {"openapi_kept_because": document}
     offered = operations(document, split(service.url.get_secret_value()).path)
+    if not any(operation.secured for operation in offered.asked):
+        return {"openapi_secures": False, "openapi_operations": len(offered.asked)}
     asked, offences, doubts = offered.asked[:MOST], list[str](), list[str]()
     secured = untested = stricter = 0
     for operation in asked:
@@ -57,6 +60,7 @@ async def kept(
     if not (offences or doubts or secured):
         doubts.append("no operation that it secures could be tested")
     return {
+        "openapi_secures": True,
         **verdict("openapi_kept", offences, doubts),
         "openapi_operations": len(asked),
         "openapi_secured": secured,

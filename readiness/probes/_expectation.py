@@ -12,7 +12,7 @@ from readiness.probes._answer import Answer
 from readiness.probes._json_path import Absent, Found, found
 from readiness.probes._template import Variables, filled, filled_data, spelt
 
-__all__ = ["Absent", "described", "read_json", "unmet"]
+__all__ = ["Absent", "demand_whole", "described", "read_json", "unmet"]
 
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z _-]{0,23}")
 """A text like a status or a kind, which tells no secret."""
@@ -69,7 +69,7 @@ def _body(expect: Expect, answer: Answer, variables: Variables) -> Iterator[str]
     if expect.values:
         data = read_json(answer)
         if data is Absent:
-            _demand_whole(answer)
+            demand_whole(answer)
             yield (
                 "the body is packed, which was not asked for"
                 if answer.packed
@@ -79,15 +79,15 @@ def _body(expect: Expect, answer: Answer, variables: Variables) -> Iterator[str]
         for path, match in expect.values.items():
             yield from _mismatches(path, match, found(path, data), variables)
     if expect.text is not None and filled(expect.text, variables) not in answer.text:
-        _demand_whole(answer)
+        demand_whole(answer)
         yield "the expected text is not in the body"
     if expect.sha256 is not None:
-        _demand_whole(answer)
+        demand_whole(answer)
         if hashlib.sha256(answer.body).hexdigest() != filled(expect.sha256, variables):
             yield f"the body ({len(answer.body)} bytes) is not the one that was expected"
 
 
-def _demand_whole(answer: Answer) -> None:
+def demand_whole(answer: Answer) -> None:
     """Raise ProbeError if there is more of the body than was read: nobody knows what it holds."""
     if not answer.complete:
         raise ProbeError("local_limit", "the body is longer than the 1 MiB that are read of it")

@@ -12,7 +12,7 @@ from readiness.inventory import NOBODY, Identity, Inventory, Service, Step
 from readiness.probes import Context
 from readiness.probes._answer import Answer
 from readiness.probes._cookies import Cookies
-from readiness.probes._expectation import Absent, read_json, unmet
+from readiness.probes._expectation import Absent, demand_whole, read_json, unmet
 from readiness.probes._http import Target, attempt, target
 from readiness.probes._json_path import first
 from readiness.probes._login import log_in
@@ -23,6 +23,8 @@ from readiness.probes._template import filled, filled_path, own_path, spelt
 Outcome = Literal["passed", "failed", "unknown", "not reached"]
 
 _LONGEST_CAPTURE = 8192
+_OF_THE_RUN = 8
+"""Characters of the run's id in the names it gives: many systems allow no more than 30."""
 _SENDABLE = re.compile(r"[\x20-\x7e]*")
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _NOT_SENT = frozenset({"refused", "dns", "tls"})
@@ -95,7 +97,7 @@ class Visitor:
         self._service, self._identity = service, identity
         self.variables: dict[str, Any] = {
             "run": context.run_id,
-            "unique": f"readiness-{context.run_id}-{round_}",
+            "unique": f"readiness-{context.run_id[:_OF_THE_RUN]}-{round_}",
         }
         self._cookies: dict[str, Cookies] = {}
         self._proofs: dict[str, Mapping[str, str] | str] = {}
@@ -276,6 +278,8 @@ class Visitor:
         self, step: Step, asked: Asked, answer: Answer, cookies: Mapping[str, str]
     ) -> list[str]:
         """Keep what the step captures; return what was not there to be kept."""
+        if any(c.path or c.sha256 == "received" for c in step.capture.values()):
+            demand_whole(answer)
         data = read_json(answer) if any(c.path for c in step.capture.values()) else Absent
         missing = []
         for name, capture in step.capture.items():
@@ -289,7 +293,7 @@ class Visitor:
             else:
                 value = asked.payload.sha256 if capture.sha256 == "sent" else _digest(answer)
             if not _can_be_kept(value):
-                missing.append(f"nothing to keep as {name}")
+                missing.append(f"{capture.source} holds nothing to keep as {name}")
                 continue
             self.variables[name] = value
             self._conceal(spelt(value))

@@ -1,15 +1,15 @@
 """Who gets in where, role by role, and who reads what belongs to another."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
 from pydantic import AfterValidator, Field, model_validator
 
 from readiness.failure import Failure, ProbeError
-from readiness.inventory import NOBODY, Service, Tier
+from readiness.inventory import NOBODY, Inventory, Service, Tier
 from readiness.measurement import Values
-from readiness.probes import Context, ProbeSettings
+from readiness.probes import Context, Named, ProbeSettings
 from readiness.probes import _documented_access as documented
 from readiness.probes._access import Asker, Policy, Reading, called, step_of, verdict
 from readiness.probes._object_access import Attempt, OwnedObject, Request, Trial, attempts
@@ -67,6 +67,23 @@ class Settings(ProbeSettings):
     def at_most_seconds(self) -> float:
         """Part of ProbeSettings."""
         return _SECONDS
+
+    def named(self, inventory: Inventory) -> Iterator[Named]:
+        """Part of ProbeSettings."""
+        known = (*inventory.identities, NOBODY)
+        for role in self.roles:
+            yield ("roles",), role, known, "identity"
+        for path, access in self.paths.items():
+            for role in sorted(access.allow):
+                yield ("paths", path, "allow"), role, (*self.roles, NOBODY), "role"
+        for name, owned in self.objects.items():
+            for role in (owned.owner, *owned.others):
+                yield ("objects", name), role, known, "identity"
+            if owned.journey:
+                journeys = [j.name for j in inventory.journeys]
+                yield ("objects", name, "journey"), owned.journey, journeys, "journey"
+                steps = inventory.steps_of(owned.journey)
+                yield ("objects", name, "step"), owned.step or "", steps, "step"
 
     @model_validator(mode="after")
     def _something_to_try(self) -> "Settings":

@@ -1,7 +1,7 @@
 """Whether guessing passwords is limited, and accounts cannot be told from none (intrusive tier)."""
 
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 
@@ -9,9 +9,9 @@ from pydantic import Field
 
 from readiness.escape import line
 from readiness.failure import Failure, ProbeError
-from readiness.inventory import Login, Service, Tier
+from readiness.inventory import Inventory, Login, Service, Tier
 from readiness.measurement import Values
-from readiness.probes import Context, ProbeSettings
+from readiness.probes import Context, Named, ProbeSettings
 from readiness.probes._answer import Answer
 from readiness.probes._http import attempt, public_path, target
 from readiness.probes._login import token_in
@@ -48,6 +48,10 @@ class Settings(ProbeSettings):
     password_field: str | None = Field(
         None, description="the field of the password, if not found by name"
     )
+
+    def named(self, inventory: Inventory) -> Iterator[Named]:
+        """Part of ProbeSettings."""
+        yield ("identity",), self.identity, inventory.identities, "identity"
 
 
 @dataclass(frozen=True)

@@ -2,19 +2,20 @@
 
 import re
 import string
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated
 
 from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 
 from readiness.failure import Failure, ProbeError
-from readiness.inventory import Service, Tier
+from readiness.inventory import Inventory, Service, Tier
 from readiness.measurement import Values
-from readiness.probes import Context, ProbeSettings
+from readiness.probes import Context, Named, ProbeSettings
 from readiness.probes._answer import Answer
 from readiness.probes._http import attempt, public_path, target
 from readiness.probes._login import HeaderName, Login, log_in
 from readiness.probes._refusal import reason
+from readiness.probes._visitor import Visitor
 
 TIER: Tier = "observe"
 KINDS = frozenset({"http", "web"})
@@ -80,13 +81,21 @@ class Settings(ProbeSettings):
     login: Login | None = Field(
         None, description="a request whose token opens the protected paths (write tier)"
     )
+    identity: str | None = Field(
+        None, description="or who gets through them, of the inventory's identities"
+    )
+
+    def named(self, inventory: Inventory) -> Iterator[Named]:
+        """Part of ProbeSettings."""
+        if self.identity:
+            yield ("identity",), self.identity, inventory.identities, "identity"
 
     @model_validator(mode="after")
     def _something_to_try(self) -> "Settings":
-        if not self.public and not self.protected and not self.login:
+        if not (self.public or self.protected or self.login or self.identity):
             raise ValueError("name at least one public or protected path, or a login")
-        if self.credential and self.login:
-            raise ValueError("give either a credential or a login, not both")
+        if sum(one is not None for one in (self.credential, self.login, self.identity)) > 1:
+            raise ValueError("give one of credential, login and identity")
         return self
 
 
@@ -166,16 +175,41 @@ async def _proven(service: Service, settings: Settings, context: Context) -> Val
         given = settings.credential.headers.items()
         headers = {name: value.get_secret_value() for name, value in given}
         return await _accepted(service, settings, headers, context)
-    if not settings.login:
+    if settings.identity:
+        known = context.inventory.identities.get(settings.identity)
+        if known is None:
+            return _untried(f"the inventory has no identity called {settings.identity}")
+        if not known.logs_in:
+            proof = await _as_identity(service, settings, context)
+            if isinstance(proof, str):
+                return _untried(proof)
+            return await _accepted(service, settings, proof, context)
+    elif not settings.login:
         return {}
     if "write" not in context.allowed:
         because = "a login needs the write tier (--allow write)"
         return {"login_accepted_because": because, **_untried(because)}
-    proof = await log_in(service, settings.login, context)
+    if settings.login:
+        proof = await log_in(service, settings.login, context)
+    else:
+        proof = await _as_identity(service, settings, context)
     if isinstance(proof, str):
         because = "the login was refused"
         return {**_verdict("login_accepted", [proof]), **_untried(because)}
     return {"login_accepted": True, **await _accepted(service, settings, proof, context)}
+
+
+async def _as_identity(
+    service: Service, settings: Settings, context: Context
+) -> Mapping[str, str] | str:
+    """Return the headers that prove the identity to the protected paths, or why there are none."""
+    name = settings.identity or ""
+    visitor = Visitor(context, context.inventory, service.name, None, "access")
+    proof = await visitor.prove(name)
+    if isinstance(proof, str):
+        return proof
+    _, path = _method_and_path((*settings.protected, "/")[0])
+    return {**visitor.cookies(name).header(target(service, path, anonymous=True)), **proof}
 
 
 async def _accepted(

@@ -67,7 +67,7 @@ def _report(service: Service, answer: Answer) -> HealthReport | NoReport:
     if answer.packed:
         because = "the body is compressed, although it was asked for as it is"
         return NoReport(because, readable=False)
-    if answer.html:
+    if answer.html and "<" in answer.text:  # frameworks send a word or nothing as HTML, too
         because = "the body is a web page, not a health report"
         return NoReport(because, readable=service.kind == "web")
     return _health_report.read(answer.text)

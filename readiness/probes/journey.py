@@ -14,7 +14,7 @@ from readiness.ledger import Entry
 from readiness.measurement import Value, Values
 from readiness.probes import Context, ProbeSettings
 from readiness.probes._expectation import described
-from readiness.probes._visit import clean_up, stopped_at, take, visitor_of, walk_until
+from readiness.probes._visit import clean_up, stopped_at, take, turn, visitor_of, walk_until
 from readiness.probes._visitor import Taken
 
 TIER: Tier = "write"
@@ -80,7 +80,8 @@ async def measure(journey: Journey, settings: Settings, context: Context) -> Val
     walking = replace(context, deadline=walk_until(ends))
     rounds = []
     for n in range(1, journey.repeat + 1):
-        rounds.append(await walk(journey, walking, ends, str(n)))
+        async with turn(journey, context):
+            rounds.append(await walk(journey, walking, ends, str(n)))
         if rounds[-1].failure:
             break
     return {
@@ -182,7 +183,7 @@ def _left(journey: Journey, rounds: Sequence[Round], context: Context) -> Values
     if sure or not left:
         values["left_nothing"] = not left
     if left:
-        word = "left behind" if sure else "nobody knows whether it was created"
+        word = "left behind" if sure else "nobody knows whether it is there"
         values["left_nothing_because"] = f"{word}: {_named(sure or left)}"
     stays = [
         taken.step.stays

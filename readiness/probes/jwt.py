@@ -1,14 +1,14 @@
 """Whether forged tokens are refused where a journey's own token is accepted (write tier)."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from pydantic import Field, SecretStr, model_validator
 
 from readiness.failure import ProbeError
-from readiness.inventory import SAFE, Journey, Service, Step, Tier
+from readiness.inventory import SAFE, Inventory, Journey, Service, Step, Tier
 from readiness.measurement import Values
-from readiness.probes import Context, ProbeSettings, _jwt_claims
+from readiness.probes import Context, Named, ProbeSettings, _jwt_claims
 from readiness.probes._jwt_attack import FACTS, RULES, SEALS, Attack, rules, seals
 from readiness.probes._jwt_token import parse
 from readiness.probes._jwt_trial import Trial
@@ -61,6 +61,13 @@ class Settings(ProbeSettings):
     def at_most_seconds(self) -> float:
         """Part of ProbeSettings."""
         return _SECONDS
+
+    def named(self, inventory: Inventory) -> Iterator[Named]:
+        """Part of ProbeSettings."""
+        yield ("journey",), self.journey, [j.name for j in inventory.journeys], "journey"
+        yield ("step",), self.step, inventory.steps_of(self.journey), "step"
+        kept = [key for j in inventory.journeys if j.name == self.journey for key in j.captured]
+        yield ("captured",), self.captured, kept, "variable"
 
 
 async def measure(service: Service, settings: Settings, context: Context) -> Values:

@@ -1,15 +1,15 @@
 """Whether a session ends with its logout, is renewed by login and refresh, and is kept safe."""
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from pydantic import Field
 
 from readiness.failure import ProbeError
-from readiness.inventory import NOBODY, SAFE, Journey, Service, Step, Tier
+from readiness.inventory import NOBODY, SAFE, Inventory, Journey, Service, Step, Tier
 from readiness.measurement import Values
-from readiness.probes import Context, ProbeSettings, _session_cookie, _session_refresh
+from readiness.probes import Context, Named, ProbeSettings, _session_cookie, _session_refresh
 from readiness.probes._access import listed
 from readiness.probes._cookies import Cookies
 from readiness.probes._session_door import Door, door_of
@@ -43,6 +43,14 @@ class Settings(ProbeSettings):
     def at_most_seconds(self) -> float:
         """Part of ProbeSettings."""
         return _SECONDS
+
+    def named(self, inventory: Inventory) -> Iterator[Named]:
+        """Part of ProbeSettings."""
+        yield ("journey",), self.journey, [j.name for j in inventory.journeys], "journey"
+        steps = inventory.steps_of(self.journey)
+        for key in ("show", "logout", "refresh"):
+            if step := getattr(self, key):
+                yield (key,), step, steps, "step"
 
 
 @dataclass(frozen=True)

@@ -76,7 +76,7 @@ async def test_whoever_walked_is_lent_at_the_step_and_then_cleans_up(context: Co
         context = lent(context, port)
         async with visit(things(context), "read", context) as visitor:
             assert server.asked == ["POST /things", "GET /things/t1"]
-            assert server.kept["t1"].startswith("readiness-test-visit-")
+            assert server.kept["t1"].startswith("readiness-test-v")
             assert visitor.asked["read"].to.path == "/things/t1"
             assert visitor.context.deadline < context.deadline
             [entry] = context.ledger.book.left
@@ -89,12 +89,16 @@ async def test_two_visits_do_not_meet(context: Context) -> None:
     server = Things()
     async with servers.serving(servers.Web(server)) as port:
         context = lent(context, port)
-        async with (
-            visit(things(context), "create", context),
-            visit(things(context), "create", context),
-        ):
-            assert len(set(server.kept.values())) == 2
-            assert len(context.ledger.book.left) == 2
+        order: list[str] = []
+
+        async def go(name: str) -> None:
+            async with visit(things(context), "create", context) as visitor:
+                order.append(f"{name} {len(server.kept)} {len(context.ledger.book.left)}")
+                order.append(str(visitor.variables["unique"]))
+
+        await asyncio.gather(go("one"), go("other"))
+        assert order[0::2] == ["one 1 1", "other 1 1"]
+        assert order[1] != order[3]
     assert server.kept == {}
     assert not context.ledger.book.left
 
@@ -107,7 +111,7 @@ async def test_a_step_that_is_not_reached_is_told_and_cleaned_up_after(context: 
             async with visit(things(context), "rename", context):
                 pytest.fail("it was not reached")
     assert caught.value.because == (
-        "things, step 2 of 5, read: GET /things/{{id}} on it answered 500, expected 2xx"
+        "things, step 2 of 5, read on it: GET /things/{{id}} answered 500, expected 2xx"
     )
     assert caught.value.failure is None
     assert server.asked == ["POST /things", "GET /things/t1", "DELETE /things/t1"]

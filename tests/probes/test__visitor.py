@@ -77,7 +77,20 @@ async def test_what_cannot_be_kept_fails_the_step(
     step = {"name": "s", "request": "/", "capture": {"id": capture}}
     async with visitor(context, lambda _: said(body), step) as (who, _):
         taken = await who.take(who._inventory.journeys[0].steps[0])
-    assert (taken.outcome, taken.because) == ("failed", "nothing to keep as id")
+    source = capture if isinstance(capture, str) else next(iter(capture))
+    assert taken.outcome == "failed"
+    assert source in taken.because and taken.because.endswith(" holds nothing to keep as id")
+
+
+@pytest.mark.parametrize("capture", ["$.x", {"sha256": "received"}])
+async def test_nobody_knows_what_there_was_to_keep_of_an_endless_body(
+    context: Context, capture: Any
+) -> None:
+    async with servers.serving(servers.endless_body) as port:
+        of = inventory(port, [{"name": "s", "request": "/", "capture": {"id": capture}}])
+        values = await walked(lent(context, of))
+    assert "succeeded" not in values
+    assert "longer than the 1 MiB" in str(values["succeeded_because"])
 
 
 async def sent(context: Context, value: Any, **step: Any) -> list[servers.Request]:

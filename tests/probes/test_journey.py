@@ -152,7 +152,31 @@ async def test_a_refused_creation_owes_nothing_and_removes_nothing(context: Cont
     assert values["left_nothing"] is True
 
 
-@pytest.mark.parametrize("answer", [servers.hang_up, servers.always(servers.response(500))])
+async def test_nothing_is_removed_that_was_not_created(context: Context) -> None:
+    server = Things({"POST /things": servers.response(409)})
+    delete = {**DELETE, "request": "DELETE /things/{{unique}}"}
+    async with servers.serving(servers.Web(server)) as port:
+        values = await walked(lent(context, inventory(port, [CREATE, delete])))
+    assert server.asked == ["POST /things"]
+    assert outcomes(values) == ["failed", "not reached"]
+
+
+async def test_an_id_in_an_error_is_not_taken_for_that_of_a_creation(context: Context) -> None:
+    server = Things({"POST /things": servers.response(500, '{"id": "theirs"}')})
+    async with servers.serving(servers.Web(server)) as port:
+        await walked(lent(context, inventory(port, STEPS)))
+    assert server.asked == ["POST /things"]
+
+
+UNSURE = {
+    "no answer": servers.hang_up,
+    "500": servers.always(servers.response(500)),
+    "408": servers.always(servers.response(408)),
+    "302": servers.always(servers.response(302, headers={"Location": "/"})),
+}
+
+
+@pytest.mark.parametrize("answer", UNSURE.values(), ids=UNSURE)
 async def test_nobody_knows_what_a_broken_creation_left(
     context: Context, answer: servers.Handler
 ) -> None:
@@ -161,7 +185,7 @@ async def test_nobody_knows_what_a_broken_creation_left(
         values = await walked(lend)
     assert "left_nothing" not in values
     assert values["left_nothing_because"] == (
-        "nobody knows whether it was created: thing readiness-test-1"
+        "nobody knows whether it is there: thing readiness-test-1"
     )
     assert [entry.what for entry in lend.ledger.book.left] == ["thing readiness-test-1"]
 
@@ -283,6 +307,33 @@ async def test_a_removal_that_the_deadline_struck_is_made_by_clean_up(context: C
     assert server.kept == {}
     assert "succeeded" not in values
     assert values["left_nothing"] is True
+
+
+async def test_a_removal_that_we_gave_up_is_not_blamed_on_the_service(context: Context) -> None:
+    server = Things()
+
+    async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        request = await servers.read_request(reader)
+        assert request is not None
+        if request.method == "DELETE":
+            await reader.read()  # until the client gives up
+        writer.write(server(request))
+
+    async with servers.serving(hang) as port:
+        lend = lent(context, inventory(port, STEPS), deadline=time.monotonic() + 1)
+        values = await walked(lend)
+    assert "succeeded" not in values
+    assert "left_nothing" not in values
+    assert values["left_nothing_because"] == (
+        "nobody knows whether it is there: thing readiness-test-1"
+    )
+
+
+async def test_our_own_failure_ends_the_rounds(context: Context) -> None:
+    ann = {"ann": {"service": "it", "login": LOGIN}}
+    of = inventory(1, [{"name": "me", "request": "/me"}], identities=ann, repeat=5, **{"as": "ann"})
+    values = await walked(lent(context, of, allowed=frozenset({"observe"})))
+    assert values["rounds"] == 1
 
 
 async def test_a_full_disk_stops_the_journey_before_it_creates(context: Context) -> None:

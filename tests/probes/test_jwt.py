@@ -687,7 +687,7 @@ def test_a_member_of_a_key_set_that_is_no_key_is_none(jwk: object) -> None:
         (
             ({**LOGIN, "expect": {"status": 201}}, ME),
             {},
-            "session, step 1 of 2, login: POST /login on api answered 200, expected 201",
+            "session, step 1 of 2, login on api: POST /login answered 200, expected 201",
         ),
         ((LOGIN, {"name": "me", "request": "GET /order"}), {}, "the step me shows the token in no"),
     ],

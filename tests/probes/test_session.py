@@ -364,7 +364,7 @@ async def test_a_login_that_fails_is_told_of_everything(context: Context) -> Non
     steps[0] |= KEPT
     values = await probe(Sessions(), context, steps, **NAMED)
     assert set(values) == {f"{metric}_because" for metric in METRICS}
-    assert "step 1 of 4, login: POST /login on it answered 401" in str(values)
+    assert "step 1 of 4, login on it: POST /login answered 401" in str(values)
 
 
 async def test_a_refresh_token_that_no_step_keeps_anew(context: Context) -> None:
