@@ -34,6 +34,7 @@ types: $(VENV)/.dev
 
 golden: $(VENV)/.dev
 	$(BIN)/python -m tests.golden.remake
+	$(BIN)/python -m tests.mutants.told
 
 docs: $(VENV)/.dev
 	$(BIN)/python docs/generate.py

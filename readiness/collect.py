@@ -6,7 +6,7 @@ import functools
 import ssl
 import time
 from collections import defaultdict, deque
-from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -17,7 +17,7 @@ from readiness import probes
 from readiness.document import ConfigurationError, Document, bind
 from readiness.document.complaint import Place, shown, suggest
 from readiness.failure import Failure, ProbeError, classify
-from readiness.inventory import Inventory, Journey, Service, Subject, Tier
+from readiness.inventory import NOBODY, Inventory, Journey, Service, Subject, Tier
 from readiness.inventory.url import split
 from readiness.ledger import Ledger
 from readiness.load.caps import Budget, most_connections
@@ -251,6 +251,36 @@ class _Slot:
             self._slots.given_back()
 
 
+class Turns:
+    """Lets those take turns that share somebody: two logins of one may end each other's session."""
+
+    def __init__(self) -> None:
+        self._locks = defaultdict[str, asyncio.Lock](asyncio.Lock)
+
+    @contextlib.asynccontextmanager
+    async def of(self, names: Collection[str]) -> AsyncIterator[None]:
+        """Hold all `names`, taken in one order by everybody, so that nobody waits in a circle."""
+        async with contextlib.AsyncExitStack() as held:
+            for name in sorted(set(names)):
+                await held.enter_async_context(self._locks[name])
+            yield
+
+
+def shared(step: Step, inventory: Inventory) -> frozenset[str]:
+    """Return the journeys and identities that a step walks and logs in as."""
+    named = [(name, what) for _, name, _, what in step.settings.named(inventory)]
+    walked = {name for name, what in named if what == "journey"}
+    if isinstance(step.service, Journey):
+        walked.add(step.service.name)
+    asked = {name for name, what in named if what == "identity"}
+    for journey in inventory.journeys:
+        if journey.name in walked:
+            asked |= {one.identity or "" for one in journey.steps} | {journey.identity or ""}
+    within = (inventory.identities[name] for name in asked & inventory.identities.keys())
+    deeper = {one.identity or "" for who in within for one in who.steps}
+    return frozenset(walked | asked | deeper) - {"", NOBODY}
+
+
 class Collector:
     """One run of a plan: what it has measured so far, and how long it still may."""
 
@@ -270,7 +300,7 @@ class Collector:
         self._known, self._mask = self._secrets, _mask(self._secrets)
         self._tls = functools.cache(ssl.create_default_context)
         self._budget, self._resolve = Budget(), Resolver()
-        self._turns: dict[str, asyncio.Lock] = {}
+        self._turns = Turns()
         self._trials: dict[Hashable, tuple[Level, Result]] = {}
         self._deadline = 0.0
 
@@ -366,6 +396,10 @@ class Collector:
 
     async def _measure(self, step: Step, slots: Slots) -> Failure | None:
         """Measure a step, once more if that meets the target's fault; return that fault."""
+        async with self._turns.of(shared(step, self._plan.inventory)):
+            return await self._measure_now(step, slots)
+
+    async def _measure_now(self, step: Step, slots: Slots) -> Failure | None:
         async with slots.one(step.service):
             first = await self._attempt(step, 1)
         self._record(step, first)
@@ -436,7 +470,6 @@ class Collector:
             conceal=self._learned.add,
             inventory=self._plan.inventory,
             ledger=self._ledger,
-            turns=self._turns,
         )
 
 

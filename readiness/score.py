@@ -70,6 +70,7 @@ class Bounds(NamedTuple):
     covered: Fraction
 
 
+_NANO = 10**9
 _NOTHING_KNOWN = Bounds(Fraction(0), Fraction(1), Fraction(0))
 
 
@@ -220,21 +221,25 @@ def percent(part: Fraction) -> int:
 
 def _cell(findings: Sequence[Finding]) -> Bounds:
     """Mean over the severities present of the mean within each severity."""
-    by_severity: dict[Severity, list[Bounds]] = {}
+    by_severity: dict[Severity, list[Finding]] = {}
     for f in findings:
-        bounds = Bounds(_exact(f.score), _exact(f.upper), Fraction(int(f.conclusive)))
-        by_severity.setdefault(f.severity, []).append(bounds)
+        by_severity.setdefault(f.severity, []).append(f)
     return _mean((SEVERITY_WEIGHTS[s], _average(mine)) for s, mine in by_severity.items())
 
 
-def _average(bounds: Sequence[Bounds]) -> Bounds:
-    ends = zip(*bounds, strict=True)
-    return Bounds(*(sum(end, Fraction(0)) / len(bounds) for end in ends))
+def _average(findings: Sequence[Finding]) -> Bounds:
+    """Mean of the findings' bounds, added up in whole numbers, which are quicker than fractions."""
+    whole = _NANO * len(findings)
+    return Bounds(
+        Fraction(sum(_exact(f.score) for f in findings), whole),
+        Fraction(sum(_exact(f.upper) for f in findings), whole),
+        Fraction(sum(f.conclusive for f in findings), len(findings)),
+    )
 
 
-def _exact(part: float) -> Fraction:
-    """Return `part` to nine decimals: 0.85 is 85 of 100, though its float is a little less."""
-    return Fraction(round(part * 10**9), 10**9)
+def _exact(part: float) -> int:
+    """Return `part` in billionths: 0.85 is 85 of 100, though its float is a little less."""
+    return round(part * _NANO)
 
 
 def _mean(parts: Iterable[tuple[Fraction, Bounds]]) -> Bounds:

@@ -89,13 +89,15 @@ class Scene:
         self.environ = {"READINESS_STATE": str(self.state)}
         self.write(STEPS)
 
-    def write(self, steps: Any, name: str = "things", port: int | None = None) -> None:
+    def write(
+        self, steps: Any, name: str = "things", port: int | None = None, timeout: str = "1s"
+    ) -> None:
         off = {"http_latency": False, "http_concurrency": False}
         url = f"http://127.0.0.1:{port or self.port}"
         data = {
             "version": 1,
             "system": {"name": "Scene", "environment": "local"},
-            "defaults": {"timeout": "1s"},
+            "defaults": {"timeout": timeout},
             "services": {"it": {"kind": "http", "url": url, "probes": off}},
             "journeys": {name: {"title": "Things", "service": "it", "steps": steps}},
         }
@@ -236,6 +238,7 @@ def test_a_run_reminds_of_what_an_earlier_one_left(scene: Scene) -> None:
 
 
 def test_cleanup_leaves_a_run_alone_that_goes_on(scene: Scene) -> None:
+    scene.write(STEPS, timeout="30s")
     with scene.running():
         done = scene.cleanup()
         assert (done.returncode, done.stdout) == (0, "Nothing is left of earlier runs on Scene.\n")
@@ -243,6 +246,7 @@ def test_cleanup_leaves_a_run_alone_that_goes_on(scene: Scene) -> None:
 
 
 def test_two_runs_at_once_do_not_touch_each_other(scene: Scene) -> None:
+    scene.write(STEPS, timeout="30s")
     with scene.running() as first:
         scene.system.go.set()
         assert scene.run().returncode == 4

@@ -178,6 +178,7 @@ def test_the_duration_is_kept(tmp_path: Path, port: int, words: tuple[str, ...])
     assert found["seconds"] < 1.6
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("words", [("-c", "4"), ("--rate", "500", "-c", "4")])
 def test_a_number_of_requests_ends_it(tmp_path: Path, words: tuple[str, ...]) -> None:
     web = always(response(200, BODY))

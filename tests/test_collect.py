@@ -444,3 +444,51 @@ def test_what_measures_time_in_this_process_waits_for_the_crowd() -> None:
     asyncio.run(served(servers.always(HEALTHY), act))
     tried = [name for name in order if name in ("http_health", "http_access")]
     assert tried == ["http_health"] * 20 + ["http_access"] * 20
+
+
+JOURNEYS = """
+version: 1
+system: {name: s}
+services:
+  a: {kind: http, url: "http://localhost:1", probes: {http_access: {public: [/], identity: ann}}}
+identities:
+  ann: {service: a, login: {request: POST /login, json: {user: ann}}}
+  bob: {service: a, steps: [{name: in, request: POST /in, as: ann}]}
+journeys:
+  buy: {title: Buy, service: a, as: ann, steps: [{name: look, request: /}]}
+  sell: {title: Sell, service: a, steps: [{name: look, request: /, as: bob}]}
+  read: {title: Read, service: a, steps: [{name: look, request: /}]}
+"""
+
+
+def test_those_who_share_somebody_take_turns() -> None:
+    document = parse(JOURNEYS, "services.yaml")
+    found = from_document(document, {})
+    steps = {(s.service.name, s.name): s for s in collect.plan(found, document, ALL).steps}
+    held = {key: collect.shared(step, found) for key, step in steps.items()}
+    assert held["a", "http_access"] == {"ann"}
+    assert held["buy", "journey"] == {"buy", "ann"}
+    assert held["sell", "journey"] == {"sell", "bob", "ann"}
+    assert held["read", "journey"] == {"read"}
+    assert held["a", "http_health"] == frozenset()
+
+
+def test_turns_are_taken_without_waiting_in_a_circle() -> None:
+    most, now = 0, 0
+
+    async def go(turns: collect.Turns, *names: str) -> None:
+        nonlocal most, now
+        async with turns.of(names):
+            now += 1
+            most = max(most, now)
+            await asyncio.sleep(0)
+            now -= 1
+
+    async def scenario() -> None:
+        turns = collect.Turns()
+        pairs = [("a", "b"), ("b", "c"), ("c", "a"), ("b", "a"), ("a", "c"), ("c", "b")]
+        async with asyncio.timeout(5):
+            await asyncio.gather(*(go(turns, *pair) for pair in pairs * 5))
+
+    asyncio.run(scenario())
+    assert most == 1

@@ -1,6 +1,5 @@
 """The probes: one file, one probe, one name users type. The folder is the registry."""
 
-import asyncio
 import importlib
 import pkgutil
 import ssl
@@ -14,8 +13,8 @@ from collections.abc import (
     MutableMapping,
     Sequence,
 )
-from dataclasses import dataclass, field
-from typing import Any, Protocol, cast
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol, cast
 
 from pydantic import BaseModel, ConfigDict
 
@@ -33,7 +32,8 @@ Address = tuple[int, str, int]
 """(socket family, numeric IP, port)"""
 
 
-Named = tuple[tuple[str, ...], str, Collection[str], str]
+Noun = Literal["identity", "journey", "step", "role", "variable"]
+Named = tuple[tuple[str, ...], str, Collection[str], Noun]
 """(keys below the settings, the name there, the names that there are, what they name)"""
 
 
@@ -82,8 +82,6 @@ class Context:
     """The whole system, for a probe that asks more than one service or asks as someone."""
     ledger: Ledger
     """Where whatever is about to be created is noted first."""
-    turns: MutableMapping[str, asyncio.Lock] = field(default_factory=dict)
-    """Journey -> held by who walks it: two at once would be in each other's way."""
 
 
 class Probe(Protocol):

@@ -47,28 +47,22 @@ async def visit(
     wanted = step_called(step, journey)
     if journey.tier not in context.allowed:
         raise ProbeError("not_allowed", f"the journey {journey.name} needs the write tier")
-    async with turn(journey, context):
-        ends = context.deadline
-        walking = replace(context, deadline=walk_until(ends))
-        visitor = visitor_of(journey, walking, f"v{secrets.token_hex(3)}")
-        if cookies:
-            visitor.bring(visitor.name_at(wanted), cookies)
-        taken: list[Taken] = []
-        try:
-            async with asyncio.timeout_at(walking.deadline) as bound:
-                await _walk_to(step, journey, visitor, taken)
-                yield visitor
-        except TimeoutError as error:
-            if not bound.expired():
-                raise
-            raise ProbeError("deadline", "no time was left beside cleaning up") from error
-        finally:
-            await clean_up(journey, visitor, len(taken), ends)  # though cancelled
-
-
-def turn(journey: Journey, context: Context) -> asyncio.Lock:
-    """Return what to hold while walking a journey: nobody else of this run walks it then."""
-    return context.turns.setdefault(journey.name, asyncio.Lock())
+    ends = context.deadline
+    walking = replace(context, deadline=walk_until(ends))
+    visitor = visitor_of(journey, walking, f"v{secrets.token_hex(3)}")
+    if cookies:
+        visitor.bring(visitor.name_at(wanted), cookies)
+    taken: list[Taken] = []
+    try:
+        async with asyncio.timeout_at(walking.deadline) as bound:
+            await _walk_to(step, journey, visitor, taken)
+            yield visitor
+    except TimeoutError as error:
+        if not bound.expired():
+            raise
+        raise ProbeError("deadline", "no time was left beside cleaning up") from error
+    finally:
+        await clean_up(journey, visitor, len(taken), ends)  # though cancelled
 
 
 def journey_called(name: str, inventory: Inventory) -> Journey:

@@ -131,12 +131,19 @@ async def _ask(
 def _refused(asked: Asked, refuse_with: frozenset[int]) -> Values:
     if not asked:
         return {"anonymous_refused_because": "no protected path is declared"}
-    offenders = [
-        f"{_shown(request)} {_not_a_refusal(answer, refuse_with)}"
-        for request, answer in asked.items()
-        if isinstance(answer, Failure) or answer.status not in refuse_with
-    ]
+    offenders, doubts = list[str](), list[str]()
+    for request, answer in asked.items():
+        if isinstance(answer, Failure) or answer.status not in refuse_with:
+            told = f"{_shown(request)} {_not_a_refusal(answer, refuse_with)}"
+            (doubts if _tells_nothing(answer) else offenders).append(told)
+    if doubts and not offenders:
+        return {"anonymous_refused_because": "; ".join(doubts[:_SHOWN])}
     return _verdict("anonymous_refused", offenders)
+
+
+def _tells_nothing(answer: Answer | Failure) -> bool:
+    """Whether an answer is neither a refusal nor a way in."""
+    return isinstance(answer, Failure) or answer.status in (404, 429) or answer.status >= 500
 
 
 def _not_a_refusal(answer: Answer | Failure, refuse_with: frozenset[int]) -> str:

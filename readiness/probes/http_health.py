@@ -43,9 +43,9 @@ async def measure(service: Service, settings: Settings, context: Context) -> Val
         "status": answer.status,
         "media_type": answer.media_type,
         "protocol": answer.protocol,
-        "structured": isinstance(report, HealthReport) and report.structured,
         **_contradiction(answer, report),
         **_state(report),
+        **_structured(answer, report),
         **_judged("healthy", path, answer, report),
         **answer.cold,
     }
@@ -71,6 +71,13 @@ def _report(service: Service, answer: Answer) -> HealthReport | NoReport:
         because = "the body is a web page, not a health report"
         return NoReport(because, readable=service.kind == "web")
     return _health_report.read(answer.text)
+
+
+def _structured(answer: Answer, report: HealthReport | NoReport) -> Values:
+    """Say whether the body is a report; an error page says nothing of those of better days."""
+    if isinstance(report, HealthReport) and report.structured:
+        return {"structured": True}
+    return {"structured": False} if answer.ok else {"structured_because": f"it is {answer.outcome}"}
 
 
 def _state(report: HealthReport | NoReport) -> Values:

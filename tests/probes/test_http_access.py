@@ -90,23 +90,13 @@ async def test_an_anonymous_request_carries_nothing_of_the_urls_credentials(
     [
         (200, "GET /private answered an anonymous request with 200"),
         (
-            404,
-            "GET /private answered an anonymous request with 404, "
-            "which tells nothing of protection: the path may not exist",
-        ),
-        (
-            500,
-            "GET /private answered an anonymous request with 500, "
-            "which is a failure and no refusal",
-        ),
-        (
             302,
             "GET /private answered an anonymous request with 302, a redirect to /login, "
             "which is no refusal (401 or 403)",
         ),
         (
-            429,
-            "GET /private answered an anonymous request with 429, which is no refusal (401 or 403)",
+            400,
+            "GET /private answered an anonymous request with 400, which is no refusal (401 or 403)",
         ),
     ],
 )
@@ -115,6 +105,23 @@ async def test_what_is_no_refusal_is_named(status: int, because: str, context: C
     values = await probe(web, context, protected=["/private?key=secret"])
     assert values["anonymous_refused"] is False
     assert values["anonymous_refused_because"] == because
+
+
+@pytest.mark.parametrize(
+    ("status", "because"),
+    [
+        (404, "404, which tells nothing of protection: the path may not exist"),
+        (500, "500, which is a failure and no refusal"),
+        (429, "429, which is no refusal (401 or 403)"),
+    ],
+)
+async def test_what_tells_nothing_of_protection_is_unknown(
+    status: int, because: str, context: Context
+) -> None:
+    values = await probe(answering(status), context, protected=["/private"])
+    assert "anonymous_refused" not in values
+    said = f"GET /private answered an anonymous request with {because}"
+    assert values["anonymous_refused_because"] == said
 
 
 async def test_the_policy_says_what_a_refusal_is(context: Context) -> None:

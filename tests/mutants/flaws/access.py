@@ -140,8 +140,8 @@ class TokensBornExpired(Service):
 
 
 @flaw(
-    *("health-ready", "health-structured", "public-answers", "matrix-roles-allowed"),
-    untestable=("http_headers",),
+    *("health-ready", "public-answers", "matrix-roles-allowed"),
+    untestable=("http_headers", "http_health"),
 )
 class HealthBehindLogin(Service):
     """The health path asks for a token."""
@@ -151,14 +151,15 @@ class HealthBehindLogin(Service):
         return super().health(call)
 
 
-DOWN = ("health-ready", "health-structured", "public-answers", "login-accepted", "journey-succeeds")
+DOWN = ("health-ready", "public-answers", "login-accepted", "journey-succeeds", "page-answers")
 """What fails wherever nothing works."""
-NO_PAGE = ("page-answers", "page-text", "page-title")
+NOTHING = ("http_cors", "http_headers", "http_health", "oidc_discovery", "web_page")
+"""Probes for which answers that are no success are all that is."""
 
 
 @flaw(
-    *(*DOWN, *NO_PAGE, "anonymous-refused", "matrix-roles-allowed", "oidc-discovery"),
-    untestable=(*NO_LOGIN, "http_cors", "http_headers", "oidc_discovery"),
+    *(*DOWN, "matrix-roles-allowed", "oidc-discovery"),
+    untestable=(*NO_LOGIN, *NOTHING),
 )
 class NotFoundForEverything(Service):
     """Everything is answered 404."""
@@ -180,10 +181,8 @@ class OnePageForEverything(Service):
 
 
 @flaw(
-    *(*DOWN, *NO_PAGE, "anonymous-refused"),
-    untestable=(
-        *(*NO_LOGIN, "http_cors", "http_exposure", "http_headers", "journey", "oidc_discovery"),
-    ),
+    *DOWN,
+    untestable=(*NO_LOGIN, *NOTHING, "http_exposure", "journey"),
 )
 class BreaksOnEverything(Service):
     """Everything is answered 500."""

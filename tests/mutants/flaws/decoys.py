@@ -1,6 +1,7 @@
 """What is right and looks odd: nothing may be found wrong with any of these."""
 
 import secrets
+from typing import Any
 
 from tests.mutants.accounts import User
 from tests.mutants.call import Call, Refused, Reply, page, told
@@ -41,6 +42,22 @@ class RefusesWithForbidden(Service):
     def answer_to(self, refused: Refused) -> Reply:
         reply = super().answer_to(refused)
         return Reply(403, reply.body) if reply.status == 401 else reply
+
+
+@decoy()
+class OneSessionEach(Service):
+    """A login ends the session that the user had before."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.last: dict[str, str] = {}
+
+    def session(self, user: User) -> dict[str, Any]:
+        before = set(self.sessions)
+        self.sessions.discard(self.last.get(user.id, ""))
+        given = super().session(user)
+        [self.last[user.id]] = self.sessions - before
+        return given
 
 
 @decoy()

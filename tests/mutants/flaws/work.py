@@ -136,8 +136,8 @@ class ForgetsWhoSignedIn(Service):
 
 
 @flaw(
-    *("page-answers", "page-text", "journey-succeeds"),
-    untestable=("http_headers", "session"),
+    *("page-answers", "journey-succeeds"),
+    untestable=("http_headers", "session", "web_page"),
 )
 class PageBreaks(Service):
     """The page answers 500."""
