@@ -20,8 +20,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """Run two processes on each core: tests wait for servers more than they compute."""
-    return 2 * (os.cpu_count() or 1)
+    """Run three processes on two cores: tests wait for servers as much as they compute."""
+    return max(2, 3 * (os.cpu_count() or 1) // 2)
 
 
 @pytest.fixture(scope="session")

@@ -967,7 +967,6 @@ def seconds(n: int, state: str) -> float:
     return spent
 
 
-@pytest.mark.alone
 @pytest.mark.parametrize("state", ["unknown", "down", "poor"])
 def test_two_hundred_services_are_assessed_in_seconds(state: str) -> None:
     few, many = seconds(25, state), seconds(200, state)

@@ -1,9 +1,9 @@
 """The demo's report is the truth about the sample system, broken and repaired."""
 
 import json
+import pickle
 import re
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,13 +58,16 @@ def demo(folder: Path, *words: str) -> Demo:
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory, room: Path) -> Iterator[tuple[Demo, Demo]]:
-    """The broken system, then the repaired one, in one folder."""
-    folder = tmp_path_factory.mktemp("demo")
+def runs(room: Path) -> tuple[Demo, Demo]:
+    """The broken system, then the repaired one, in one folder: once for all test processes."""
+    folder = room / "demo"
+    kept = folder / "runs.pickle"
     with alone(room):
-        broken = demo(folder)
-        fixed = demo(folder, "--fixed")
-    yield broken, fixed
+        if not kept.exists():
+            folder.mkdir()
+            kept.write_bytes(pickle.dumps((demo(folder), demo(folder, "--fixed"))))
+    broken, fixed = pickle.loads(kept.read_bytes())
+    return broken, fixed
 
 
 @pytest.fixture

@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from readiness.document import parse
+from readiness.inventory import from_document
+from readiness.probes import load
 from tests.program import readiness
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -68,3 +71,31 @@ def test_the_excerpt_has_the_tables_of_the_report() -> None:
 def test_links_between_pages_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text("utf-8")):
         assert (page.parent / target).exists(), target
+
+
+SERVICES = """
+version: 1
+system: {name: s}
+services:
+  api: {kind: http, url: "http://localhost:1"}
+  auth: {kind: http, url: "http://localhost:2"}
+  files: {kind: http, url: "http://localhost:3"}
+"""
+
+
+@pytest.mark.parametrize("page", [ROOT / "README.md", ROOT / "docs" / "journeys.md"])
+def test_the_journeys_shown_can_be_walked(page: Path) -> None:
+    blocks = re.findall(r"```yaml\n(.*?)```", page.read_text("utf-8"), re.DOTALL)
+    [shown] = [block for block in blocks if re.search("^journeys:", block, re.MULTILINE)]
+    found = parse(SERVICES + shown, page.name)
+    named = dict.fromkeys(("ANN", "ANN_PW", "KEY"), "x")
+    assert from_document(found, named).journeys[0].steps[0].creates
+
+
+def test_the_settings_shown_are_settings() -> None:
+    text = (ROOT / "docs" / "journeys.md").read_text("utf-8")
+    [shown] = [b for b in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL) if "jwt:" in b]
+    data = parse(shown, "journeys.md").data["services"]
+    for service in data.values():
+        for name, settings in service["probes"].items():
+            load(name).Settings.model_validate(settings)

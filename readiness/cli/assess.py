@@ -90,16 +90,17 @@ def run(
     `signals` are held by a caller who has more to put in order than this.
     """
     source = document.read(asked.inventory)
-    wanted = inventory.from_document(source, os.environ if environ is None else environ)
+    known = os.environ if environ is None else environ
+    wanted = inventory.from_document(source, known)
     rules = judged_by(asked.packs)
     criteria.check_overrides(wanted, rules, source)
     plan = _plan(asked, wanted, source, rules)
     output.prepare(asked.out)
-    leftovers.remind(wanted.system.name)
+    leftovers.remind(wanted.system.name, known)
     before = _previous(asked)
     with ExitStack() as stack:
         held = signals or stack.enter_context(loop.Signals())
-        found = _collect(asked, plan, before, held)
+        found = _collect(asked, plan, before, held, known)
         # Should judging or rendering break, what was measured is kept all the same.
         saved = stack.enter_context(ExitStack())
         saved.callback(output.save, {asked.out / output.EVIDENCE: found.to_json()})
@@ -139,10 +140,14 @@ def _plan(asked: Request, wanted: Inventory, source: Document, rules: Criteria) 
 
 
 def _collect(
-    asked: Request, plan: collect.Plan, before: Previous | None, signals: loop.Signals
+    asked: Request,
+    plan: collect.Plan,
+    before: Previous | None,
+    signals: loop.Signals,
+    environ: Mapping[str, str],
 ) -> Evidence:
     run_id, started_at = secrets.token_hex(8), datetime.now(UTC)
-    book = leftovers.book(plan, run_id)
+    book = leftovers.book(plan, run_id, environ)
     gc.freeze()  # of thousands of services there is nothing to collect, and looking takes time
     with progress.shown(plan) as show, contextlib.closing(book):
         collector = collect.Collector(plan, run_id, asked.deadline, show, book)

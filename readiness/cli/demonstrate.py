@@ -1,9 +1,10 @@
 """`demo`: the sample system, started on this machine and assessed by the ordinary code path."""
 
 import os
+import tempfile
 from pathlib import Path
 
-from readiness import bundled, demo, loop
+from readiness import bundled, demo, ledger, loop
 from readiness.cli import assess
 from readiness.cli.say import say
 from readiness.document import ConfigurationError
@@ -14,10 +15,11 @@ def demo_run(fixed: bool, out: Path) -> int:
     """Assess the sample system; return 0 when that was completed, whatever the verdict."""
     asked = assess.request(bundled.SERVICES, out, (), None, (), (), None, None, "2m", (), False)
     say(f"Starting the {'repaired ' if fixed else ''}sample system ...", err=True)
-    with loop.Signals() as signals:
+    with loop.Signals() as signals, tempfile.TemporaryDirectory() as state:
+        own = {ledger.VARIABLE: state}  # what is left in the sample system ends with it
         try:
             with demo.running(fixed) as variables:
-                code = assess.run(asked, {**os.environ, **variables}, signals)
+                code = assess.run(asked, {**os.environ, **variables, **own}, signals)
         except demo.StartError as error:
             raise ConfigurationError(f"{error}.") from None
     if code in (*INTERRUPTED_EXIT_CODES.values(), assess.NOT_SAVED):

@@ -1,7 +1,7 @@
 """`cleanup`: what runs left behind that were killed -> taken away, or named."""
 
 import os
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from readiness import collect, document, inventory, ledger, loop, safety, secret
@@ -19,11 +19,11 @@ SECONDS = 60.0
 LEFT = 1
 
 
-def book(plan: collect.Plan, run_id: str) -> Ledger:
+def book(plan: collect.Plan, run_id: str, environ: Mapping[str, str]) -> Ledger:
     """Return the ledger of a run; ConfigurationError if it needs one and none can be kept."""
     asked = plan.inventory
     addresses = {service.name: service.address for service in asked.services}
-    found = Ledger(ledger.file_of(run_id, os.environ), asked.system.name, addresses=addresses)
+    found = Ledger(ledger.file_of(run_id, environ), asked.system.name, addresses=addresses)
     creates = any(step.creates for journey in plan.inventory.journeys for step in journey.steps)
     if creates and "write" in plan.allowed:
         try:
@@ -31,17 +31,16 @@ def book(plan: collect.Plan, run_id: str) -> Ledger:
         except OSError as error:
             raise ConfigurationError(
                 f"journeys create things, and the ledger of them cannot be kept in "
-                f"{ledger.folder(os.environ)} ({error.strerror}).",
+                f"{ledger.folder(environ)} ({error.strerror}).",
                 fix=f"Name a folder that can be written in {ledger.VARIABLE}.",
             ) from None
     return found
 
 
-def remind(system: str) -> None:
+def remind(system: str, environ: Mapping[str, str]) -> None:
     """Say what earlier runs of this system left behind."""
-    left = [one for one in _leftovers() if one.system == system]
-    if left:
-        n = sum(len(one.book.left) for one in left)
+    left = [one for one in _leftovers(environ) if one.system == system]
+    if n := sum(len(one.book.left) for one in left):
         say(
             f"readiness: {n} object{'' if n == 1 else 's'} of earlier runs may be left in "
             f"{ci_log(system)}: `readiness cleanup` takes them away.",
@@ -65,7 +64,7 @@ def run(path: Path, allow: Sequence[str], environment: str | None) -> int:
         raise safety.Refused(
             "clean-up changes the system: allow the write tier (--allow write) as for the run."
         )
-    left = [one for one in _leftovers() if one.system == wanted.system.name]
+    left = [one for one in _leftovers(os.environ) if one.system == wanted.system.name]
     if not left:
         say(f"Nothing is left of earlier runs on {ci_log(wanted.system.name)}.")
         return 0
@@ -135,5 +134,5 @@ def _secrets(of: Inventory, leftover: Leftover) -> Iterator[str]:
         yield from (str(value) for value in kept.values() if len(str(value)) >= secret.SHORTEST)
 
 
-def _leftovers() -> Sequence[Leftover]:
-    return list(ledger.leftovers(os.environ))
+def _leftovers(environ: Mapping[str, str]) -> Sequence[Leftover]:
+    return list(ledger.leftovers(environ))

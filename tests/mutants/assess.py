@@ -37,13 +37,23 @@ criteria = functools.cache(bundled_criteria)
 class Found:
     """What the assessment of one service says."""
 
-    whole: Assessment
+    evidence: Evidence
     residue: tuple[str, ...]
+
+    @functools.cached_property
+    def whole(self) -> Assessment:
+        """Everything that is said of it."""
+        return assessment.assess(self.evidence, criteria())
+
+    @functools.cached_property
+    def model(self) -> Model:
+        """Every finding and what they add up to."""
+        return evaluate(self.evidence, criteria())
 
     @property
     def findings(self) -> Iterator[Finding]:
         """Every finding but those on times, and of what the inventory switches off."""
-        for finding in self.whole.model.findings:
+        for finding in self.model.findings:
             if finding.because != OFF and finding.check not in TIMES:
                 yield finding
 
