@@ -38,9 +38,15 @@ def _probes() -> Iterator[str]:
         if fields:
             yield from ("", "| setting | meaning | default |", "|---|---|---|")
             for field, info in fields.items():
-                default = "" if info.default in (None, (), {}, PydanticUndefined) else info.default
-                default = list(default) if isinstance(default, tuple) else default
-                yield f"| `{field}` | {_cell(info.description or '')} | {default} |"
+                yield f"| `{field}` | {_cell(info.description or '')} | {_default(info.default)} |"
+
+
+def _default(value: object) -> str:
+    if value in (None, (), {}, frozenset(), PydanticUndefined):
+        return ""
+    if isinstance(value, frozenset):
+        return str(sorted(value))
+    return str(list(value) if isinstance(value, tuple) else value)
 
 
 def _checks(criteria: Criteria) -> Iterator[str]:

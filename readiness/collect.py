@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import functools
+import hashlib
 import ssl
 import time
 from collections import defaultdict, deque
@@ -17,7 +18,7 @@ from readiness import probes
 from readiness.document import ConfigurationError, Document, bind
 from readiness.document.complaint import Place, shown, suggest
 from readiness.failure import Failure, ProbeError, classify
-from readiness.inventory import NOBODY, Inventory, Journey, Service, Subject, Tier
+from readiness.inventory import NOBODY, Inventory, Journey, Login, Service, Subject, Tier
 from readiness.inventory.url import split
 from readiness.ledger import Ledger
 from readiness.load.caps import Budget, most_connections
@@ -276,9 +277,18 @@ def shared(step: Step, inventory: Inventory) -> frozenset[str]:
     for journey in inventory.journeys:
         if journey.name in walked:
             asked |= {one.identity or "" for one in journey.steps} | {journey.identity or ""}
-    within = (inventory.identities[name] for name in asked & inventory.identities.keys())
+    within = [inventory.identities[name] for name in asked & inventory.identities.keys()]
     deeper = {one.identity or "" for who in within for one in who.steps}
-    return frozenset(walked | asked | deeper) - {"", NOBODY}
+    logins = {_account(who.service, who.login) for who in within if who.login}
+    own = getattr(step.settings, "login", None)
+    if isinstance(own, Login):
+        logins.add(_account(step.service.name, own))
+    return frozenset(walked | asked | deeper | logins) - {"", NOBODY}
+
+
+def _account(service: str | None, login: Login) -> str:
+    """Return what is the same for two logins of one account: a digest, since it is of secrets."""
+    return f"{service} {hashlib.sha256(login.body[1]).hexdigest()}"
 
 
 class Collector:

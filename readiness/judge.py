@@ -103,11 +103,11 @@ def _judge(check: Check, service: Subject, attempts: Sequence[Measurement]) -> _
         return _failed(last.failure)
     if check.when:
         fact = last.values.get(check.when.metric)
+        told = last.values.get(f"{check.when.metric}_because")
         if not isinstance(fact, bool):
-            told = last.values.get(f"{check.when.metric}_because")
             return _unknown(str(told or f"{check.when.metric} was not measured"))
         if fact is not check.when.equals:
-            return _Judged("not_applicable", 0.0, 1.0, check.when.otherwise)
+            return _Judged("not_applicable", 0.0, 1.0, str(told or check.when.otherwise))
     explained = last.values.get(f"{check.metric}_because")
     value = last.values.get(check.metric)
     if value is None:

@@ -48,6 +48,8 @@ class Book:
     entries: dict[tuple[str, str, str], Entry] = field(default_factory=dict)
     variables: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
     """(journey, round) -> what its steps captured that clean-up needs. Full of secrets."""
+    ends: dict[tuple[str, str, str], str] = field(default_factory=dict)
+    """What became of entries that are not left."""
 
     def take(self, line: Mapping[str, Any]) -> None:
         """Add one line, as `Ledger` writes it."""
@@ -56,6 +58,7 @@ class Book:
             self.entries[key] = Entry(*key, what=line["what"])
         elif line["is"] == "gone":
             self.entries.pop(key, None)
+            self.ends[key] = str(line.get("how", "removed"))
         else:
             self.variables.setdefault(key[:2], {}).update(line["values"])
 
@@ -99,9 +102,9 @@ class Ledger:
         """Note what clean-up of a round will need."""
         self._write("knows", journey, round_, values=dict(values))
 
-    def gone(self, entry: Entry) -> None:
-        """Note that `entry` was removed, or never came to be."""
-        self._write("gone", entry.journey, entry.round, step=entry.step)
+    def gone(self, entry: Entry, how: str = "removed") -> None:
+        """Note that nothing is owed for `entry` any more; `how` says so in a word or two."""
+        self._write("gone", entry.journey, entry.round, step=entry.step, how=how)
 
     def close(self) -> None:
         """Give the file back; delete it if nothing is left."""

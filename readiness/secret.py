@@ -25,7 +25,8 @@ HEADER_NAME = r"Authorization|Cookie|X-[A-Za-z-]{1,40}"
 _LONGEST = 4096
 _REFERENCE = re.compile(r"\{\{[^{}]*\}\}")
 _SECRET_NAME = re.compile(
-    r"pass|secret|token|key|code|pin|otp|auth|cookie|credential|session", re.IGNORECASE
+    r"pass|pw|secret|token|key|code|pin|otp|auth|cookie|credential|session|signature",
+    re.IGNORECASE,
 )
 _PLAIN_WORDS = re.compile(r"[A-Za-z_.,@/ -]{0,32}|[0-9]{1,6}|[\w*]+/[\w.+*-]+")
 """Words, small numbers and media types."""

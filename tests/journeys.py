@@ -1,10 +1,13 @@
 """Inventories with journeys, a real server that keeps things, and walks through it."""
 
+import asyncio
 import contextlib
 import dataclasses
 import json
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any
+
+import pytest
 
 from readiness.inventory import Inventory
 from readiness.ledger import Ledger
@@ -53,6 +56,33 @@ class Things:
         if request.method == "DELETE":
             del self.kept[name]
         return servers.response(200, "{}")
+
+
+class Held:
+    """Answers as `answer` does, but keeps each DELETE waiting until `go` is set."""
+
+    def __init__(self, answer: Answer) -> None:
+        self.answer, self.reached, self.go = answer, asyncio.Event(), asyncio.Event()
+
+    async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        request = await servers.read_request(reader)
+        assert request is not None
+        if request.method == "DELETE":
+            self.reached.set()
+            await self.go.wait()
+        writer.write(self.answer(request))
+
+
+async def cancelled_while_removing(held: Held, task: "asyncio.Task[Any]") -> None:
+    """Cancel `task` twice while its first DELETE is under way, then let the server answer."""
+    await held.reached.wait()
+    for _ in range(2):
+        task.cancel()
+        await asyncio.wait([task], timeout=0.05)
+    assert not task.done(), "it would have dropped what it was about"
+    held.go.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
 
 
 def inventory(port: int, steps: Sequence[Step], **more: Any) -> Inventory:

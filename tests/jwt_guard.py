@@ -104,6 +104,7 @@ class Guard:
             "no signature": not raw,
             "alg none": alg.lower() == "none",
             "alg nOnE": alg.lower() == "none" and alg != "none",
+            "alg nONe": alg == "nONe",
             "no alg": not alg,
             "unknown kid": kid == "readiness",
         }

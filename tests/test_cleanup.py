@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from readiness.ledger import Entry, Ledger
 from tests import journeys, servers
 from tests.background import background
 from tests.program import readiness, started
@@ -36,7 +37,7 @@ class System:
     def __init__(self, **instead: bytes) -> None:
         self.things = journeys.Things()
         self.instead = instead
-        self.hang = ""
+        self.hang = self.slow = ""
         self.reached, self.go = threading.Event(), threading.Event()
         self.methods: list[str] = []
         self.ledgers: list[str] = []
@@ -50,6 +51,9 @@ class System:
         self.methods.append(request.method)
         if request.method == self.hang:
             await reader.read()  # until the client leaves
+        if request.method == self.slow:
+            self.reached.set()
+            await asyncio.to_thread(self.go.wait, 20)
         if request.target == "/hold":
             self.reached.set()
             if not self.go.is_set():
@@ -90,7 +94,13 @@ class Scene:
         self.write(STEPS)
 
     def write(
-        self, steps: Any, name: str = "things", port: int | None = None, timeout: str = "1s"
+        self,
+        steps: Any,
+        name: str = "things",
+        port: int | None = None,
+        timeout: str = "1s",
+        who: str | None = None,
+        **more: Any,
     ) -> None:
         off = {"http_latency": False, "http_concurrency": False}
         url = f"http://127.0.0.1:{port or self.port}"
@@ -99,7 +109,8 @@ class Scene:
             "system": {"name": "Scene", "environment": "local"},
             "defaults": {"timeout": timeout},
             "services": {"it": {"kind": "http", "url": url, "probes": off}},
-            "journeys": {name: {"title": "Things", "service": "it", "steps": steps}},
+            "journeys": {name: {"title": "Things", "service": "it", "as": who, "steps": steps}},
+            **more,
         }
         (self.folder / "services.yaml").write_text(json.dumps(data))
 
@@ -203,7 +214,7 @@ def test_the_runs_deadline_leaves_time_to_clean_up(scene: Scene) -> None:
     data = json.loads((scene.folder / "services.yaml").read_text())
     data["defaults"]["timeout"] = "30s"
     (scene.folder / "services.yaml").write_text(json.dumps(data))
-    done = scene.run("--deadline", "2s")
+    done = scene.run("--deadline", "4s")
     assert done.returncode == 4, done.stderr
     assert scene.system.things.kept == {}
     assert scene.ledgers == []
@@ -288,6 +299,65 @@ def test_what_cannot_be_taken_away_is_said_with_the_ledger(scene: Scene) -> None
     assert f"Take it away by hand, then delete {scene.ledgers[0]}." in done.stderr.replace("\n", "")
 
 
+def test_what_is_not_found_is_not_told_as_removed(scene: Scene) -> None:
+    scene.killed()
+    [ledger] = scene.ledgers
+    scene.system.things.kept.clear()
+    done = scene.cleanup()
+    name = f"thing readiness-{ledger.stem[:8]}-1 (things, run {ledger.stem})"
+    assert (done.returncode, done.stdout) == (0, f"not found (404): {name}\n")
+    assert scene.ledgers == []
+
+
+def test_what_stays_is_not_told_as_removed(scene: Scene) -> None:
+    stays = {**journeys.CREATE, "stays": "nobody can remove a thing"}
+    path = scene.state / "of-a-killed-run.ledger"
+    scene.write([stays])
+    book = Ledger(path, "Scene", addresses={"it": f"http://127.0.0.1:{scene.port}"})
+    book.creates(Entry("things", "1", "create", "thing readiness-x-1"))
+    book.close()
+    done = scene.cleanup()
+    assert (done.returncode, done.stdout) == (
+        0,
+        "stays: thing readiness-x-1 (things, run of-a-killed-run)\n",
+    )
+    assert scene.ledgers == []
+
+
+def test_what_is_removed_by_who_cannot_log_in_is_left(scene: Scene) -> None:
+    login = {"request": "POST /login", "json": {"password": PASSWORD}, "token": "$.token"}
+    ann = {"ann": {"service": "it", "login": login}}
+    steps = (journeys.CREATE, HOLD, journeys.DELETE)
+    scene.write(steps, identities=ann, who="ann")
+    scene.killed()
+    scene.system.things.kept.clear()
+    scene.system.instead["POST"] = servers.response(404)
+    done = scene.cleanup()
+    assert done.returncode == 1, "a 404 to a login says nothing of the thing"
+    assert done.stdout.startswith("LEFT: thing readiness-")
+    assert len(scene.ledgers) == 1
+
+
+def test_an_interrupt_while_cleaning_up_after_a_failure_drops_nothing(scene: Scene) -> None:
+    scene.write([*STEPS[:2], {"name": "no", "request": "/no"}, *STEPS[2:]], timeout="5s")
+    scene.system.slow = "DELETE"
+    words = ("run", "--only", "things", "--allow", "write")
+    process = started(words, scene.folder, scene.environ)
+    try:
+        assert scene.system.reached.wait(30)
+        process.send_signal(signal.SIGINT)
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(0.5)
+        scene.system.go.set()
+        process.wait(20)
+    finally:
+        process.kill()
+        process.communicate()
+    assert process.returncode == 130
+    assert scene.system.things.kept == {}
+    assert scene.ledgers == []
+
+
 def test_a_ledger_that_was_cut_is_read_as_far_as_it_goes(scene: Scene) -> None:
     scene.killed()
     with scene.ledgers[0].open("ab") as file:
@@ -357,7 +427,7 @@ def test_no_secret_is_shown_though_the_server_echoes_all(tmp_path: Path) -> None
     with background(servers.Web(echo)) as (port,):
         scene = Scene(tmp_path, port, System())
         for step in ({"name": "change", **change}, form):
-            scene.write([LOGIN, {**step, "creates": "thing of {{token}}"}, _remover(step)])
+            scene.write([LOGIN, {**step, "creates": "{{unique}} of {{token}}"}, _remover(step)])
             done = scene.run("--format", "html", "--format", "junit", "--format", "sarif")
             assert done.returncode == 1, done.stderr
             files = [f.read_text() for f in (tmp_path / "readiness-report").iterdir()]
@@ -371,12 +441,12 @@ def _remover(step: Any) -> Any:
 
 
 def test_no_secret_of_a_killed_run_is_shown_by_cleanup(scene: Scene) -> None:
-    scene.write([LOGIN, {**STEPS[1], "creates": "thing of {{token}}"}, *STEPS[2:]])
+    scene.write([LOGIN, {**STEPS[1], "creates": "{{unique}} of {{token}}"}, *STEPS[2:]])
     scene.killed()
     scene.system.instead["DELETE"] = servers.response(403)
     done = scene.cleanup()
     assert done.returncode == 1
-    assert done.stdout.startswith("LEFT: thing of ***")
+    assert done.stdout.startswith(f"LEFT: readiness-{scene.ledgers[0].stem[:8]}-1 of ***")
     assert TOKEN not in done.stdout + done.stderr
 
 

@@ -224,13 +224,13 @@ CASES: dict[str, Case] = {
     ),
     "jwt-expiry-enforced": (
         JWT,
-        {"token_read": True, "expiry_enforced": True},
-        {"token_read": True, "expiry_enforced": False},
+        {"forgeable": True, "expiry_enforced": True},
+        {"forgeable": True, "expiry_enforced": False},
     ),
     "jwt-not-before-enforced": (
         JWT,
-        {"token_read": True, "not_before_enforced": True},
-        {"token_read": True, "not_before_enforced": False},
+        {"forgeable": True, "not_before_enforced": True},
+        {"forgeable": True, "not_before_enforced": False},
     ),
     "jwt-audience-enforced": (
         JWT,
@@ -244,8 +244,8 @@ CASES: dict[str, Case] = {
     ),
     "jwt-crit-refused": (
         JWT,
-        {"token_read": True, "crit_refused": True},
-        {"token_read": True, "crit_refused": False},
+        {"forgeable": True, "crit_refused": True},
+        {"forgeable": True, "crit_refused": False},
     ),
     "jwt-no-server-error": (
         JWT,

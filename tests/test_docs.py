@@ -16,3 +16,9 @@ def generator() -> ModuleType:
 def test_the_generated_pages_are_fresh() -> None:
     for path, text in generator().pages().items():
         assert path.read_text("utf-8") == text, f"{path.name} is stale: run make docs"
+
+
+def test_a_default_is_written_as_the_inventory_has_it() -> None:
+    page = next(text for path, text in generator().pages().items() if path.name == "probes.md")
+    assert "| [401, 403, 404] |" in page
+    assert "frozenset" not in page

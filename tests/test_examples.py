@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from readiness import collect
+from readiness.criteria import bundled_criteria
 from readiness.document import read
 from readiness.inventory import Inventory, Tier, from_document
 from readiness.inventory.url import split
@@ -57,3 +58,16 @@ def test_its_readme_installs_the_version_in_its_inventory(folder: Path) -> None:
     pinned = f"{system.name.lower()}@{system.version}", f"{system.name.lower()}=={system.version}"
     assert any(pin in written for pin in pinned)
     assert f"readiness run examples/{folder.name}/services.yaml" in written
+
+
+@each_example
+def test_its_readme_says_what_each_finding_is(folder: Path) -> None:
+    written = (folder / "README.md").read_text("utf-8")
+    root = written.index("at the root of this repository:")
+    assert root < written.index("readiness run examples/")
+    rows = [row.strip("| ").split(" | ") for row in written.splitlines() if row.startswith("| `")]
+    assert len(rows) >= 5
+    for check, does, verdict in rows:
+        assert check.split("`")[1] in bundled_criteria().checks
+        assert does
+        assert verdict.startswith(("true", "by design", "mended in readiness"))

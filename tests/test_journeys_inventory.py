@@ -137,7 +137,7 @@ def step(text: str, before: str = "", after: str = "") -> str:
     return f"{start}{head}{before}      - {text}\n{after}"
 
 
-CREATE = "      - {name: c, request: POST /c, creates: thing, capture: {id: $.id}}\n"
+CREATE = '      - {name: c, request: POST /c, creates: "t {{run}}", capture: {id: $.id}}\n'
 DELETE = '      - {name: d, request: "DELETE /{{id}}", always: true, removes: c}\n'
 
 
@@ -155,7 +155,9 @@ DELETE = '      - {name: d, request: "DELETE /{{id}}", always: true, removes: c}
         (step("{name: a, request: /a, capture: {run: $.x}}"), "every journey has: run, unique"),
         (step("{name: a, request: /a, capture: {X: $.x}}"), "capture"),
         (step("{name: a, request: DELETE /a, always: true, removes: b}"), "no step before"),
-        (step("{name: c, request: POST /c, creates: thing}"), "creates what no step removes"),
+        (step('{name: c, request: POST /c, creates: "{{run}}"}'), "creates what no step removes"),
+        (step("{name: c, request: POST /c, creates: thing, stays: x}"), "Name it with {{unique}}"),
+        (step(DELETE.strip()[2:], CREATE.replace("run", "id")), "Name it with {{unique}}, so that"),
         (step(DELETE.strip()[2:], CREATE.replace("c,", "x,", 1)), "no step before"),
         (step("{name: d, request: DELETE /d, removes: c}", CREATE), "always: true"),
         (step("{name: a, request: POST /a, stays: forever}"), "Write creates: too"),
@@ -184,6 +186,8 @@ DELETE = '      - {name: d, request: "DELETE /{{id}}", always: true, removes: c}
         (step('{name: a, request: "GET /a b"}'), "request"),
         (step("{name: a, request: POST /a, headers: {Content-Length: b}}"), "its own to set"),
         (step('{name: a, request: /a, headers: {"X Y": b}}'), "headers"),
+        (step("{name: a, request: /a, headers: {user-agent: b}}"), "the header user-agent, which"),
+        (step("{name: a, request: /a, headers: {Readiness-Run: b}}"), "says whose requests these"),
         (step("{name: a, request: /a, header: {A: b}}"), "Did you mean 'headers'?"),
     ],
 )
@@ -229,6 +233,15 @@ def after(*parts: str) -> str:
             after("identities:\n  a: {login: {request: POST /l, json: {}}}\n"),
             7,
             "has a login and no service",
+        ),
+        (after("identities:\n  a: {headers: {User-Agent: b}}\n"), 7, "whose requests these are"),
+        (
+            after(
+                "identities:\n  a: {service: api, ",
+                "login: {request: POST /l, json: {}, header: Readiness-Run}}\n",
+            ),
+            7,
+            "is the header Readiness-Run, which says whose requests these are. Name another.",
         ),
         (
             after("identities:\n  a: {headers: {A: b}, login: {request: POST /l, json: {}}}\n"),

@@ -201,6 +201,7 @@ WHEN = check(
         ({"persists": True, "saved": False}, "fail", "does not hold"),
         ({"persists": True}, "unknown", "saved was not measured"),
         ({"persists": False, "saved": False}, "not_applicable", "persistence is off"),
+        ({"persists": False, "persists_because": "no disk"}, "not_applicable", "no disk"),
         ({"saved": True}, "unknown", "persists was not measured"),
         ({"saved": True, "persists_because": "status 503"}, "unknown", "status 503"),
         ({"persists": math.nan, "saved": False}, "unknown", "persists was not measured"),

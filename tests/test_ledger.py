@@ -41,8 +41,9 @@ def test_each_line_is_on_disk_at_once_for_its_owner_alone(tmp_path: Path) -> Non
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
     book.knows("files", "1", {"id": 5, "on": True})
     assert lines(path)[-1]["values"] == {"id": 5, "on": True}
-    book.gone(ONE)
+    book.gone(ONE, "not found (404)")
     assert book.book.left == ()
+    assert book.book.ends == {ONE.key: "not found (404)"}
     book.close()
     assert not path.exists()
 

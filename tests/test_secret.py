@@ -2,7 +2,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from readiness.secret import of_settings, of_url, public_texts, spellings
+from readiness.secret import of_body, of_references, of_settings, of_url, public_texts, spellings
 
 
 def test_everything_secret_of_a_url() -> None:
@@ -73,3 +73,9 @@ def test_short_texts_are_left_out_and_long_ones_spelt_in_every_way() -> None:
     assert set(spellings(["abc", 'p"ä b'])) == {
         *('p"ä b', "p%22%C3%A4%20b", "p%22%C3%A4+b", 'p\\"ä b', 'p\\"\\u00e4 b'),
     }
+
+
+@pytest.mark.parametrize("key", ["pwd", "pw", "userPw", "signature", "password", "passphrase"])
+def test_a_plain_word_is_secret_below_a_key_that_names_one(key: str) -> None:
+    assert set(of_body({"user": "ann", key: "correcthorse"})) == {"correcthorse"}
+    assert list(of_references({"user": "{{a}}", key: "{{b}}"})) == ["{{b}}"]

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import tarfile
 import venv
 import zipfile
 from pathlib import Path
@@ -28,6 +29,18 @@ def test_it_carries_criteria_templates_and_the_sample_inventory(wheel: Path) -> 
             assert f"readiness/_bundled/{folder}/{file.name}" in names
     assert "readiness/_bundled/services.yaml" in names
     assert not [n for n in names if n.startswith("tests/") or "__pycache__" in n]
+
+
+def test_the_source_has_what_its_tests_read(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "build", "--sdist", "--no-isolation", "--outdir"]
+    subprocess.run(
+        [*command, str(tmp_path), str(ROOT)], check=True, capture_output=True, timeout=120
+    )
+    with tarfile.open(next(tmp_path.glob("*.tar.gz"))) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    for folder in ("checks", "docs", "examples", "report_templates", "tests"):
+        files = [file for file in (ROOT / folder).rglob("*") if file.is_file()]
+        assert {str(f.relative_to(ROOT)) for f in files if "__pycache__" not in str(f)} <= names
 
 
 def test_installed_it_runs_from_an_empty_folder(wheel: Path, tmp_path: Path) -> None:

@@ -36,6 +36,8 @@ class TokenRow(_Frozen):
 
     service: str
     algorithm: str
+    kept: bool
+    """Whether the real token was accepted before and after."""
     minutes: float | None
     forgeries: int
     refused: int
@@ -51,20 +53,13 @@ def matrix(measurements: Sequence[Measurement]) -> tuple[MatrixRow, ...]:
         for n in sorted(int(place[1]) for place in found_at):
             cell = {key: str(m.values.get(f"cells.{n}.{key}", "")) for key in _KEYS}
             row = found.setdefault((m.service, cell["path"]), {})
-            row[cell["role"]] = MatrixCell(got=cell["got"], kept=_kept(cell))
+            kept = _KEPT.get(cell["kept"], "unknown")
+            row[cell["role"]] = MatrixCell(got=cell["got"], kept=kept)
     return tuple(MatrixRow(service=s, path=p, cells=cells) for (s, p), cells in found.items())
 
 
-_KEYS = ("path", "role", "expected", "got")
-
-
-def _kept(cell: Mapping[str, str]) -> Kept:
-    """Judge a cell by its status alone; what a refusal proves is the checks' to say."""
-    status = cell["got"]
-    if not re.fullmatch(r"[1-5]\d\d", status) or status[0] == "5" or status == "429":
-        return "unknown"
-    let_in = status[0] == "2"
-    return "pass" if let_in is (cell["expected"] == "allow") else "fail"
+_KEYS = ("path", "role", "got", "kept")
+_KEPT: Mapping[str, Kept] = {"pass": "pass", "fail": "fail"}
 
 
 def tokens(measurements: Sequence[Measurement]) -> tuple[TokenRow, ...]:
@@ -78,6 +73,7 @@ def _token(service: str, values: Mapping[str, Value]) -> TokenRow:
     return TokenRow(
         service=service,
         algorithm=str(values.get("algorithm", "unknown")),
+        kept=values.get("control_kept") is True,
         minutes=None if lifetime is None else lifetime / 60_000,
         forgeries=int(number(values.get("forgeries")) or 0),
         refused=int(number(values.get("forgeries_refused")) or 0),

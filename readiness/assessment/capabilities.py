@@ -14,7 +14,7 @@ from readiness.gate import CAP_BLOCKED, blockers
 from readiness.inventory import Capability
 from readiness.score import partial, percent
 
-Label = Literal["ready", "ready with fixes", "partial", "not ready"]
+Label = Literal["ready", "ready with fixes", "partial", "not ready", "not measured"]
 
 
 class CapabilityRow(BaseModel):
@@ -58,9 +58,15 @@ def _row(
         id=name,
         title=capability.title,
         score=points,
-        label=label(points),
+        label=label(points) if _tried(capability, walked) else "not measured",
         issues=_issues(findings, out),
     )
+
+
+def _tried(capability: Capability, walked: Sequence[JourneyRow]) -> bool:
+    """Whether any of its journeys was walked, if it has some: else nobody knows."""
+    mine = [row for row in walked if row.name in capability.journeys]
+    return not mine or any(row.steps_passed is not None for row in mine)
 
 
 def _points(

@@ -12,6 +12,10 @@ THIN_MARGIN = 0.8
 """A pass that uses up more than this part of its target is worth knowing."""
 
 
+_UNTESTED = "not tested: "
+"""How the reason begins of what does not apply because it takes more than was declared."""
+
+
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -58,7 +62,7 @@ def not_tested(model: Model) -> tuple[NotTested, ...]:
     """Return every expected measurement that gave no result, and each area left unknown."""
     found: dict[tuple[str, str, str], None] = {}
     for f in model.findings:
-        if f.outcome == "unknown":
+        if f.outcome == "unknown" or f.because.startswith(_UNTESTED):
             found[f.probe, f.service, f.because] = None
     used = {probe for s in model.evidence.inventory.subjects for probe in s.expected_probes}
     for area in model.card.areas:

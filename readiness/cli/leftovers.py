@@ -92,7 +92,7 @@ def _clean(plan: collect.Plan, leftover: Leftover, signals: loop.Signals) -> int
         kept.close()
     mask = Masker(_secrets(plan.inventory, leftover)).mask
     for one in before:
-        state = "LEFT" if one in still else "removed"
+        state = "LEFT" if one in still else kept.book.ends[one.key]
         say(ci_log(mask(f"{state}: {one.what} ({one.journey}, run {leftover.run_id})")))
     for line in _explained(plan.inventory, leftover, still, here):
         say(ci_log(mask(line)), err=True)

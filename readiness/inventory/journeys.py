@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 
 from readiness.document.complaint import Complaint, Place, shown, suggest
-from readiness.inventory.journey import NOBODY, Journey
-from readiness.inventory.step import GIVEN, REFERENCE, Step
+from readiness.inventory.journey import NOBODY, Identity, Journey
+from readiness.inventory.step import GIVEN, MARKS, REFERENCE, Step
 from readiness.inventory.system import Inventory
 
 WEB = ("http", "web")
@@ -21,6 +21,7 @@ def unmet(inventory: Inventory) -> list[Complaint]:
         found += _service((*place, "service"), identity.service, services)
         found += _steps(place, identity.steps, inventory, bool(identity.service))
         found += _not_in_a_login(place, identity.steps)
+        found += _marks(place, identity)
         if name == NOBODY:
             found.append(Complaint(place, "is the name for no one", "Give it another."))
         if identity.login and not identity.service:
@@ -42,6 +43,17 @@ def _not_in_a_login(place: Place, steps: Sequence[Step]) -> Iterator[Complaint]:
         if step.creates or step.removes or step.always:
             what = "is part of a login, which creates and removes nothing"
             yield Complaint((*place, "steps", index), what, "Make it a step of the journey.")
+
+
+def _marks(place: Place, identity: Identity) -> Iterator[Complaint]:
+    """Yield the headers of an identity that would hide whose requests its requests are."""
+    written: list[tuple[Place, str]] = [((*place, "headers", h), h) for h in identity.headers]
+    if identity.login:
+        written.append(((*place, "login", "header"), identity.login.header))
+    for where, header in written:
+        if header.lower() in MARKS:
+            what = f"is the header {header}, which says whose requests these are"
+            yield Complaint(where, what, "Name another.")
 
 
 def _round(inventory: Inventory) -> Iterator[Complaint]:
@@ -77,6 +89,10 @@ def _journey(
         if step.removes and not step.always:
             fix = "Write always: true, so that it runs when the journey fails."
             yield Complaint(where, "removes something, but not always", fix)
+        if step.creates and not set(GIVEN) & set(REFERENCE.findall(step.creates)):
+            what = "names what nobody can tell from another's"
+            fix = "Name it with {{unique}}, so that it can be found."
+            yield Complaint((*where, "creates"), what, fix)
         creators += [step.name] if step.creates else []
         if step.creates and not step.stays and step.name not in removed:
             fix = f"Add a step with always: true and removes: {step.name}, or say why it stays:."

@@ -38,6 +38,8 @@ _FRAMING = frozenset(
     {"content-length", "transfer-encoding", "connection", "te", "trailer", "upgrade", "expect"}
 )
 """Headers that say how a message is sent, which is not the user's to say."""
+MARKS = frozenset({"user-agent", "readiness-run"})
+"""Headers by which operators tell the requests of a run from others."""
 _STATUSES = r"^[1-5](\d\d|xx)$"
 _Type = Literal["string", "number", "boolean", "object", "array", "null"]
 
@@ -231,6 +233,8 @@ class Step(Frozen):
             raise ValueError(f"is a {self.method}, which must not be repeated by poll")
         if framing := sorted(name for name in self.headers if name.lower() in _FRAMING):
             raise ValueError(f"sets the header {framing[0]}, which is not its own to set")
+        if marks := sorted(name for name in self.headers if name.lower() in MARKS):
+            raise ValueError(f"sets the header {marks[0]}, which says whose requests these are")
         if self.stays and not self.creates:
             raise ValueError("says what stays, but not what it creates. Write creates: too")
         return self

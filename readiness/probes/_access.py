@@ -1,16 +1,17 @@
 """Asking for a path as someone -> whether they were let in, refused, or nobody can tell."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from readiness.escape import line
-from readiness.failure import Failure, ProbeError
+from readiness.failure import Failure, ProbeError, classify
 from readiness.inventory import NOBODY, REFERENCE, Journey, Service, Step
 from readiness.measurement import Values
 from readiness.probes import Context
 from readiness.probes._answer import Answer
+from readiness.probes._few import few
 from readiness.probes._visitor import Asked, Visitor
 
 Got = Literal["in", "refused", "form", "unclear"]
@@ -59,6 +60,10 @@ class Policy:
         return Reading("in", said, status)
 
 
+UNTOLD = (ProbeError, OSError, ExceptionGroup)
+"""What may be raised in the middle of measuring by what is no measurement."""
+
+
 class Asker:
     """Asks one service as whoever is called for; each logs in once."""
 
@@ -66,6 +71,8 @@ class Asker:
         self._inventory = context.inventory
         self._visitor = Visitor(context, context.inventory, service.name, None, round_)
         self._without: dict[str, str] = {}
+        self.heard = False
+        """Whether anything was answered, so that what fails later must not discard it."""
 
     async def proof(self, role: str) -> str:
         """Have `role` prove who they are; return why they cannot, empty if they can."""
@@ -77,27 +84,38 @@ class Asker:
             try:
                 proof = await self._visitor.prove(role)
                 self._without[role] = proof if isinstance(proof, str) else ""
-            except ProbeError as error:
-                if error.failure.kind != "not_allowed":
-                    raise
-                self._without[role] = error.failure.detail
+            except UNTOLD as error:
+                self._without[role] = self.excuse(error)
         return self._without[role]
 
     async def ask(self, role: str, step: Step) -> Answer | Failure | str:
         """Return the answer to a step's request made by `role`, or why it cannot be made."""
         if without := await self.proof(role):
             return f"as {role}: {without}"
-        asked = await self._visitor.request(step.model_copy(update={"identity": role}))
-        return asked if isinstance(asked, str) else await self.send(asked)
+        try:
+            asked = await self._visitor.request(step.model_copy(update={"identity": role}))
+            return asked if isinstance(asked, str) else await self.send(asked)
+        except UNTOLD as error:
+            return f"as {role}: {self.excuse(error)}"
 
     async def send(self, asked: Asked) -> Answer | Failure:
         """Send a request again as it is."""
-        return await self._visitor.send(asked)
+        answer = await self._visitor.send(asked)
+        self.heard = self.heard or isinstance(answer, Answer)
+        return answer
+
+    def excuse(self, error: Exception) -> str:
+        """Return why something is not known; where nothing was heard at all, raise `error`."""
+        failure = classify(error)
+        if failure.kind != "not_allowed" and not self.heard:
+            raise error
+        return failure.detail
 
     def stand_by(self, visitor: Visitor) -> None:
-        """Go on within the time and with the variables of `visitor`."""
+        """Go on within the time and with the variables of `visitor`, who got somewhere."""
         self._visitor.context = visitor.context
         self._visitor.variables = visitor.variables
+        self.heard = True
 
     def stand_alone(self, context: Context) -> None:
         """Go on within the time of `context`."""
@@ -133,23 +151,7 @@ def called(role: str) -> str:
 def verdict(metric: str, offences: Iterable[str], doubts: Iterable[str]) -> Values:
     """Return false for an offence, nothing but the reason for a doubt, else true."""
     if offences := list(offences):
-        return {metric: False, f"{metric}_because": listed(offences)}
+        return {metric: False, f"{metric}_because": few(offences, _SHOWN)}
     if doubts := list(doubts):
-        return {f"{metric}_because": listed(doubts)}
+        return {f"{metric}_because": few(doubts, _SHOWN)}
     return {metric: True}
-
-
-def listed(told: Iterable[str]) -> str:
-    """Return the first few of different sentences, and how many more there are."""
-    different = list(dict.fromkeys(told))
-    more = [f"{len(different) - _SHOWN} more"] if len(different) > _SHOWN else []
-    return "; ".join([*different[:_SHOWN], *more])
-
-
-def shape(data: Any, depth: int = 6) -> Any:
-    """Return the keys and types of JSON data without its values."""
-    if isinstance(data, Mapping) and depth:
-        return {key: shape(value, depth - 1) for key, value in data.items()}
-    if isinstance(data, list) and depth:
-        return [shape(value, depth - 1) for value in data[:3]]
-    return type(data).__name__

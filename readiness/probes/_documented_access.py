@@ -20,7 +20,7 @@ METRICS: Mapping[str, str] = {
     "openapi_operations": "count of documented operations that were asked for",
     "openapi_secured": "count of those that refused a stranger, as documented",
     "openapi_untested": "count of those whose answer told nothing, so that none is judged by it",
-    "openapi_left_out": "count of those not asked for: no example of a path parameter, or too many",
+    "openapi_left_out": "count of those not asked for: no example, an unfit path, or too many",
     "openapi_stricter": "count of those documented as open that refuse strangers",
 }
 MOST = 50
@@ -38,7 +38,7 @@ async def kept(
     if isinstance(document, str):
         return {"openapi_kept_because": document}
     offered = operations(document, split(service.url.get_secret_value()).path)
-    if not any(operation.secured for operation in offered.asked):
+    if not offered.secures:
         return {"openapi_secures": False, "openapi_operations": len(offered.asked)}
     asked, offences, doubts = offered.asked[:MOST], list[str](), list[str]()
     secured = untested = stricter = 0

@@ -15,7 +15,7 @@ METRICS: Mapping[str, str] = {
     "endpoints_tls": "true or false: every endpoint's URL is https",
     "code_flow": "true or false: the authorization code flow is offered",
     "pkce_s256": "true or false: code_challenge_methods_supported holds S256",
-    "unsigned_refused": "true or false: `none` is no algorithm where a signature is needed",
+    "unsigned_refused": "true or false: `none` signs neither ID tokens nor clients' assertions",
     "implicit_absent": "true or false: no response type hands a token to the browser's address",
 }
 Metadata = Mapping[str, Any]
@@ -110,16 +110,18 @@ def _pkce(document: Metadata) -> Values:
 
 
 def _unsigned(document: Metadata) -> list[str]:
-    """`none` is never for clients' assertions, and for ID tokens with the code flow alone.
+    """`none` is never for clients' assertions, and ID tokens are judged more strictly than by Core.
 
+    That allows it (section 2) to a client that registers for it and uses the code flow alone.
     Request objects may be unsigned (Discovery 1.0 even recommends to take such), and so may
     the answers of the userinfo endpoint.
     """
-    names = [name for name in _CLIENT_ALGORITHMS if _has_none(document, name)]
+    faults = [f"{name} holds `none`" for name in _CLIENT_ALGORITHMS if _has_none(document, name)]
     if _has_none(document, _ID_TOKEN_ALGORITHMS):
-        front = [kind for kind in _types(document) if "id_token" in kind.split()]
-        names += [_ID_TOKEN_ALGORITHMS] if front else []
-    return [f"{name} holds `none`" for name in names]
+        front = any("id_token" in kind.split() for kind in _types(document))
+        where = "although ID tokens pass through the browser" if front else "for the code flow"
+        faults.append(f"{_ID_TOKEN_ALGORITHMS} holds `none`{',' if front else ''} {where}")
+    return faults
 
 
 def _has_none(document: Metadata, name: str) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from readiness.measurement import Values
+from readiness.probes._few import few
 
 METRICS: Mapping[str, str] = {
     "signing_key": "true or false: the key set holds a key that verifies signatures",
@@ -22,7 +23,6 @@ _PUBLIC: Mapping[str, tuple[str, ...]] = {
 }
 _MIN_RSA = 2048
 _SMALL_CURVES = frozenset({"P-192"})
-_SHOWN = 3
 
 Key = Mapping[str, Any]
 
@@ -55,14 +55,11 @@ def untold(because: str) -> Values:
 
 
 def _verdict(metric: str, faults: Sequence[str]) -> Values:
-    if not faults:
-        return {metric: True}
-    more = [f"{len(faults) - _SHOWN} more"] if len(faults) > _SHOWN else []
-    return {metric: False, f"{metric}_because": "; ".join([*faults[:_SHOWN], *more])}
+    return {metric: False, f"{metric}_because": few(faults)} if faults else {metric: True}
 
 
 def _signs(key: Key) -> bool:
-    parts = _PUBLIC.get(str(key.get("kty")))
+    parts = _PUBLIC.get(_text(key, "kty"))
     whole = parts is not None and all(_text(key, part) for part in parts)
     return whole and key.get("use", "sig") == "sig"
 
@@ -90,7 +87,7 @@ def _weak(numbered: Mapping[int, Key]) -> list[str]:
         bits = _bits(key) if key.get("kty") == "RSA" else None
         if bits is not None and bits < _MIN_RSA:
             faults.append(f"key {number} is of RSA with {bits} bits")
-        elif key.get("kty") == "EC" and key.get("crv") in _SMALL_CURVES:
+        elif key.get("kty") == "EC" and _text(key, "crv") in _SMALL_CURVES:
             faults.append(f"key {number} is on {key['crv']}")
     return faults
 
@@ -110,7 +107,7 @@ def _confusable(numbered: Mapping[int, Key]) -> list[str]:
     seen: dict[tuple[str, str], tuple[int, list[str]]] = {}
     faults = []
     for number, key in numbered.items():
-        name = (str(key.get("kty")), _text(key, "kid"))
+        name = (_text(key, "kty"), _text(key, "kid"))
         material = [_text(key, part) for part in ("n", "x", "y", "pub")]
         first, other = seen.setdefault(name, (number, material))
         if material != other:

@@ -4,6 +4,7 @@ The attacks are those of RFC 8725, section 2, and of CVE-2015-9235 (`none`, conf
 CVE-2018-0114 (a key in the header). Addresses in headers lead nowhere (RFC 2606).
 """
 
+import itertools
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +13,10 @@ from typing import Any
 from readiness.probes._jwt_token import SHARED, Signer, Token, compact, encode, shared, unsigned
 
 _NOWHERE = "https://readiness.invalid"
-_NONE = ("none", "None", "NONE", "nOnE")
+_USUAL_NONE = ("none", "None", "NONE", "nOnE")
+_ANY_CASE = map("".join, itertools.product(*zip("none", "NONE", strict=True)))
+_NONE = tuple(dict.fromkeys((*_USUAL_NONE, *_ANY_CASE)))
+"""All 16 spellings, as deny lists have forgotten one or another; those seen most come first."""
 _HOUR = 3600
 _ROLES = ("role", "roles", "scope", "scopes", "groups", "permissions", "admin", "is_admin")
 _QUERIED = "readiness"

@@ -7,6 +7,7 @@ from readiness.probes._jwt_forgery import Forgery, Group
 from readiness.probes._shown_token import Doorkeeper, Reply, Showing
 
 _MOST_SILENT = 3
+_MOST_AGAIN = 3
 _SHOWN = 5
 
 
@@ -19,6 +20,8 @@ class Trial:
         self._shown: dict[str, list[tuple[Forgery, Reply]]] = {}
         self._untried: dict[str, str] = {}
         self._silent = 0
+        self._broke_twice: list[tuple[Forgery, Reply]] = []
+        self._broke_once = ""
         self.halted = ""
         """Why nothing more is shown."""
         self.doubt = ""
@@ -51,7 +54,11 @@ class Trial:
         return not self.accepted(metric)
 
     async def close(self) -> None:
-        """Show the right token again: only while it is let in do refusals tell anything."""
+        """Show again what the service failed at, and the right token.
+
+        Only while that is let in do refusals and failures tell anything.
+        """
+        await self._again()
         reply = await self.door.ask(self._showing.asked)
         if reply.reaction != "accepted":
             self.doubt = (
@@ -69,33 +76,51 @@ class Trial:
             because = f"{where} let in {named}{more} ({let_in[0][1]})"
             return {metric: False, f"{metric}_because": because}
         untold = self._untried.get(metric) or self.doubt
-        if not untold and any(reply.reaction == "refused" for _, reply in tried):
+        unsaid = [one for one in tried if one[1].reaction in ("silent", "unclear")]
+        refused = any(reply.reaction == "refused" for _, reply in tried)
+        if refused and not unsaid and not untold:  # failures are `broken`'s to tell
             return {metric: True}
-        told = "; ".join(dict.fromkeys(f"{f.name}: {reply.said}" for f, reply in tried[:_SHOWN]))
+        shown = (unsaid or tried)[:_SHOWN]
+        told = "; ".join(dict.fromkeys(f"{f.name}: {reply.said}" for f, reply in shown))
         unclear = f"the answers tell neither acceptance nor refusal: {told}" if told else ""
         return {f"{metric}_because": untold or unclear or "a simpler forgery is let in"}
 
-    async def broken(self, metric: str, where: str) -> Values:
-        """Return whether no forgery made the service fail; one failure must come again."""
+    def broken(self, metric: str, where: str) -> Values:
+        """Return whether no forgery made the service fail; a failure must have come again."""
+        if self._broke_twice and not self.doubt:
+            forgery, reply = self._broke_twice[0]
+            more = f", and to {self._broke - 1} more" if self._broke > 1 else ""
+            because = f"{where} answered {reply.said} to {forgery.name}, twice{more}"
+            return {metric: False, f"{metric}_because": because}
+        untold = self.halted or self.doubt or self._broke_once
+        return {f"{metric}_because": untold} if untold else {metric: True}
+
+    @property
+    def _broke(self) -> int:
+        replies = [reply for tried in self._shown.values() for _, reply in tried]
+        return sum(reply.reaction == "broke" for reply in replies)
+
+    async def _again(self) -> None:
+        """Show some of what the service failed at again; what it says then is what counts."""
         broke = [
-            (forgery, reply)
-            for tried in self._shown.values()
-            for forgery, reply in tried
+            (metric, n)
+            for metric, tried in self._shown.items()
+            for n, (_, reply) in enumerate(tried)
             if reply.reaction == "broke"
         ]
-        if not broke:
-            untold = self.halted or self.doubt
-            return {f"{metric}_because": untold} if untold else {metric: True}
-        forgery, first = broke[0]
-        again = await self._ask(forgery)
-        if again.reaction != "broke":
-            because = f"{forgery.name} was answered {first.said} once and {again.said} after that"
-            return {f"{metric}_because": because}
-        more = f" and {len(broke) - 1} more" if len(broke) > 1 else ""
-        return {
-            metric: False,
-            f"{metric}_because": f"{where} answered {again.said} to {forgery.name}{more}, twice",
-        }
+        for metric, n in broke[:_MOST_AGAIN]:
+            if self._over():
+                return
+            forgery, first = self._shown[metric][n]
+            again = await self._ask(forgery)
+            self._shown[metric][n] = forgery, again
+            self._take_in(metric, again)
+            if again.reaction == "broke":
+                self._broke_twice.append((forgery, again))
+            else:
+                self._broke_once = (
+                    f"{forgery.name} was answered {first.said} once and {again.said} after that"
+                )
 
     async def _ask(self, forgery: Forgery) -> Reply:
         showing = self._showing

@@ -1,5 +1,6 @@
 """An OpenAPI document -> the operations that only read, and whether each requires a proof."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +11,9 @@ METHODS = ("get", "head")
 
 _LONGEST_VALUE = 200
 _DEEPEST = 5
-_UNFIT = frozenset(" \t\r\n{}?#")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_UNFIT = re.compile("[\\s\\x00-\\x20\\x7f\ud800-\udfff{}?#]")
+"""What no path that is asked for may hold, lone surrogates of JSON included."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,9 @@ class Operations:
 
     asked: tuple[Operation, ...]
     left_out: int
-    """Operations that only read but cannot be asked: a path parameter lacks an example."""
+    """Operations that only read but cannot be asked: for want of an example, or of a fit path."""
+    secures: bool
+    """Whether some operation that only reads is secured, asked or not."""
 
 
 def version_fault(document: Any) -> str:
@@ -51,18 +56,20 @@ def operations(document: Mapping[str, Any], below: str = "") -> Operations:
     An operation is secured unless its `security` (else the document's) is empty or offers the
     empty requirement (OpenAPI 3.1.1, section 4.8.30). References leave the document never.
     """
-    found, left_out = list[Operation](), 0
+    found, left_out, secures = list[Operation](), 0, False
+    base = _base(document, below)
     for path, item, method, operation in _each(document):
         filled = _filled(
             path, [*_list(item, "parameters"), *_list(operation, "parameters")], document
         )
-        if filled is None:
+        secured = _secured(document, operation)
+        secures = secures or secured
+        if filled is None or _UNFIT.search(base + filled):
             left_out += 1
         else:
-            whole = _base(document, below) + filled
-            found.append(Operation(method.upper(), whole, _secured(document, operation)))
+            found.append(Operation(method.upper(), base + filled, secured))
     found.sort(key=lambda one: (not one.secured, one.path, one.method))
-    return Operations(tuple(found), left_out)
+    return Operations(tuple(found), left_out, secures)
 
 
 def _each(document: Mapping[str, Any]) -> Iterator[tuple[str, Any, str, Mapping[str, Any]]]:
@@ -79,15 +86,20 @@ def _secured(document: Mapping[str, Any], operation: Mapping[str, Any]) -> bool:
 
 
 def _filled(path: str, parameters: Sequence[Any], document: Mapping[str, Any]) -> str | None:
-    """Put examples in for the parameters of a path; None if one has none."""
+    """Put examples in for the parameters of a path; None if one cannot be sent.
+
+    A parameter without an example stays in braces, which makes the path unfit.
+    """
     for written in parameters:
         parameter = _resolved(written, document)
         name = parameter.get("name")
         if parameter.get("in") == "path" and isinstance(name, str):
             value = _example(parameter, document)
+            if value is not None and _SURROGATE.search(value):
+                return None
             if value is not None:
                 path = path.replace(f"{{{name}}}", quote(value, safe=""))
-    return None if _UNFIT & set(path) else path
+    return path
 
 
 def _example(parameter: Mapping[str, Any], document: Mapping[str, Any]) -> str | None:
@@ -129,7 +141,7 @@ def _base(document: Mapping[str, Any], below: str) -> str:
     except ValueError:
         return ""
     path = path.removeprefix(below.rstrip("/"))
-    return path if path.startswith("/") and not _UNFIT & set(path) else ""
+    return path if path.startswith("/") and not set("{}") & set(path) else ""
 
 
 def _list(data: Any, key: str) -> list[Any]:

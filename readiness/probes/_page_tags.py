@@ -10,6 +10,8 @@ _NEXT = re.compile(r"<!--|<(script|meta|base)\b([^<>]{0,4096})>", re.IGNORECASE)
 _SCRIPT_END = re.compile("</script", re.IGNORECASE)
 _ATTRIBUTE = re.compile(r"([^\s\"'>/=]+)(?:\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s\"'>]+)))?")
 _INTEGRITY = re.compile(r"sha(?:256|384|512)-[A-Za-z0-9+/]")
+_MOST = 128 << 10
+"""Characters of tags that are looked at: the loop must not stand still for a hostile page."""
 _CODE = frozenset({"", "module", "text/javascript", "application/javascript"})
 
 
@@ -21,8 +23,20 @@ class Tag:
     attributes: Mapping[str, str]
 
 
-def read(text: str) -> Iterator[Tag]:
-    """Yield the tags that count, without those in comments and in the text of scripts."""
+def read(text: str) -> tuple[tuple[Tag, ...], bool]:
+    """Return the tags that count, and whether they are all or there were too many to look at."""
+    tags: list[Tag] = []
+    left = _MOST
+    for found in _tags(text):
+        left -= len(found[0])
+        if left < 0:
+            return tuple(tags), False
+        tags.append(Tag(found[1].lower(), _attributes(found[2])))
+    return tuple(tags), True
+
+
+def _tags(text: str) -> Iterator[re.Match[str]]:
+    """Yield the tags, without those in comments and in the text of scripts."""
     at = 0
     while found := _NEXT.search(text, at):
         at = found.end()
@@ -30,7 +44,7 @@ def read(text: str) -> Iterator[Tag]:
             end = text.find("-->", at)
             at = len(text) if end < 0 else end
             continue
-        yield Tag(found[1].lower(), _attributes(found[2]))
+        yield found
         if found[1].lower() == "script":
             closed = _SCRIPT_END.search(text, at)
             at = closed.end() if closed else len(text)

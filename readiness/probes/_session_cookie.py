@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 from readiness.measurement import Values
-from readiness.probes._access import listed
 from readiness.probes._cookies import Cookies
+from readiness.probes._few import few
 from readiness.probes._session_door import Door, cookies_of, with_cookies
-from readiness.probes._set_cookie import SetCookie, read
+from readiness.probes._set_cookie import SetCookie, is_no_session, read
 from readiness.probes._visitor import Asked
 
 METRICS: Mapping[str, str] = {
@@ -24,17 +24,34 @@ _SIGNED = re.compile(r"\.?e[yJ][\w-]{8,}\..+")
 """A JSON Web Token, or a signed cookie of Flask: what is in it cannot be planted."""
 
 
-async def session_cookies(door: Door) -> dict[str, str]:
-    """Return those cookies without which the session is not seen, name -> value."""
+async def session_cookies(door: Door) -> dict[str, str] | None:
+    """Return those cookies without which the session is not seen, name -> value.
+
+    Of several that can stand in for each other, those are returned that show it alone. None if
+    nobody knows which of the cookies it hangs on.
+    """
     cookies = cookies_of(door.asked)
-    if not cookies or (await door.knock(with_cookies(door.asked, {}))).state != "refused":
+    if not cookies:
         return {}
-    needed = {}
-    for name in list(cookies)[:_MOST]:
+    seen = await door.knock(with_cookies(door.asked, {}))
+    if seen.state != "refused":
+        return {} if seen.state == "alive" else None
+    named = [name for name in cookies if not is_no_session(name)][:_MOST]
+    needed, enough = dict[str, str](), dict[str, str]()
+    for name in named:
         others = {key: value for key, value in cookies.items() if key != name}
         if (await door.knock(with_cookies(door.asked, others))).state == "refused":
             needed[name] = cookies[name]
-    return needed or cookies
+    for name in () if needed else named:
+        alone = {name: cookies[name]}
+        if (await door.knock(with_cookies(door.asked, alone))).state == "alive":
+            enough |= alone
+    return needed or enough or None
+
+
+def named_so(needed: Mapping[str, str]) -> dict[str, str]:
+    """Return the cookies whose names say that they are of a session."""
+    return {n: value for n, value in needed.items() if SetCookie(n, value, {}).session}
 
 
 def judged(needed: Mapping[str, str], set_cookies: Iterable[str], *, tls: bool) -> Values:
@@ -52,7 +69,7 @@ def judged(needed: Mapping[str, str], set_cookies: Iterable[str], *, tls: bool) 
     lasting = [f"{name} is kept for {n:.0f} days" for name, n in days.items() if n > LONGEST_DAYS]
     for metric, told in (("cookie_flagged", lacking), ("cookie_short_lived", lasting)):
         values[metric] = not told
-        values |= {f"{metric}_because": listed(told)} if told else {}
+        values |= {f"{metric}_because": few(told)} if told else {}
     return values
 
 

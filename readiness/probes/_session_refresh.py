@@ -69,7 +69,7 @@ def _rotated(
     likely = [key for key in sent if "refresh" in key.lower()] or list(sent)
     if not likely:
         return f"the step {step.name} sends no refresh token that can be told from other values"
-    jar = visitor.cookies(visitor.name_at(step)).header(asked.to)
+    jar = visitor.cookies_at(step).header(asked.to)
     now = cookies_of(Asked(asked.to, asked.method, jar, asked.payload))
     return any(now.get(key) != sent[key] for key in likely)
 

@@ -11,7 +11,7 @@ _SESSION = re.compile(
     r"(?<!as)sess|auth(?!or(?!iz))|token|jwt|login|remember|(?<![a-z])sid(?![a-z])"
 )
 _READ_BY_SCRIPTS = re.compile(r"csrf|xsrf|forgery|verification")
-_NO_SESSION = re.compile(r"affinity|sticky")
+_NO_SESSION = re.compile(r"affinity|sticky|^serverid$|^routeid$|^awsalb")
 """Load balancers' own, such as heroku-session-affinity, which MDN Observatory leaves out too."""
 
 
@@ -31,9 +31,7 @@ class SetCookie:
     @property
     def session(self) -> bool:
         """Whether its name is that of a session or a credential that scripts need not read."""
-        name = self.name.lower()
-        others = _READ_BY_SCRIPTS.search(name) or _NO_SESSION.search(name)
-        return bool(_SESSION.search(name)) and not others
+        return bool(_SESSION.search(self.name.lower())) and not is_no_session(self.name)
 
     @property
     def deletes(self) -> bool:
@@ -76,6 +74,11 @@ class SetCookie:
     @property
     def _domain(self) -> str:
         return self.attributes.get("domain", "")
+
+
+def is_no_session(name: str) -> bool:
+    """Whether a cookie is called like what scripts are to read, or a load balancer's own."""
+    return bool(_READ_BY_SCRIPTS.search(name.lower()) or _NO_SESSION.search(name.lower()))
 
 
 def read(header: str) -> SetCookie:

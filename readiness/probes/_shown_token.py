@@ -15,8 +15,8 @@ Reaction = Literal["accepted", "refused", "broke", "limited", "silent", "unclear
 """`broke`: a server error; `silent`: no answer; `unclear`: an answer that tells neither."""
 
 _LIMITED = 429
-_TELLS_NOTHING = (408, 413, 414, 425, 431, 503)
-"""Statuses that speak of the load, the time or the size, not of who asks (RFC 9110)."""
+_TELLS_NOTHING = (408, 413, 414, 425, 431)
+"""Statuses that speak of the time or the size, not of who asks (RFC 9110, RFC 6585)."""
 _DEEPEST = 8
 _MOST_ALIKE = 0.95
 """Share of a page's pieces after which another counts as the same with other values in it."""

@@ -11,6 +11,7 @@ from readiness.escape import line
 from readiness.failure import Failure, classify
 from readiness.measurement import Values
 from readiness.probes._certificate import Certificate, path
+from readiness.probes._few import few
 from readiness.probes._handshake import Outcome, Session
 
 METRICS: Mapping[str, str] = {
@@ -28,7 +29,7 @@ METRICS: Mapping[str, str] = {
 _REACHES_A_ROOT = frozenset({0, 10, 62, 64, 66, 67, 68})
 """X509_V_ERR_*, found once the chain is built: time, host, IP address, keys, CA's hash."""
 _NO_ISSUER = frozenset({20, 21})
-_SHOWN, _LONGEST_HOST = 3, 80
+_LONGEST_HOST = 80
 
 
 def verdicts(host: str, seen: Session, usual: Outcome, now: datetime) -> Values:
@@ -65,10 +66,8 @@ def _chain_days(issuers: Sequence[Certificate], now: datetime) -> Values:
 def _hostname(host: str, leaf: Certificate) -> Values:
     if leaf.is_for(host):
         return {"hostname_matches": True}
-    named = sorted(leaf.hosts)
-    more = f" and {len(named) - _SHOWN} more" if len(named) > _SHOWN else ""
-    shown = ", ".join(f'"{line(name, _LONGEST_HOST)}"' for name in named[:_SHOWN]) or "no host name"
-    because = f"the certificate names {shown}{more}, not {host}"
+    named = [f'"{line(name, _LONGEST_HOST)}"' for name in sorted(leaf.hosts)]
+    because = f"the certificate names {few(named, between=', ') or 'no host name'}, not {host}"
     return {"hostname_matches": False, "hostname_matches_because": because}
 
 
@@ -102,7 +101,7 @@ def _chain(sent: Sequence[Certificate], usual: Outcome) -> Values:
 def _keys(sent: Sequence[Certificate]) -> Values:
     weak = [f'"{each.subject}" has a key of {each.key}' for each in sent if each.weak_key]
     if weak:
-        return {"strong_key": False, "strong_key_because": "; ".join(weak[:_SHOWN])}
+        return {"strong_key": False, "strong_key_because": few(weak)}
     unknown = next((each for each in sent if each.weak_key is None), None)
     if unknown:
         return {"strong_key_because": f'"{unknown.subject}" has a key of a kind unknown here'}
@@ -118,4 +117,4 @@ def _signatures(sent: Sequence[Certificate]) -> Values:
     ]
     if not broken:
         return {"strong_signature": True}
-    return {"strong_signature": False, "strong_signature_because": "; ".join(broken[:_SHOWN])}
+    return {"strong_signature": False, "strong_signature_because": few(broken)}

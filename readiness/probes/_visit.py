@@ -17,6 +17,8 @@ from readiness.probes._visitor import Taken, Visitor
 CLEANUP_SECONDS = 10.0
 """What taking away again may take, kept back from the time of a walk."""
 _KEPT_BACK = 0.25
+_BEGIN_SECONDS = 2.0
+"""Time to walk with which a round may begin in any case."""
 _TO_TELL_SECONDS = 0.05
 """What is left of the time in which to say what became of it all."""
 _GONE = (404, 410)
@@ -49,9 +51,10 @@ async def visit(
         raise ProbeError("not_allowed", f"the journey {journey.name} needs the write tier")
     ends = context.deadline
     walking = replace(context, deadline=walk_until(ends))
+    demand_time(journey, walking)
     visitor = visitor_of(journey, walking, f"v{secrets.token_hex(3)}")
     if cookies:
-        visitor.bring(visitor.name_at(wanted), cookies)
+        visitor.bring(wanted, cookies)
     taken: list[Taken] = []
     try:
         async with asyncio.timeout_at(walking.deadline) as bound:
@@ -87,6 +90,17 @@ def walk_until(ends: float) -> float:
     return ends - min(CLEANUP_SECONDS, _KEPT_BACK * left)
 
 
+def demand_time(journey: Journey, walking: Context) -> None:
+    """Raise ProbeError (deadline) if too little time is left to begin to create something.
+
+    Where that is asked for just before the end of the walk, nobody hears what it is called.
+    """
+    enough = min(walking.timeout, _BEGIN_SECONDS, journey.deadline / 4)
+    left = walking.deadline - asyncio.get_running_loop().time()
+    if left < enough and any(step.creates for step in journey.steps):
+        raise ProbeError("deadline", "too little time was left to begin, beside cleaning up")
+
+
 def visitor_of(journey: Journey, context: Context, round_: str) -> Visitor:
     """Return who walks a round of `journey`."""
     return Visitor(context, context.inventory, journey.service, journey.identity, round_)
@@ -104,13 +118,13 @@ async def take(journey: Journey, step: Step, visitor: Visitor) -> Taken:
 
     taken = await visitor.take(step, announce)
     if (taken.refused or step.stays) and entry.key in owed:
-        ledger.gone(entry)
+        ledger.gone(entry, "stays" if step.stays and not taken.refused else "not created")
     learned = _needed(journey) & step.capture.keys() & visitor.variables.keys()
     if learned and any(one[:2] == entry.key[:2] for one in owed):
         ledger.knows(journey.name, round_, {n: visitor.variables[n] for n in sorted(learned)})
     removed = owed.get((journey.name, round_, step.removes or ""))
     if removed and (taken.outcome == "passed" or taken.status in _GONE):
-        ledger.gone(removed)
+        ledger.gone(removed, f"not found ({taken.status})" if taken.status in _GONE else "removed")
     return taken
 
 
@@ -128,7 +142,23 @@ def _book(journey: Journey, visitor: Visitor, entry: Entry) -> None:
 
 
 async def clean_up(journey: Journey, visitor: Visitor, begin: int, ends: float) -> list[Taken]:
-    """Take those of the steps from `begin` that clean up, as far as what they need is known."""
+    """Take those of the steps from `begin` that clean up, as far as what they need is known.
+
+    A cancellation meanwhile (Ctrl-C, a deadline) is raised when that is done, within its time.
+    """
+    task = asyncio.create_task(_clean_up(journey, visitor, begin, ends))
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait([task])  # which leaves it alone when this is cancelled
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled:
+        raise cancelled from task.exception()
+    return task.result()
+
+
+async def _clean_up(journey: Journey, visitor: Visitor, begin: int, ends: float) -> list[Taken]:
     rest: list[Taken] = []
     loop = asyncio.get_running_loop()
     until = min(ends - _TO_TELL_SECONDS, loop.time() + CLEANUP_SECONDS)

@@ -92,14 +92,17 @@ class Visitor:
         service: str | None,
         identity: str | None,
         round_: str,
+        *,
+        anonymous: bool = False,
     ) -> None:
+        """`anonymous` leaves out what the services' URLs carry of credentials, from every step."""
         self.context, self._inventory = context, inventory
-        self._service, self._identity = service, identity
+        self._service, self._identity, self._anonymous = service, identity, anonymous
         self.variables: dict[str, Any] = {
             "run": context.run_id,
             "unique": f"readiness-{context.run_id[:_OF_THE_RUN]}-{round_}",
         }
-        self._cookies: dict[str, Cookies] = {}
+        self._cookies: dict[str | None, Cookies] = {}
         self._proofs: dict[str, Mapping[str, str] | str] = {}
         self.round = round_
         """Which walk of a journey this is, as the ledger knows it."""
@@ -120,7 +123,7 @@ class Visitor:
         `announce` is called just before the request is sent, if it comes to that. What is our
         own fault is raised.
         """
-        name, asked = self.name_at(step), await self.request(step)
+        asked = await self.request(step)
         if isinstance(asked, str):
             return Taken(step, "failed", asked)
         self.asked[step.name] = asked
@@ -128,7 +131,7 @@ class Visitor:
         began = asyncio.get_running_loop().time()
         until = began + (step.poll.within if step.poll else 0)
         while True:
-            taken = await self._send(step, name, asked)
+            taken = await self._send(step, asked)
             now = asyncio.get_running_loop().time()
             if step.poll is None:
                 return taken
@@ -147,11 +150,15 @@ class Visitor:
         proof = await self.prove(name)
         if isinstance(proof, str):
             return f"as {name}: {proof}"
-        return self._request(step, name, proof)
+        return self._request(step, proof)
 
     def name_at(self, step: Step) -> str:
         """Return the name of who takes a step."""
-        return step.identity or self._identity or NOBODY
+        return self._named(step) or NOBODY
+
+    def _named(self, step: Step) -> str | None:
+        """Return the name that is written for who takes a step, if one is."""
+        return step.identity or self._identity
 
     async def send(self, asked: Asked) -> Answer | Failure:
         """Send a request; return the answer, or the failure that is the target's."""
@@ -177,8 +184,9 @@ class Visitor:
         if identity.login and identity.service:
             service = self._inventory.service(identity.service)
             return await log_in(service, identity.login, self.context)
-        inner = Visitor(self.context, self._inventory, identity.service, None, self.round)
-        inner.bring(NOBODY, self.cookies(name))
+        context, of = self.context, self._inventory
+        inner = Visitor(context, of, identity.service, None, self.round, anonymous=True)
+        inner._cookies[None] = self.cookies(name)
         for step in identity.steps:
             taken = await inner.take(step)
             if taken.outcome != "passed":
@@ -192,15 +200,22 @@ class Visitor:
             self._conceal(value.rpartition(" ")[2])
         return headers
 
-    def bring(self, name: str, cookies: Cookies) -> None:
-        """Have who is called `name` come with `cookies`, also to their login."""
-        self._cookies[name] = cookies
+    def bring(self, step: Step, cookies: Cookies) -> None:
+        """Have who takes `step` come with `cookies`, also to their login."""
+        self._cookies[self._named(step)] = cookies
 
-    def cookies(self, name: str) -> Cookies:
-        """Return the cookies that are kept for who is called `name`."""
-        return self._cookies.setdefault(name, Cookies())
+    def cookies(self, name: str | None) -> Cookies:
+        """Return the cookies that are kept for who is called `name`, None where no name is written.
 
-    def _request(self, step: Step, name: str, proof: Mapping[str, str]) -> Asked | str:
+        Who is called nobody keeps none: a session that began without a name is no longer nobody's.
+        """
+        return Cookies() if name == NOBODY else self._cookies.setdefault(name, Cookies())
+
+    def cookies_at(self, step: Step) -> Cookies:
+        """Return the cookies of who takes a step."""
+        return self.cookies(self._named(step))
+
+    def _request(self, step: Step, proof: Mapping[str, str]) -> Asked | str:
         """Return the request of a step, or why it cannot be made."""
         written = step.service or self._service
         assert written is not None, "an inventory whose step asks nobody is refused"
@@ -212,7 +227,7 @@ class Visitor:
         own = {k.lower(): v.get_secret_value() for k, v in step.headers.items()}
         headers = {k: filled(v, self.variables) for k, v in own.items()}
         self._conceal_filled(step)
-        cookies = self.cookies(name).header(to)
+        cookies = self.cookies_at(step).header(to)
         media_type = {"content-type": body.media_type} if body.media_type else {}
         proven = {key.lower(): value for key, value in proof.items()}
         together = {**media_type, **cookies, **proven, **headers}
@@ -224,24 +239,29 @@ class Visitor:
         return Asked(to, step.method, headers, body, step.shown, seconds)
 
     def _target(self, service: Service, step: Step) -> Target | None:
-        """Return where a step asks, always at its service; None if its path cannot be made."""
-        anonymous = (step.identity or self._identity) == NOBODY
+        """Return where a step asks, always at its service; None if its path cannot be made.
+
+        The credentials of the service's URL go along only where no step and no journey says who
+        asks: they would prove somebody else.
+        """
+        anonymous = self._anonymous or self._named(step) is not None
         path = filled_path(step.path, self.variables)
         if path is None:
             return None
         if not step.path.startswith("{{"):
             return target(service, path, anonymous=anonymous)
         whole = own_path(path)
-        return replace(target(service, "/", anonymous=anonymous), path=whole) if whole else None
+        top = target(service, "/", anonymous=anonymous)
+        return replace(top, path=_with_query(whole, top.path)) if whole else None
 
-    async def _send(self, step: Step, name: str, asked: Asked) -> Taken:
+    async def _send(self, step: Step, asked: Asked) -> Taken:
         answer = await self.send(asked)
         if isinstance(answer, Failure):
             said = f"no answer ({answer.kind})"
             because = f"{answer.kind}: {answer.detail}"
             return Taken(step, "failed", because, said, failure=answer)
         self.cookies_set += answer.cookies
-        set_now = self.cookies(name).keep(asked.to, answer)
+        set_now = self.cookies_at(step).keep(asked.to, answer)
         for value in set_now.values():
             self._conceal(value)
         wrong = unmet(step.expect, answer, self.variables)
@@ -317,6 +337,14 @@ def _can_be_kept(value: Any) -> bool:
     if isinstance(value, str):
         return 0 < len(value) <= _LONGEST_CAPTURE and not _SURROGATES.search(value)
     return isinstance(value, int) or (isinstance(value, float) and math.isfinite(value))
+
+
+def _with_query(path: str, top: str) -> str:
+    """Return `path` with the query of `top`, which is the one of the service's URL."""
+    query = top.partition("?")[2]
+    if not query or query in path.partition("?")[2]:
+        return path
+    return f"{path}{'&' if '?' in path else '?'}{query}"
 
 
 def _digest(answer: Answer) -> Any:

@@ -1,6 +1,7 @@
 """Who gets in where, role by role, and who reads what belongs to another."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import itertools
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -12,7 +13,7 @@ from readiness.measurement import Values
 from readiness.probes import Context, Named, ProbeSettings
 from readiness.probes import _documented_access as documented
 from readiness.probes._access import Asker, Policy, Reading, called, step_of, verdict
-from readiness.probes._object_access import Attempt, OwnedObject, Request, Trial, attempts
+from readiness.probes._object_access import Attempt, Kept, OwnedObject, Request, Trial, attempts
 
 TIER: Tier = "observe"
 KINDS = frozenset({"http", "web"})
@@ -25,10 +26,11 @@ METRICS: Mapping[str, str] = {
     "for_strangers": "true or false: some path refuses strangers",
     "for_roles": "true or false: some path refuses one of the roles",
     "for_someone": "true or false: some path is for someone",
-    "cells.*.path": "method and path, without its query",
+    "cells.*.path": "method and path, without its query; an object's name goes before its own",
     "cells.*.role": "who asked",
     "cells.*.expected": "allow or refuse",
     "cells.*.got": "the answer's status, `no answer`, or `not asked`",
+    "cells.*.kept": "pass, fail or unknown: whether that is as expected",
     **documented.METRICS,
 }
 _SECONDS = 180.0
@@ -118,11 +120,11 @@ async def measure(service: Service, settings: Settings, context: Context) -> Val
     asker = Asker(service, context, "matrix")
     cells = await _cells(settings, asker, policy)
     proven = _proven(cells)
-    objects: list[Attempt] = []
+    objects = list[Attempt]()
     lenient = Policy(settings.refuse_with | {404}, policy.login_pages)
     for name, owned in settings.objects.items():
         objects += await attempts(Trial(name, owned, asker, lenient, proven), context)
-    values = {**_paths(cells, proven), **_objects(objects), **_table(cells, objects)}
+    values = {**_paths(cells, proven), **_objects(objects), **_table(cells, proven, objects)}
     if settings.openapi:
         values |= await documented.kept(settings.openapi, service, settings.roles, asker, policy)
     return values
@@ -133,16 +135,23 @@ async def _cells(settings: Settings, asker: Asker, policy: Policy) -> list[Cell]
     cells, failures = list[Cell](), list[Failure]()
     for request, access in settings.paths.items():
         step = step_of(request)
+        where = _where(step.shown, {cell.where for cell in cells})
         for role in sorted((NOBODY, *settings.roles), key=lambda role: role in access.allow):
             answer = await asker.ask(role, step)
             if isinstance(answer, Failure):
                 failures.append(answer)
             without = answer if isinstance(answer, str) else ""
             reading = None if isinstance(answer, str) else policy.read(answer)
-            cells.append(Cell(step.shown, role, role in access.allow, reading, without))
+            cells.append(Cell(where, role, role in access.allow, reading, without))
     if failures and len(failures) == sum(cell.reading is not None for cell in cells):
         raise ProbeError(failures[0].kind, failures[0].detail)
     return cells
+
+
+def _where(shown: str, taken: Collection[str]) -> str:
+    """Tell apart what differs in its query alone, without showing that."""
+    names = (f"{shown} ({n})" for n in itertools.count(2))
+    return next(name for name in itertools.chain([shown], names) if name not in taken)
 
 
 def _proven(cells: Sequence[Cell]) -> frozenset[str]:
@@ -183,6 +192,8 @@ def _doubt(cell: Cell, cells: Sequence[Cell], proven: frozenset[str]) -> str:
     if cell.reading is None or cell.reading.got == "unclear":
         return _unclear(cell)
     may = [one for one in cells if one.where == cell.where and one.may]
+    if not may and not any(one.may and one.entered for one in cells):
+        return f"no one was let in anywhere, so that {cell.where} refusing them proves nothing"
     if may and not any(one.entered for one in may):
         silent = next((one for one in may if one.reading is None), None)
         why = f" ({_unclear(silent)})" if silent else ""
@@ -213,12 +224,23 @@ def _objects(objects: Sequence[Attempt]) -> Values:
     return verdict("objects_isolated", offences, [one.doubt for one in objects if one.doubt])
 
 
-def _table(cells: Sequence[Cell], objects: Sequence[Attempt]) -> Values:
-    rows = [(c.where, c.role, "allow" if c.may else "refuse", c.reading) for c in cells]
-    rows += [(one.where, one.role, "refuse", one.reading) for one in objects]
+def _table(cells: Sequence[Cell], proven: frozenset[str], objects: Sequence[Attempt]) -> Values:
+    rows: list[tuple[Cell | Attempt, str, Kept]]
+    rows = [(c, "allow" if c.may else "refuse", _kept(c, cells, proven)) for c in cells]
+    rows += [(one, "refuse", one.kept) for one in objects]
     values: Values = {}
-    for n, (where, role, expected, reading) in enumerate(rows, 1):
-        got = "not asked" if reading is None else str(reading.status or "no answer")
-        told = {"path": where, "role": role, "expected": expected, "got": got}
+    for n, (one, expected, kept) in enumerate(rows, 1):
+        got = "not asked" if one.reading is None else str(one.reading.status or "no answer")
+        told = {"path": one.where, "role": one.role, "expected": expected}
+        told |= {"got": got, "kept": kept}
         values |= {f"cells.{n}.{key}": value for key, value in told.items()}
     return values
+
+
+def _kept(cell: Cell, cells: Sequence[Cell], proven: frozenset[str]) -> Kept:
+    """Judge one cell as the verdicts do."""
+    if cell.entered:
+        return "pass" if cell.may else "fail"
+    if cell.may:
+        return "fail" if cell.reading and cell.reading.got == "refused" else "unknown"
+    return "unknown" if _doubt(cell, cells, proven) else "pass"

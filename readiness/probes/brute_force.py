@@ -13,6 +13,7 @@ from readiness.inventory import Inventory, Login, Service, Tier
 from readiness.measurement import Values
 from readiness.probes import Context, Named, ProbeSettings
 from readiness.probes._answer import Answer
+from readiness.probes._disposable import other_user
 from readiness.probes._http import attempt, public_path, target
 from readiness.probes._login import token_in
 from readiness.probes._login_guess import Fields, body, fields, value_at
@@ -108,6 +109,11 @@ def _door(settings: Settings, context: Context) -> _Door | str:
         return f"the inventory has no identity called {settings.identity}"
     if identity.login is None or identity.service is None:
         return f"the identity {settings.identity} has no login of one request"
+    if user := other_user(settings.identity, context.inventory):
+        return (
+            f"the identity {settings.identity} may be locked by guessing, but {user} needs it; "
+            "guess at an account that nothing else uses"
+        )
     at = fields(identity.login, settings.account_field, settings.password_field)
     service = context.inventory.service(identity.service)
     return at if isinstance(at, str) else _Door(service, identity.login, at, context)
@@ -176,7 +182,7 @@ def _retry(answer: Answer) -> Values:
         return {"retry_after": True}
     try:
         parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         what = "a Retry-After that is neither seconds nor a date" if value else "no Retry-After"
         return {"retry_after": False, "retry_after_because": f"the 429 carries {what}"}
     return {"retry_after": True}

@@ -16,6 +16,7 @@ from readiness.measurement import Values
 from readiness.probes import Context, ProbeSettings, _stack_trace
 from readiness.probes._answer import Answer
 from readiness.probes._exposed_paths import AT_ROOT, EXPECTABLE, HEAP_DUMP, LISTED, LIVE, Listed
+from readiness.probes._few import few
 from readiness.probes._http import Target, public_path, target
 from readiness.probes._round import Round
 
@@ -228,9 +229,7 @@ def _shown_as_expected(findings: Sequence[_Finding], expected: frozenset[str]) -
 
 
 def _listed(texts: Sequence[str]) -> str:
-    distinct = list(dict.fromkeys(texts))
-    more = [f"{len(distinct) - _SHOWN} more"] if len(distinct) > _SHOWN else []
-    return line("; ".join([*distinct[:_SHOWN], *more]), 800)
+    return line(few(texts, _SHOWN), 800)
 
 
 async def _quiet(stranger: _Stranger, paths: Sequence[str], usual: str) -> Values:

@@ -13,6 +13,7 @@ from readiness.measurement import Values
 from readiness.probes import Context, ProbeSettings, _content_policy, _page_tags, _set_cookie
 from readiness.probes._answer import Answer
 from readiness.probes._body_type import type_fault
+from readiness.probes._few import few
 from readiness.probes._http import Target, exchange, public_path, target
 from readiness.probes._set_cookie import SetCookie
 
@@ -102,7 +103,7 @@ def _unseen(metrics: Iterable[str], where: str) -> Values:
 def _content(answer: Answer, to: Target, settings: Settings) -> Values:
     page = answer.html if settings.profile is None else settings.profile == "page"
     readable = page and not answer.packed
-    tags = tuple(_page_tags.read(answer.text)) if readable else ()
+    tags, all_read = _page_tags.read(answer.text) if readable else ((), True)
     return {
         "page": page,
         "has_body": bool(answer.body),
@@ -111,7 +112,7 @@ def _content(answer: Answer, to: Target, settings: Settings) -> Values:
         **_scripts(answer, tags),
         **_verdict("frames_restricted", _framed(answer)),
         **_verdict("referrer_kept", _told(answer, tags)),
-        **_foreign_scripts(answer, to, tags),
+        **_foreign_scripts(answer, to, tags, all_read=all_read),
     }
 
 
@@ -189,14 +190,17 @@ def _told(answer: Answer, tags: tuple[_page_tags.Tag, ...]) -> str:
     return _sent(answer, "Referrer-Policy") if not metas else line(f"meta referrer: {words[-1]}")
 
 
-def _foreign_scripts(answer: Answer, to: Target, tags: tuple[_page_tags.Tag, ...]) -> Values:
+def _foreign_scripts(
+    answer: Answer, to: Target, tags: tuple[_page_tags.Tag, ...], *, all_read: bool
+) -> Values:
     if answer.html and answer.packed:
         because = "the page is compressed, although it was asked for as it is"
         return {"foreign_scripts_because": because, "foreign_scripts_pinned_because": because}
     url = f"{'https' if to.tls else 'http'}://{to.authority}{public_path(to.path)}"
     pinned = _page_tags.foreign_scripts(tags, url)
-    if not pinned and answer.html and not answer.complete:
-        because = "the page is longer than 1 MiB, and none is in what was read of it"
+    if not pinned and answer.html and not (answer.complete and all_read):
+        much = "has too many tags to look at" if answer.complete else "is longer than 1 MiB"
+        because = f"the page {much}, and none is in what was read of it"
         return {"foreign_scripts_because": because, "foreign_scripts_pinned_because": because}
     loose = sorted(line(host, 80) for host, pin in pinned.items() if not pin)
     fault = f"scripts without integrity from {_listed(loose)}" if loose else ""
@@ -260,9 +264,7 @@ def _broken(cookie: SetCookie) -> str:
 
 
 def _listed(texts: Sequence[str]) -> str:
-    distinct = list(dict.fromkeys(texts))
-    more = [f"{len(distinct) - _SHOWN_COOKIES} more"] if len(distinct) > _SHOWN_COOKIES else []
-    return ", ".join([*distinct[:_SHOWN_COOKIES], *more])
+    return few(texts, _SHOWN_COOKIES, between=", ")
 
 
 def _version(answer: Answer) -> Values:

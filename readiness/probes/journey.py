@@ -14,7 +14,14 @@ from readiness.ledger import Entry
 from readiness.measurement import Value, Values
 from readiness.probes import Context, ProbeSettings
 from readiness.probes._expectation import described
-from readiness.probes._visit import clean_up, stopped_at, take, visitor_of, walk_until
+from readiness.probes._visit import (
+    clean_up,
+    demand_time,
+    stopped_at,
+    take,
+    visitor_of,
+    walk_until,
+)
 from readiness.probes._visitor import Taken
 
 TIER: Tier = "write"
@@ -92,6 +99,10 @@ async def measure(journey: Journey, settings: Settings, context: Context) -> Val
 
 async def walk(journey: Journey, context: Context, ends: float, round_: str) -> Round:
     """Take each step until one fails, then those alone that clean up, by loop time `ends`."""
+    try:
+        demand_time(journey, context)
+    except ProbeError as error:
+        return _not_begun(journey, error.failure)
     visitor = visitor_of(journey, context, round_)
     taken: list[Taken] = []
     failure: Failure | None = None
@@ -114,6 +125,12 @@ async def walk(journey: Journey, context: Context, ends: float, round_: str) -> 
     return Round((*taken, *rest), failure)
 
 
+def _not_begun(journey: Journey, failure: Failure) -> Round:
+    first, *others = journey.steps
+    rest = (Taken(step, "not reached") for step in others)
+    return Round((Taken(first, "unknown", failure.detail), *rest), failure)
+
+
 async def clean(journey: Journey, context: Context, ends: float, round_: str) -> None:
     """Take the steps of a round that clean up, with what its ledger knows."""
     visitor = visitor_of(journey, context, round_)
@@ -123,7 +140,7 @@ async def clean(journey: Journey, context: Context, ends: float, round_: str) ->
     for step in journey.steps:
         entry = book.entries.get((journey.name, round_, step.name))
         if step.stays and entry:
-            context.ledger.gone(entry)
+            context.ledger.gone(entry, "stays")
 
 
 def _success(journey: Journey, rounds: Sequence[Round]) -> Values:

@@ -9,21 +9,22 @@ from readiness.failure import ProbeError
 from readiness.inventory import SAFE, Inventory, Journey, Service, Step, Tier
 from readiness.measurement import Values
 from readiness.probes import Context, Named, ProbeSettings, _jwt_claims
-from readiness.probes._jwt_attack import FACTS, RULES, SEALS, Attack, rules, seals
+from readiness.probes._jwt_attack import FACTS, RULES, SEALS, Attack, facts, moot, rules, seals
 from readiness.probes._jwt_token import parse
 from readiness.probes._jwt_trial import Trial
 from readiness.probes._shown_token import Doorkeeper, Reply, Showing
 from readiness.probes._template import spelt
-from readiness.probes._visit import NotReached, journey_called, visit
+from readiness.probes._visit import NotReached, journey_called, step_called, visit
 from readiness.probes._visitor import Visitor
 
 TIER: Tier = "write"
 KINDS = frozenset({"http", "web"})
 EXCLUSIVE = False
-_TRIED = (*SEALS, *RULES, *FACTS, "no_server_error")
+_TRIED = (*SEALS, *RULES, *FACTS, "no_server_error", "control_kept")
 METRICS: Mapping[str, str] = {
     "is_jwt": "true or false: the token is a JSON Web Token that is signed and can be read",
     "control_accepted": "true or false: the token itself is accepted before any forgery",
+    "control_kept": "true or false: it is accepted before the forgeries and after them",
     **SEALS,
     **RULES,
     "no_server_error": "true or false: no forgery made the service answer 5xx",
@@ -73,7 +74,7 @@ class Settings(ProbeSettings):
 async def measure(service: Service, settings: Settings, context: Context) -> Values:
     """Walk to the step, show forgeries in place of its token, then clean up.
 
-    At most 45 requests beside the journey's own, one at a time.
+    At most 55 requests beside the journey's own, one at a time.
     """
     if settings.signing_key:
         context.conceal(settings.signing_key.get_secret_value())
@@ -85,14 +86,14 @@ async def measure(service: Service, settings: Settings, context: Context) -> Val
     except NotReached as error:
         if error.failure and journey.depends_on == (service.name,):
             raise ProbeError(error.failure.kind, error.failure.detail) from error
-        return _untold(tuple(METRICS), error.because)
+        public, signing = bool(settings.public_key or settings.jwks), bool(settings.signing_key)
+        known = facts(moot(None, public=public, signing=signing))
+        return _untold(tuple(METRICS), error.because) | known
 
 
 def _step(journey: Journey, name: str, service: Service) -> Step:
     """Return the step that shows the token; NotReached if it cannot be the control."""
-    step = next((one for one in journey.steps if one.name == name), None)
-    if step is None:
-        raise NotReached(f"the journey {journey.name} has no step called {name}")
+    step = step_called(name, journey)
     if step.method not in SAFE:
         raise NotReached(f"the step {name} is a {step.method}; only a GET or HEAD is repeated")
     asked = step.service or journey.service
@@ -103,17 +104,13 @@ def _step(journey: Journey, name: str, service: Service) -> Step:
 
 async def _measured(service: Service, settings: Settings, step: Step, visitor: Visitor) -> Values:
     if settings.captured not in visitor.variables:
-        because = f"no step up to {step.name} captures {settings.captured}"
-        return _untold(tuple(METRICS), because)
+        raise NotReached(f"no step up to {step.name} captures {settings.captured}")
     text = spelt(visitor.variables[settings.captured]).rpartition(" ")[2]
     token = parse(text)
     if isinstance(token, str):
-        nothing: Values = dict.fromkeys(("is_jwt", "symmetric", "expires", *FACTS), False)
-        return nothing | {"is_jwt_because": token}
+        return facts(dict.fromkeys(("is_jwt", "symmetric", "expires", *FACTS), token))
     values: Values = {"is_jwt": True, **_jwt_claims.read(token, time.time())}
     whole = Showing(visitor.asked[step.name], text)
-    if not whole.carried:
-        return values | _untold(_TRIED, f"the step {step.name} shows the token in no header")
     key = settings.signing_key
     attack = Attack(
         service=service,
@@ -124,6 +121,9 @@ async def _measured(service: Service, settings: Settings, step: Step, visitor: V
         jwks=settings.jwks,
         signing_key=key.get_secret_value() if key else None,
     )
+    if not whole.carried:
+        because = f"the step {step.name} shows the token in no header"
+        return values | _untold(_TRIED, because) | facts(attack.moot)
     return values | await _tried(attack, whole)
 
 
@@ -134,20 +134,20 @@ async def _tried(attack: Attack, whole: Showing) -> Values:
     showing, control = await _control(door, whole)
     if control.reaction != "accepted":
         because = f"{step.shown} answered {control.said} to the token itself when it came again"
-        refused: Values = {"control_accepted": False, "control_accepted_because": because}
-        return refused | _untold(_TRIED, because)
+        controls = facts(dict.fromkeys(("control_accepted", "control_kept"), because))
+        return _untold(_TRIED, because) | facts(attack.moot) | controls
     trial = Trial(door, showing, context.deadline - context.timeout)
-    facts = await seals(trial, attack)
+    known = await seals(trial, attack)
     if trial.accepted("required") and showing is whole:
         because = "the step is answered without the token too, for the other credentials it sends"
-        return {"control_accepted": True, **_untold(_TRIED, because)}
-    if facts["token_read"]:
-        await rules(trial, attack, showing)
+        return {"control_accepted": True, **_untold(_TRIED, because), **facts(attack.moot)}
+    await rules(trial, attack, showing, str(known.get("forgeable_because", "")))
     await trial.close()
-    values: Values = {"control_accepted": True, **facts, **trial.counts}
+    values = facts({"control_accepted": "", "control_kept": trial.doubt})
     for metric in (*SEALS, *RULES):
         values |= trial.verdict(metric, step.shown)
-    return values | await trial.broken("no_server_error", step.shown)
+    broken = trial.broken("no_server_error", step.shown)
+    return {**values, **known, **trial.counts, **broken}
 
 
 async def _control(door: Doorkeeper, whole: Showing) -> tuple[Showing, Reply]:

@@ -2,6 +2,7 @@
 
 import ipaddress
 import json
+import re
 from collections.abc import Mapping
 
 from pydantic import Field
@@ -27,6 +28,8 @@ METRICS: Mapping[str, str] = {
 }
 _PRIVATE_ENDINGS = (".localhost", ".local", ".internal", ".test", ".lan", ".home.arpa")
 _OAUTH = "oauth-authorization-server"
+_SURROGATE = re.compile("[\ud800-\udfff]")
+"""Half a character, which JSON can hold and no request."""
 
 
 class Settings(ProbeSettings):
@@ -126,7 +129,7 @@ def _place(uri: str, service: Service, settings: Settings) -> Target | str:
     The document is the server's word: it leads to no host that the inventory does not name. At
     the declared issuer's host, the service itself is asked, which is the same seen from here.
     """
-    if fault(uri, "http") or split(uri).username is not None:
+    if _SURROGATE.search(uri) or fault(uri, "http") or split(uri).username is not None:
         return "the jwks_uri is no URL that can be asked"
     if settings.jwks_uri == uri or _origin(uri) == _origin(service.address):
         base = uri

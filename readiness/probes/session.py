@@ -1,7 +1,7 @@
 """Whether a session ends with its logout, is renewed by login and refresh, and is kept safe."""
 
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from pydantic import Field
@@ -10,9 +10,8 @@ from readiness.failure import ProbeError
 from readiness.inventory import NOBODY, SAFE, Inventory, Journey, Service, Step, Tier
 from readiness.measurement import Values
 from readiness.probes import Context, Named, ProbeSettings, _session_cookie, _session_refresh
-from readiness.probes._access import listed
-from readiness.probes._cookies import Cookies
 from readiness.probes._session_door import Door, door_of
+from readiness.probes._session_renewal import Session, certain, judged, renewal, uncertain
 from readiness.probes._visit import NotReached, journey_called, step_called, take, visit, visitor_of
 
 TIER: Tier = "write"
@@ -26,6 +25,7 @@ METRICS: Mapping[str, str] = {
 }
 _REFUSALS = ("logout_invalidates", "refresh_reuse_refused")
 _SECONDS = 180.0
+_FINDINGS = ("cookie_flagged", "cookie_short_lived", "login_renews")
 
 
 class Settings(ProbeSettings):
@@ -62,35 +62,51 @@ class _Walk:
 
 
 async def measure(service: Service, settings: Settings, context: Context) -> Values:
-    """Log in at most four times: to log out, to refresh, with cookies of before, as a control."""
+    """Log in at most five times: to log out, to refresh, with cookies of before, as controls."""
     try:
         journey = journey_called(settings.journey, context.inventory)
         walk = _Walk(journey, step_called(settings.show, journey), settings, context)
-        first, cookies, planted = await _first(walk)
+        values, first = await _first(walk)
     except NotReached as error:
         if error.failure and service.name in journey.depends_on:
             raise ProbeError(error.failure.kind, error.failure.detail) from error
         return {f"{metric}_because": error.because for metric in METRICS}
-    values = {**first, **(await _refreshed(walk) if settings.refresh else {})}
-    if planted:
-        values |= await _renewed(walk, cookies, planted)
-        if "login_renews" in values:
-            return values  # which is the control as well
-    return await _controlled(walk, values)
+    values |= await _refreshed(walk) if settings.refresh else {}
+    cookies = await _cookies(walk, first)
+    if "login_renews" in cookies:
+        return values | cookies  # someone could log in after all else
+    return await _controlled(walk, values | cookies)
 
 
-async def _first(walk: _Walk) -> tuple[Values, Cookies, dict[str, str]]:
-    """Look at the session's cookies, then log out; return the cookies to plant as well."""
+async def _first(walk: _Walk) -> tuple[Values, Session]:
+    """Find the session's cookies and what to plant in their place, then log out."""
     async with visit(walk.journey, walk.show.name, walk.context) as visitor:
         door = await door_of(walk.journey, walk.show, visitor)
         needed = await _session_cookie.session_cookies(door)
-        tls = door.asked.to.tls
-        values = _session_cookie.judged(needed, visitor.cookies_set, tls=tls)
-        if walk.settings.logout:
-            values |= await _logged_out(walk, walk.settings.logout, door)
-        ids = _session_cookie.ids(needed)
+        cookies_set, out = tuple(visitor.cookies_set), walk.settings.logout
+        values = await _logged_out(walk, out, door) if out else {}
+        ids = _session_cookie.ids(needed or {})
         given = await _given(walk) if ids else []
-        return values, *_session_cookie.planted(door, ids, given)
+        planted = _session_cookie.planted(door, ids, given)
+        return values, Session(needed, cookies_set, door.asked.to.tls, *planted)
+
+
+async def _cookies(walk: _Walk, first: Session) -> Values:
+    """Judge the session's cookies, and where they are found wanting, whether they are of it."""
+    if first.needed is None:
+        return uncertain("nobody knows which of the cookies the session hangs on")
+    kept = await _renewed(walk, first) if first.planted else None
+    values = judged(first, first.needed) | renewal(kept)
+    if not any(values.get(name) is False for name in _FINDINGS):
+        return values
+    try:
+        async with visit(walk.journey, walk.show.name, walk.context) as visitor:
+            again = visitor.asked[walk.show.name]
+    except NotReached as error:
+        because = f"whether each login gets the same cookie is not known: {error.because}"
+        sure = _session_cookie.named_so(first.needed)
+        return uncertain(because) | (judged(first, sure) if sure else {})
+    return certain(first, kept, again)
 
 
 async def _given(walk: _Walk) -> list[str]:
@@ -130,17 +146,16 @@ async def _refreshed(walk: _Walk) -> Values:
         return _session_refresh.told(error.because)
 
 
-async def _renewed(walk: _Walk, cookies: Cookies, planted: Mapping[str, str]) -> Values:
-    """Log in as someone whose browser was given `cookies` by an attacker."""
+async def _renewed(walk: _Walk, first: Session) -> Sequence[str] | str:
+    """Log in as someone whose browser was given cookies by an attacker.
+
+    Returns the names of those that stayed as they were, or why that is not known.
+    """
     try:
-        async with visit(walk.journey, walk.show.name, walk.context, cookies) as visitor:
-            kept = _session_cookie.kept(visitor.asked[walk.show.name], planted)
+        async with visit(walk.journey, walk.show.name, walk.context, first.cookies) as visitor:
+            return _session_cookie.kept(visitor.asked[walk.show.name], first.planted)
     except NotReached as error:
-        return {"login_renews_because": f"who brings an old cookie cannot log in: {error.because}"}
-    if kept:
-        because = f"login keeps the value of {listed(kept)} that was brought along"
-        return {"login_renews": False, "login_renews_because": because}
-    return {"login_renews": True}
+        return f"who brings an old cookie cannot log in: {error.because}"
 
 
 async def _controlled(walk: _Walk, values: Values) -> Values:

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -107,6 +108,31 @@ def test_the_servers_path_counts_and_never_its_origin(
 def test_what_is_no_openapi_3_is_told(data: Any) -> None:
     assert version_fault(data)
     assert not version_fault({"openapi": "3.0.3", "paths": {}})
+
+
+@pytest.mark.parametrize("odd", ["\u00a0", "\x0b", "\x00", "\x7f", "\u2028", "\ud800"])
+def test_what_no_request_can_hold_is_left_out(odd: str) -> None:
+    parameter = {"name": "id", "in": "path", "example": odd}
+    paths = {
+        "/fit": {"get": {}},
+        f"/a{odd}": {"get": {"security": KEY}},
+        "/u/{id}": {"get": {"parameters": [parameter]}},
+    }
+    found = operations(document(paths))
+    fit = ["/fit"] if odd == "\ud800" else ["/fit", f"/u/{quote(odd)}"]
+    assert [one.path for one in found.asked] == fit
+    assert (found.left_out, found.secures) == (3 - len(fit), True)
+    found = operations(document({"/a": {"get": {}}}, servers=[{"url": f"/v{odd}1"}]))
+    assert (found.asked, found.left_out, found.secures) == ((), 1, False)
+
+
+async def test_a_document_that_secures_only_what_is_left_out_is_no_pass(context: Context) -> None:
+    paths = {"/u/{id}": {"get": {}}, "/v\x0b": {"get": {}}, "/w": {"get": {"security": []}}}
+    values, asked = await probe(document(paths, security=KEY), context, ("/w",))
+    assert "openapi_kept" not in values
+    assert values["openapi_kept_because"] == "no operation that it secures could be tested"
+    assert (values["openapi_secures"], values["openapi_left_out"]) == (True, 2)
+    assert asked == ["GET /w"]
 
 
 def test_garbage_inside_is_passed_over() -> None:

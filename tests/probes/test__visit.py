@@ -14,6 +14,7 @@ from readiness.ledger import Ledger
 from readiness.probes import Context
 from readiness.probes._visit import NotReached, journey_called, visit
 from tests import servers
+from tests.journeys import Held, cancelled_while_removing
 
 pytestmark = pytest.mark.anyio
 
@@ -154,10 +155,61 @@ async def test_a_cancelled_visit_cleans_up(context: Context) -> None:
     assert not context.ledger.book.left
 
 
+async def test_a_visit_that_is_cancelled_while_it_cleans_up_drops_nothing(
+    context: Context,
+) -> None:
+    held = Held(server := Things())
+
+    async def look(context: Context) -> None:
+        async with visit(things(context), "create", context):
+            pass
+
+    async with servers.serving(held) as port:
+        context = lent(context, port)
+        await cancelled_while_removing(held, asyncio.create_task(look(context)))
+    assert server.kept == {}
+    assert not context.ledger.book.left
+
+
+async def test_a_visit_that_a_group_and_a_deadline_end_together_cleans_up(
+    context: Context,
+) -> None:
+    held = Held(server := Things())
+
+    async def hold(context: Context) -> None:
+        async with (
+            asyncio.timeout_at(time.monotonic() + 0.4),
+            visit(things(context), "create", context),
+        ):
+            await asyncio.Event().wait()
+
+    async def group(context: Context) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(hold(context))
+
+    async with servers.serving(held) as port:
+        context = lent(context, port)
+        await cancelled_while_removing(held, asyncio.create_task(group(context)))
+    assert server.kept == {}
+    assert not context.ledger.book.left
+
+
+async def test_a_visit_without_the_time_to_clean_up_sends_nothing(context: Context) -> None:
+    server = Things()
+    async with servers.serving(servers.Web(server)) as port:
+        context = dataclasses.replace(lent(context, port), deadline=time.monotonic() + 0.2)
+        with pytest.raises(ProbeError, match="too little time") as caught:
+            async with visit(things(context), "create", context):
+                pytest.fail("it was begun")
+    assert caught.value.failure.kind == "deadline"
+    assert server.asked == []
+
+
 async def test_a_visit_that_takes_too_long_is_ended_in_time_to_clean_up(context: Context) -> None:
     server = Things()
     async with servers.serving(servers.Web(server)) as port:
-        context = dataclasses.replace(lent(context, port), deadline=time.monotonic() + 1.5)
+        soon = time.monotonic() + 1.5
+        context = dataclasses.replace(lent(context, port), timeout=1.0, deadline=soon)
         with pytest.raises(ProbeError) as caught:
             async with visit(things(context), "create", context):
                 await asyncio.Event().wait()

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from readiness.failure import ProbeError
 from readiness.probes import Context
@@ -288,3 +289,68 @@ async def test_a_password_made_of_a_reference_is_concealed_but_a_name_is_not(
     async with visitor(context, lambda _: said(), step) as (who, _):
         await who.take(who._inventory.journeys[0].steps[0])
     assert concealed == ["Pw-readiness-test-1!"]
+
+
+async def test_nobody_brings_no_cookie_of_who_has_no_name(context: Context) -> None:
+    web = servers.Web(lambda _: said(Set_Cookie="sid=s1d-5678; Path=/"))
+    steps: list[Step] = [
+        {"name": "login", "request": "POST /login"},
+        {"name": "stranger", "request": "/me", "as": "nobody"},
+        {"name": "again", "request": "/me", "as": "nobody"},
+        {"name": "me", "request": "/me"},
+    ]
+    async with servers.serving(web) as port:
+        await walked(lent(context, inventory(port, steps)))
+    sent = [request.headers.get("cookie") for request in web.requests]
+    assert sent == [None, None, None, "sid=s1d-5678"]
+
+
+PROOFS = ("authorization", "x-api-key")
+OWN = "Basic YWRtaW46cHctb2YtdGhlLXVybA=="
+
+
+async def test_the_urls_own_credentials_prove_nobody_else(context: Context) -> None:
+    web = servers.Web(lambda _: said({"where": "/x?page=2"}))
+    bob = {"headers": {"X-API-Key": "k3y-of-bob"}}
+    eve = {
+        "service": "it",
+        "steps": [{"name": "in", "request": "POST /in"}],
+        "headers": {"X-API-Key": "k3y-of-eve"},
+    }
+    steps: list[Step] = [
+        {"name": "own", "request": "/own", "capture": {"where": "$.where"}},
+        {"name": "there", "request": "{{where}}"},
+        {"name": "bob", "request": "/bob", "as": "bob"},
+        {"name": "bob-there", "request": "{{where}}", "as": "bob"},
+        {"name": "eve", "request": "/eve", "as": "eve"},
+        {"name": "nobody", "request": "/nobody", "as": "nobody"},
+    ]
+    async with servers.serving(web) as port:
+        of = inventory(port, steps, identities={"bob": bob, "eve": eve})
+        url = SecretStr(f"http://admin:pw-of-the-url@127.0.0.1:{port}/?key=qu3ry-key")
+        service = of.services[0].model_copy(update={"url": url})
+        await walked(lent(context, of.model_copy(update={"services": (service,)})))
+    asked = [(r.target, *(r.headers.get(name) for name in PROOFS)) for r in web.requests]
+    assert asked == [
+        ("/own?key=qu3ry-key", OWN, None),
+        ("/x?page=2&key=qu3ry-key", OWN, None),
+        ("/bob", None, "k3y-of-bob"),
+        ("/x?page=2", None, "k3y-of-bob"),
+        ("/in", None, None),
+        ("/eve", None, "k3y-of-eve"),
+        ("/nobody", None, None),
+    ]
+
+
+async def test_a_query_that_a_location_has_already_is_not_sent_twice(context: Context) -> None:
+    web = servers.Web(lambda _: said({"where": "/x?key=qu3ry-key"}))
+    steps: list[Step] = [
+        {"name": "own", "request": "/own", "capture": {"where": "$.where"}},
+        {"name": "there", "request": "{{where}}"},
+    ]
+    async with servers.serving(web) as port:
+        of = inventory(port, steps)
+        url = SecretStr(f"http://127.0.0.1:{port}/?key=qu3ry-key")
+        service = of.services[0].model_copy(update={"url": url})
+        await walked(lent(context, of.model_copy(update={"services": (service,)})))
+    assert web.requests[-1].target == "/x?key=qu3ry-key"

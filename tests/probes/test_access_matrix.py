@@ -1,6 +1,7 @@
 """access_matrix against a service that keeps roles and owners apart, and against each flaw."""
 
 import dataclasses
+import errno
 import json
 from typing import Any
 
@@ -12,6 +13,8 @@ from readiness.inventory import Inventory
 from readiness.ledger import Ledger
 from readiness.measurement import Values
 from readiness.probes import Context
+from readiness.probes._answer import Answer
+from readiness.probes._same_object import same_object
 from readiness.probes.access_matrix import METRICS, Settings, measure
 from tests import servers
 
@@ -88,7 +91,7 @@ class Api:
         return servers.response(200)
 
     def file(self, request: servers.Request, who: str) -> bytes:
-        name = request.target.rpartition("/")[2]
+        name = request.target.partition("?")[0].rpartition("/")[2]
         if request.method == "POST":
             self.files["f1"] = who
             return servers.response(201, '{"id": "f1"}')
@@ -117,11 +120,12 @@ async def probe(
     *,
     kind: str = "http",
     identities: dict[str, Any] | None = None,
+    steps: list[dict[str, Any]] | None = None,
     **settings: Any,
 ) -> Values:
     """Measure `api` with the roles of the matrix; nothing secret may be told of it."""
     async with servers.serving(servers.Web(api)) as port:
-        values = await measured(port, context, kind, identities or {}, settings)
+        values = await measured(port, context, kind, identities or {}, settings, steps or STEPS)
     assert not any(secret in str(values) for secret in (*TOKENS.values(), PASSWORD, "secret-query"))
     names = {name.removesuffix("_because") for name in values}
     assert {name for name in names if not name.startswith("cells.")} <= set(METRICS)
@@ -129,7 +133,12 @@ async def probe(
 
 
 async def measured(
-    port: int, context: Context, kind: str, identities: dict[str, Any], settings: dict[str, Any]
+    port: int,
+    context: Context,
+    kind: str,
+    identities: dict[str, Any],
+    settings: dict[str, Any],
+    steps: list[dict[str, Any]] = STEPS,
 ) -> Values:
     inventory = Inventory.model_validate(
         {
@@ -137,7 +146,7 @@ async def measured(
             "system": {"name": "it"},
             "services": {"it": {"kind": kind, "url": f"http://127.0.0.1:{port}"}},
             "identities": {role: bearer(token) for role, token in TOKENS.items()} | identities,
-            "journeys": {"files": {"title": "F", "service": "it", "as": "demo", "steps": STEPS}},
+            "journeys": {"files": {"title": "F", "service": "it", "as": "demo", "steps": steps}},
         }
     )
     context = dataclasses.replace(context, inventory=inventory, ledger=Ledger(None, "it"))
@@ -157,6 +166,17 @@ def verdicts(values: Values) -> dict[str, Any]:
     return found
 
 
+def cell(values: Values, n: int) -> dict[str, Any]:
+    """Return one cell of the table."""
+    place = f"cells.{n}."
+    return {key.removeprefix(place): v for key, v in values.items() if key.startswith(place)}
+
+
+def kept(values: Values) -> list[Any]:
+    """Return what each cell was judged to be, in their order."""
+    return [value for key, value in values.items() if key.endswith(".kept")]
+
+
 GOOD = {
     "anonymous_refused": True,
     "roles_refused": True,
@@ -172,8 +192,15 @@ async def test_a_service_that_keeps_everyone_apart(context: Context) -> None:
     assert not [name for name in values if name.endswith("_because")]
     assert (values["for_strangers"], values["for_roles"], values["for_someone"]) == (True,) * 3
     assert api.files == {}
-    first = {key: values[f"cells.1.{key}"] for key in ("path", "role", "expected", "got")}
-    assert first == {"path": "GET /me", "role": "nobody", "expected": "refuse", "got": "401"}
+    assert cell(values, 1) == {
+        "path": "GET /me",
+        "role": "nobody",
+        "expected": "refuse",
+        "got": "401",
+        "kept": "pass",
+    }
+    assert cell(values, 14)["path"] == "file: GET /files/{{id}}"
+    assert kept(values) == ["pass"] * 14
     rows = {name.split(".")[1] for name in values if name.startswith("cells.")}
     assert len(rows) == 14, "three paths as four, and one object as two"
 
@@ -285,11 +312,49 @@ async def test_a_path_that_hangs_up_does_not_hide_the_others(context: Context) -
     assert "no answer (protocol" in str(values["roles_refused_because"])
 
 
-async def test_nobody_can_be_let_in_where_that_is_not_meant_for_anyone(context: Context) -> None:
-    values = await probe(Api(), context, paths={"GET /internal": {"allow": []}})
-    assert values["anonymous_refused"] is True
+async def test_what_is_for_no_one_needs_someone_who_is_let_in_elsewhere(context: Context) -> None:
+    closed: dict[str, Any] = {"GET /internal": {"allow": []}}
+    values = await probe(Api(), context, paths=closed)
+    assert "anonymous_refused" not in values
+    assert values["anonymous_refused_because"] == (
+        "no one was let in anywhere, so that GET /internal refusing them proves nothing"
+    )
     assert values["for_someone"] is False
     assert "roles_allowed" not in values
+    assert kept(values) == ["unknown"] * 4
+    values = await probe(Api(), context, paths=PATHS | closed)
+    assert (values["anonymous_refused"], values["roles_refused"]) == (True, True)
+    values = await probe(servers.always(servers.response(404)).answer, context, paths=closed)
+    assert "anonymous_refused" not in values
+    values = await probe(Api(internal=servers.response(200)), context, paths=closed)
+    assert (values["anonymous_refused"], kept(values)) == (False, ["fail"] * 4)
+
+
+@pytest.mark.parametrize(
+    ("raw", "judged"),
+    [
+        (servers.response(200), ["fail", "fail", "fail", "pass"]),
+        (servers.response(403), ["unknown", "unknown", "unknown", "fail"]),
+        (servers.response(405), ["unknown"] * 4),
+        (servers.response(500), ["unknown"] * 4),
+        (servers.response(200, '<html><input type="password">', "text/html"), ["unknown"] * 4),
+    ],
+)
+async def test_each_cell_is_judged_as_the_verdicts_are(
+    raw: bytes, judged: list[str], context: Context
+) -> None:
+    values = await probe(Api(users=raw), context, paths={"GET /users": {"allow": ["admin"]}})
+    assert kept(values) == judged
+    verdict = values.get("anonymous_refused", "unknown")
+    assert verdict == {"fail": False, "unknown": "unknown"}[judged[0]]
+
+
+async def test_paths_that_differ_in_their_query_alone_are_told_apart(context: Context) -> None:
+    allow = {"allow": ["demo", "other", "admin"]}
+    paths = {"GET /me": allow, "/me?all=secret-query": allow, "/me?all=other": allow}
+    values = await probe(Api(), context, paths=paths)
+    found = [cell(values, n)["path"] for n in (1, 5, 9)]
+    assert found == ["GET /me", "GET /me (2)", "GET /me (3)"]
 
 
 @pytest.mark.parametrize(("kind", "refused"), [("web", True), ("http", "unknown")])
@@ -329,8 +394,56 @@ async def test_an_answer_of_another_shape_is_no_proof_of_reading(context: Contex
     values = await probe(Api("empty for others"), context, paths=PATHS, objects=OBJECT)
     assert "objects_isolated" not in values
     assert values["objects_isolated_because"] == (
-        "file: GET /files/{{id}} let other in (200) to something else than what is demo's"
+        "file: GET /files/{{id}} let other in (200), but not certainly to what is demo's"
     )
+    assert kept(values)[-2:] == ["unknown", "pass"]
+
+
+async def test_an_object_of_their_own_is_not_the_owners(context: Context) -> None:
+    api = Api()
+    ids = {"demo": 4711, "other": 4712}
+
+    def answer(request: servers.Request) -> bytes:
+        who = api.who(request)
+        if request.target != "/orders/current" or not who:
+            return api(request)
+        order = {"id": ids[who], "shop": "The Demo Shop of Old", "state": "open", "total": 0}
+        return servers.response(200, json.dumps(order))
+
+    owned = {"path": "/orders/current", "owner": "demo", "others": ["other"]}
+    values = await probe(answer, context, objects={"order": owned})
+    assert "objects_isolated" not in values
+    assert "not certainly to what is demo's" in str(values["objects_isolated_because"])
+    ids["other"] = ids["demo"]
+    values = await probe(answer, context, objects={"order": owned})
+    assert values["objects_isolated"] is False
+
+
+@pytest.mark.parametrize(
+    ("mine", "owners", "same"),
+    [
+        ("bytes", "bytes", True),
+        ("", "", False),
+        ("bytes", "other bytes", False),
+        ("{}", "{}", False),
+        ('{"items": [], "total": 0}', '{"items": [], "total": 0}', False),
+        ('{"id": 1, "at": "now"}', '{"at": "then", "id": 1, "a": 1}', False),
+        ('{"id": 1, "at": "now", "a": 1}', '{"at": "then", "id": 1, "a": 1}', True),
+        ('{"id": 2, "at": "now", "a": 1}', '{"at": "now", "id": 1, "a": 1}', False),
+        ('{"id": 1, "by": {"id": 2}, "a": 1}', '{"id": 1, "by": {"id": 3}, "a": 1}', True),
+        ('{"id": 1, "requestId": 2, "a": 1}', '{"id": 1, "requestId": 3, "a": 1}', True),
+        ('{"orderId": 1, "a": 1, "b": 1}', '{"orderId": 2, "a": 1, "b": 1}', False),
+        ('[{"id": 1, "a": 2}]', '[{"id": 1, "a": 2} ]', True),
+        ('{"text": "a long text of one", "a": 1}', '{"text": "a long text of one","a":1}', True),
+        ('{"text": "short", "a": 1}', '{"text": "short","a":1}', False),
+        ("[" * 20 + "1" + "]" * 20, "[" * 20 + "2" + "]" * 20, False),
+    ],
+)
+def test_the_same_object_has_the_same_ids(mine: str, owners: str, same: bool) -> None:
+    answers = [
+        Answer(200, "HTTP/1.1", {}, body.encode(), True, {}, None) for body in (mine, owners)
+    ]
+    assert same_object(answers[0], answers[1]) is same
 
 
 async def test_the_owner_must_still_get_their_object_in_the_end(context: Context) -> None:
@@ -420,6 +533,92 @@ async def test_an_object_that_cannot_be_tried_says_why(
     values = await probe(Api(), context, objects={"file": OBJECT["file"] | owned})
     assert "objects_isolated" not in values
     assert because in str(values["objects_isolated_because"])
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/files/{{id}}?access_token={{id}}",
+        "/files/{{id}}?as={{token}}",
+        "/files/{{id}}?auth=x",
+        "/files/{{id}}?X-Amz-Signature=x",
+    ],
+)
+async def test_an_address_that_is_a_proof_by_itself_proves_nothing(
+    path: str, context: Context
+) -> None:
+    upload = STEPS[0] | {"capture": {"id": "$.id", "token": "$.id"}}
+    steps = [upload, STEPS[1] | {"request": path}, STEPS[2]]
+    values = await probe(Api(), context, steps=steps, objects=OBJECT)
+    assert "objects_isolated" not in values
+    assert values["objects_isolated_because"] == (
+        "file: its address carries what may be a proof by itself"
+    )
+    owned = {"path": "/files/f1?token=secret-query", "owner": "demo", "others": ["other"]}
+    values = await probe(Api("others read"), context, objects={"file": owned})
+    assert "objects_isolated" not in values
+    assert "a proof by itself" in str(values["objects_isolated_because"])
+
+
+@pytest.mark.parametrize("more", ["objects", "openapi"])
+async def test_what_fails_later_leaves_what_was_found(more: str, context: Context) -> None:
+    api = Api("open to all")
+    owned = {"path": "/files/f1", "owner": "demo", "others": ["other"]}
+    later: dict[str, Any] = {"objects": {"file": owned}, "openapi": "/openapi.json"}
+    spent = [False]
+
+    async def resolve(host: str, port: int) -> Any:
+        if spent[0]:
+            raise OSError(errno.EMFILE, "too many open files")
+        return await context.resolve(host, port)
+
+    def answer(request: servers.Request) -> bytes:
+        spent[0] = request.target == "/me" and api.who(request) == "admin"
+        return api(request)
+
+    limited = dataclasses.replace(context, resolve=resolve)
+    paths = {"GET /me": PATHS["GET /me"]}
+    values = await probe(answer, limited, paths=paths, **{more: later[more]})
+    assert values["anonymous_refused"] is False
+    metric = {"objects": "objects_isolated", "openapi": "openapi_kept"}[more]
+    assert metric not in values
+    assert "no file descriptor left" in str(values[f"{metric}_because"])
+
+
+async def test_an_offence_stays_one_whatever_comes_after_it(context: Context) -> None:
+    api = Api("others read")
+    api.files["f1"] = "demo"
+    spent = [False]
+
+    async def resolve(host: str, port: int) -> Any:
+        if spent[0]:
+            raise OSError(errno.EMFILE, "too many open files")
+        return await context.resolve(host, port)
+
+    def answer(request: servers.Request) -> bytes:
+        spent[0] = api.who(request) == "other"
+        return api(request)
+
+    owned = {"path": "/files/f1", "owner": "demo", "others": ["other", "admin"]}
+    limited = dataclasses.replace(context, resolve=resolve)
+    values = await probe(answer, limited, objects={"file": owned})
+    assert values["objects_isolated"] is False
+    assert values["objects_isolated_because"] == (
+        "file: GET /files/f1 let other read what is demo's (200)"
+    )
+    assert kept(values) == ["fail", "unknown"]
+
+
+async def test_what_fails_before_anything_was_heard_is_raised(context: Context) -> None:
+    async def resolve(host: str, port: int) -> Any:
+        raise OSError(errno.EMFILE, "too many open files")
+
+    limited = dataclasses.replace(context, resolve=resolve)
+    owned = {"path": "/files/f1", "owner": "demo", "others": ["other"]}
+    tried: list[dict[str, Any]] = [{"paths": PATHS}, {"objects": {"file": owned}}]
+    for settings in (*tried, {"openapi": "/openapi.json"}):
+        with pytest.raises(OSError, match="too many"):
+            await probe(Api(), limited, **settings)
 
 
 async def test_without_the_write_tier_nothing_changes_and_what_can_be_known_is(

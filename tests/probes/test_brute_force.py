@@ -91,6 +91,7 @@ async def measured(
     context: Context,
     identity: Mapping[str, Any] | None = None,
     named: str = "bait",
+    more: Mapping[str, Any] | None = None,
     **settings: Any,
 ) -> Values:
     inventory = Inventory.model_validate(
@@ -100,6 +101,7 @@ async def measured(
             "services": {"it": {"kind": "http", "url": f"http://127.0.0.1:{port}"}},
             "identities": {"bait": identity or {"service": "it", "login": LOGIN}},
         }
+        | dict(more or {})
     )
     context = dataclasses.replace(context, inventory=inventory)
     bound = Settings.model_validate({"identity": named, **settings})
@@ -170,6 +172,12 @@ async def test_a_429_that_does_not_say_until_when(
     values = await probe(Login(**headers), context)
     assert (values["limited"], values["retry_after"]) == (True, False)
     assert values["retry_after_because"] == because
+
+
+@pytest.mark.parametrize("year", ["99999999999", "2999999999999999999999"])
+async def test_a_429_that_names_a_day_beyond_all_calendars(year: str, context: Context) -> None:
+    values = await probe(Login(**{"Retry-After": f"Fri, 31 Dec {year} 23:59:59 GMT"}), context)
+    assert {name: values[name] for name in GOOD} == GOOD | {"retry_after": False}
 
 
 async def test_a_429_may_name_a_date(context: Context) -> None:
@@ -302,6 +310,81 @@ async def test_an_identity_that_cannot_be_guessed_at(
         values = await measured(port, context, identity, named)
     assert values["limited_because"] == because
     assert login.seen == []
+
+
+BAIT = {"service": "it", "login": LOGIN}
+STEP = {"name": "look", "request": "/"}
+MATRIX = {"roles": ["bait"], "paths": {"/": {"allow": ["bait"]}}}
+
+
+def at(port: int, **probes: Any) -> dict[str, Any]:
+    return {"it": {"kind": "http", "url": f"http://127.0.0.1:{port}", "probes": probes}}
+
+
+@pytest.mark.parametrize(
+    ("probes", "more", "user"),
+    [
+        ({"access_matrix": MATRIX}, {}, "access_matrix of it"),
+        ({"http_access": {"protected": ["/"], "identity": "bait"}}, {}, "http_access of it"),
+        ({"http_access": {"protected": ["/"], "login": LOGIN}}, {}, "http_access of it"),
+        (
+            {},
+            {"journeys": {"buy": {"title": "B", "service": "it", "as": "bait", "steps": [STEP]}}},
+            "the journey buy",
+        ),
+        (
+            {},
+            {
+                "journeys": {
+                    "buy": {"title": "B", "service": "it", "steps": [STEP | {"as": "bait"}]}
+                }
+            },
+            "the journey buy",
+        ),
+        (
+            {},
+            {
+                "identities": {
+                    "bait": BAIT,
+                    "ann": {"service": "it", "steps": [STEP | {"as": "bait"}]},
+                }
+            },
+            "the identity ann",
+        ),
+        (
+            {"http_access": {"protected": ["/"], "identity": "twin"}},
+            {"identities": {"bait": BAIT, "twin": BAIT}},
+            "http_access of it",
+        ),
+    ],
+)
+async def test_an_account_that_something_else_needs_is_not_guessed_at(
+    probes: dict[str, Any], more: dict[str, Any], user: str, context: Context
+) -> None:
+    login = Login(**SOON)
+    async with servers.serving(servers.Web(login)) as port:
+        services = {"services": at(port, **probes)}
+        values = await measured(port, context, more=services | more)
+    assert values["limited_because"] == (
+        f"the identity bait may be locked by guessing, but {user} needs it; "
+        "guess at an account that nothing else uses"
+    )
+    assert "wrong_refused" not in values
+    assert login.seen == []
+
+
+async def test_an_account_that_is_there_to_be_guessed_at(context: Context) -> None:
+    login = Login(**SOON)
+    probes = {
+        "access_matrix": {"roles": ["ann"], "paths": {"/": {"allow": ["ann"]}}},
+        "brute_force": {"identity": "bait"},
+        "http_headers": False,
+    }
+    async with servers.serving(servers.Web(login)) as port:
+        who = {"bait": BAIT, "ann": {"headers": {"X-Key": "bait"}}}
+        more = {"services": at(port, **probes), "identities": who}
+        values = await measured(port, context, more=more)
+    assert {name: values[name] for name in GOOD} == GOOD
 
 
 async def test_a_service_that_cannot_be_reached_is_at_fault(context: Context) -> None:

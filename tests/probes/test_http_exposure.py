@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from readiness.failure import ProbeError, classify
 from readiness.inventory import Service
 from readiness.measurement import Values
-from readiness.probes import Context
+from readiness.probes import Context, _stack_trace
 from readiness.probes.http_exposure import METRICS, Settings, measure
 from tests import servers
 
@@ -519,6 +519,34 @@ async def test_hostile_bodies_cost_little(body: str, context: Context) -> None:
     began = time.monotonic()
     await probe(web, context)
     assert time.monotonic() - began < 8
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["Notice: in ", "Warning: in in in on line ", "Notice: a in b on line ", "at a() in ", "\r\n"],
+)
+def test_a_hostile_page_does_not_stop_the_loop(line: str) -> None:
+    began = time.thread_time()
+    assert _stack_trace.found_in(line * (1_000_000 // len(line))) is None
+    assert time.thread_time() - began < 0.25
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("Warning: odd in value in /srv/a b.php on line 3", True),
+        ("Notice: x in\nNotice: Undefined index: id in /srv/a.php on line 12", True),
+        ("Warning: Notice: x in /a.php on line 1", True),
+        ("x" * 400_000 + "\nParse error: y in /a.php on line 9", True),
+        ("Warning: stand in line in Lyon.\nBook on line 3", False),
+        (" in /a.php on line 3", False),
+        ("Warning: x on line 3 in /a.php", False),
+        ("Warning: " + "x" * 400 + " in /a.php on line 3", False),
+        ("Warning: x in " + "x" * 400 + " on line 3", False),
+    ],
+)
+def test_a_php_error_in_plain_text(text: str, shown: bool) -> None:
+    assert _stack_trace.found_in(text) == ("a PHP error with its file" if shown else None)
 
 
 async def test_an_endless_body_is_cut_off(context: Context) -> None:

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from readiness.failure import ProbeError, classify
 from readiness.inventory import Service
 from readiness.measurement import Values
-from readiness.probes import Context
+from readiness.probes import Context, _content_policy, _page_tags
 from readiness.probes.http_headers import METRICS, Settings, measure
 from tests import servers
 from tests.certificates import Authority
@@ -456,6 +456,25 @@ async def test_hostile_markup_is_survived(body: str, context: Context) -> None:
     values = await probe(answering(body), context)
     assert values["page"] is True
     assert time.monotonic() - began < 3
+
+
+@pytest.mark.parametrize("tag", ["<meta a a a a a>", "<base target=a>", "<script a a></script>"])
+async def test_too_many_tags_are_not_looked_at(tag: str, context: Context) -> None:
+    body = PAGE + tag * (1_000_000 // len(tag))
+    began = time.thread_time()
+    tags, all_read = _page_tags.read(body)
+    assert time.thread_time() - began < 0.15
+    assert not all_read
+    assert 1000 < len(tags) < 20_000
+    values = await probe(answering(body), context)
+    assert faults(values) == {}
+    assert "foreign_scripts" not in values
+    because = "the page has too many tags to look at, and none is in what was read of it"
+    assert values["foreign_scripts_pinned_because"] == because
+
+
+def test_a_header_of_commas_does_not_stop_the_loop() -> None:
+    assert len(_content_policy.read(["default-src 'self'," + "a," * 32_000])) == 500
 
 
 async def test_hostile_headers_are_shown_short_and_clean(context: Context) -> None:

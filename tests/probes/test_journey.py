@@ -20,7 +20,9 @@ from tests.journeys import (
     GONE,
     READ,
     STEPS,
+    Held,
     Things,
+    cancelled_while_removing,
     inventory,
     lent,
     outcomes,
@@ -265,8 +267,7 @@ async def test_the_deadline_is_unknown_and_leaves_time_to_clean_up(context: Cont
         writer.write(server(request))
 
     async with servers.serving(hold) as port:
-        lend = lent(context, inventory(port, STEPS), deadline=time.monotonic() + 1.2)
-        values = await walked(lend)
+        values = await walked(lent(context, inventory(port, STEPS, deadline=1.2)))
         held.set()
     assert "succeeded" not in values
     assert outcomes(values) == ["passed", "unknown", "passed", "not reached"]
@@ -278,9 +279,9 @@ async def test_waiting_on_a_poll_ends_in_time_to_clean_up(context: Context) -> N
     server = Things()
     wait = {**GONE, "name": "wait", "poll": {"every": "30s", "for": "5m"}}
     async with servers.serving(servers.Web(server)) as port:
-        of = inventory(port, [CREATE, wait, DELETE])
+        of = inventory(port, [CREATE, wait, DELETE], deadline=2)
         began = time.monotonic()
-        values = await walked(lent(context, of, deadline=began + 2))
+        values = await walked(lent(context, of))
     assert time.monotonic() - began < 2
     assert outcomes(values) == ["passed", "unknown", "passed"]
     assert server.kept == {}
@@ -301,8 +302,7 @@ async def test_a_removal_that_the_deadline_struck_is_made_by_clean_up(context: C
         writer.write(server(request))
 
     async with servers.serving(slow_once) as port:
-        lend = lent(context, inventory(port, STEPS), deadline=time.monotonic() + 1.2)
-        values = await walked(lend)
+        values = await walked(lent(context, inventory(port, STEPS, deadline=1.2)))
     assert tries == 2
     assert server.kept == {}
     assert "succeeded" not in values
@@ -320,8 +320,7 @@ async def test_a_removal_that_we_gave_up_is_not_blamed_on_the_service(context: C
         writer.write(server(request))
 
     async with servers.serving(hang) as port:
-        lend = lent(context, inventory(port, STEPS), deadline=time.monotonic() + 1)
-        values = await walked(lend)
+        values = await walked(lent(context, inventory(port, STEPS, deadline=1)))
     assert "succeeded" not in values
     assert "left_nothing" not in values
     assert values["left_nothing_because"] == (
@@ -372,6 +371,51 @@ async def test_a_cancelled_walk_cleans_up(context: Context) -> None:
             await task
     assert server.kept == {}
     assert lend.ledger.book.left == ()
+
+
+async def test_a_cancellation_while_cleaning_up_drops_nothing(context: Context) -> None:
+    held = Held(server := Things({"GET /things/t1": servers.response(500)}))
+    tidy = {"name": "tidy", "request": "POST /tidy", "json": {"name": "x"}, "always": True}
+    async with servers.serving(held) as port:
+        lend = lent(context, inventory(port, [CREATE, READ, DELETE, tidy]))
+        await cancelled_while_removing(held, asyncio.create_task(walked(lend)))
+    assert server.asked[2:] == ["DELETE /things/t1", "POST /tidy"]
+    assert lend.ledger.book.left == ()
+
+
+async def test_a_cancelled_walk_cleans_up_though_it_is_cancelled_again(context: Context) -> None:
+    server, reached = Things(), asyncio.Event()
+    held = Held(server)
+
+    async def hold(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if reached.is_set() or len(server.asked) != 1:
+            return await held(reader, writer)
+        reached.set()
+        await reader.read()  # until the client gives up
+        return None
+
+    async with servers.serving(hold) as port:
+        lend = lent(context, inventory(port, STEPS))
+        task = asyncio.create_task(walked(lend))
+        await reached.wait()
+        task.cancel()
+        await cancelled_while_removing(held, task)
+    assert server.kept == {}
+    assert lend.ledger.book.left == ()
+
+
+async def test_a_round_without_the_time_to_clean_up_is_not_begun(context: Context) -> None:
+    server = Things()
+    async with servers.serving(servers.Web(server)) as port:
+        late = lent(context, inventory(port, STEPS, repeat=2), deadline=time.monotonic() + 0.2)
+        values = await walked(late)
+        look = [{"name": "look", "request": "/"}]
+        soon = lent(context, inventory(port, look), deadline=time.monotonic() + 1)
+        await walked(soon)
+    assert server.asked == ["GET /"], "what only looks leaves nothing"
+    assert "succeeded" not in values
+    assert "too little time was left to begin" in str(values["succeeded_because"])
+    assert outcomes(values) == ["unknown", *["not reached"] * 3]
 
 
 HOSTILE = {

@@ -14,7 +14,7 @@ from readiness.failure import ProbeError
 from readiness.inventory import Inventory
 from readiness.judge import judge_all
 from readiness.measurement import Values
-from readiness.probes import Context, _jwt_keys
+from readiness.probes import Context, _jwt_forgery, _jwt_keys
 from readiness.probes._answer import Answer
 from readiness.probes._jwt_claims import read
 from readiness.probes._jwt_token import Token, compact, decode, parse
@@ -40,7 +40,7 @@ KEYS = {
     "HS256": {"signing_key": SECRET.decode()},
     "RS256": {"signing_key": PRIVATE_PEM.decode(), "public_key": PUBLIC_PEM.decode()},
 }
-MOST = 45
+MOST = 55
 
 
 @dataclasses.dataclass
@@ -51,6 +51,8 @@ class Found:
     failed: set[str]
     unknown: set[str]
     passed: set[str]
+    apart: dict[str, str]
+    """Why a check was not applicable."""
 
 
 async def probe(
@@ -100,7 +102,8 @@ def _judged(inventory: Inventory, values: Values) -> Found:
     def of(outcome: str) -> set[str]:
         return {finding.check for finding in mine if finding.outcome == outcome}
 
-    return Found(values, of("fail"), of("unknown"), of("pass"))
+    apart = {f.check: f.because for f in mine if f.outcome == "not_applicable"}
+    return Found(values, of("fail"), of("unknown"), of("pass"), apart)
 
 
 # One flaw, one finding
@@ -120,6 +123,7 @@ async def test_a_guard_without_a_flaw_passes_every_check(
     assert found.passed == {c for c in CRITERIA.checks if c.startswith("jwt-")} - missing
     assert found.values["forgeries"] == found.values["forgeries_refused"]
     assert found.values["control_accepted"] is True
+    assert found.values["control_kept"] is True
     assert guard.me <= MOST + 1
     targets = [request.target for request in web.requests]
     assert (targets[0], targets[-1]) == ("/login", "/logout")
@@ -133,7 +137,8 @@ HS_FLAWS = [
     ("decode only", "jwt-payload-protected", "GET /me let in a claim added, a role raised (200)"),
     ("no signature", "jwt-signature-required", "an empty signature, no third part (200)"),
     ("alg none", "jwt-none-refused", "let in alg none, alg None, alg NONE, alg nOnE, "),
-    ("alg nOnE", "jwt-none-refused", "let in alg None, alg NONE, alg nOnE (200)"),
+    ("alg nOnE", "jwt-none-refused", "let in alg None, alg NONE, alg nOnE, alg nonE, "),
+    ("alg nONe", "jwt-none-refused", "let in alg nONe (200)"),
     ("no alg", "jwt-none-refused", "let in no alg (200)"),
     ("test key", "jwt-key-verified", "let in the key `secret` (200)"),
     ("kid file", "jwt-header-keys-ignored", "kid ../../../../../../../../dev/null, kid /dev/null"),
@@ -285,6 +290,9 @@ async def test_refusals_prove_nothing_once_the_token_itself_is_refused(context: 
     )
     assert found.values["required_because"] == because
     assert found.values["no_server_error_because"] == because
+    assert found.values["control_accepted"] is True
+    assert found.values["control_kept"] is False
+    assert found.values["control_kept_because"] == because
 
 
 async def test_an_acceptance_is_found_though_the_token_is_refused_later(context: Context) -> None:
@@ -298,6 +306,7 @@ async def test_a_token_that_is_refused_at_once_proves_nothing(context: Context) 
     guard = Guard()
     found = await probe(changing(guard, 1, servers.response(403)), context, **KEYS["HS256"])
     assert found.values["control_accepted"] is False
+    assert found.values["control_kept"] is False
     assert (found.failed, found.unknown) == (set(), FORGERIES)
     assert found.values["required_because"] == (
         "GET /me answered 403 to the token itself when it came again"
@@ -315,7 +324,7 @@ async def test_a_service_that_limits_requests_is_left_alone(context: Context) ->
     assert guard.me == 11
 
 
-@pytest.mark.parametrize("status", [500, 502])
+@pytest.mark.parametrize("status", [500, 502, 503])
 async def test_server_errors_are_a_failure_of_their_own(status: int, context: Context) -> None:
     def crashing(request: servers.Request) -> bytes:
         said = guard(request)
@@ -327,7 +336,7 @@ async def test_server_errors_are_a_failure_of_their_own(status: int, context: Co
     assert found.failed == {"jwt-no-server-error"}
     assert found.unknown == FORGERIES - {"jwt-no-server-error", "jwt-required"}
     because = str(found.values["no_server_error_because"])
-    assert because.startswith(f"GET /me answered {status} to an empty token and ")
+    assert because.startswith(f"GET /me answered {status} to an empty token, twice, and to ")
     assert str(found.values["malformed_refused_because"]).startswith(
         f"the answers tell neither acceptance nor refusal: a word that is no token: {status}; "
     )
@@ -356,15 +365,89 @@ async def test_a_server_error_that_does_not_come_again_is_no_finding(context: Co
     assert "once and 401 after that" in str(found.values["no_server_error_because"])
 
 
-async def test_a_service_under_load_has_not_failed(context: Context) -> None:
+@pytest.mark.parametrize("times", [{7, 8}, {7, 8, 20}])
+async def test_a_service_under_load_has_not_failed(times: set[int], context: Context) -> None:
+    guard = Guard()
+
     def busy(request: servers.Request) -> bytes:
         said = guard(request)
-        return servers.response(503) if b" 401 " in said else said
+        loaded = request.target == "/me" and guard.me in times
+        return servers.response(503) if loaded else said
+
+    found = await probe(busy, context, **KEYS["HS256"])
+    assert (found.failed, found.unknown) == (set(), {"jwt-no-server-error"})
+    assert "503 once and 401 after that" in str(found.values["no_server_error_because"])
+
+
+async def test_each_server_error_has_to_come_again(context: Context) -> None:
+    """The first was chance, the second is a flaw."""
+    guard = Guard()
+
+    def crashing(request: servers.Request) -> bytes:
+        said = guard(request)
+        chance = request.target == "/me" and guard.me == 3
+        broken = request.headers.get("authorization") == "Bearer readiness"
+        return servers.response(500) if chance or broken else said
+
+    found = await probe(crashing, context, **KEYS["HS256"])
+    assert (found.failed, found.unknown) == ({"jwt-no-server-error"}, set())
+    because = "GET /me answered 500 to a word that is no token, twice"
+    assert found.values["no_server_error_because"] == because
+
+
+async def test_a_forgery_that_is_let_in_when_shown_again_is_a_finding(context: Context) -> None:
+    guard = Guard(frozenset({"any word"}))
+    words = list[str]()
+
+    def late(request: servers.Request) -> bytes:
+        if request.headers.get("authorization") == "Bearer readiness":
+            words.append("")
+            return servers.response(503) if len(words) == 1 else guard(request)
+        return right(request) if request.target == "/me" else guard(request)
+
+    def right(request: servers.Request) -> bytes:
+        return Guard()(request)
+
+    found = await probe(late, context, **KEYS["HS256"])
+    assert "jwt-malformed-refused" in found.failed
+    assert found.values["malformed_refused_because"] == (
+        "GET /me let in a word that is no token (200)"
+    )
+
+
+async def test_a_service_that_fails_everyone_in_the_end_is_not_blamed_on_forgeries(
+    context: Context,
+) -> None:
+    falling = changing(Guard(), 20, servers.response(503))
+    found = await probe(falling, context, **KEYS["HS256"])
+    assert (found.failed, found.unknown) == (set(), FORGERIES)
+    assert "(503), so that refusals prove" in str(found.values["no_server_error_because"])
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (servers.response(200, '{"error": "no"}'), "200, unlike what the token gets"),
+        (servers.response(431), "431"),
+        (b"\x00\r\n\r\n", "no answer (protocol)"),
+    ],
+    ids=["unlike", "too large", "silent"],
+)
+async def test_one_answer_that_tells_nothing_leaves_its_group_unknown(
+    answer: bytes, said: str, context: Context
+) -> None:
+    """The others' refusal does not speak for the forgery that may have been let in."""
+
+    def unclear(request: servers.Request) -> bytes:
+        words = request.headers.get("authorization") == "Bearer readiness"
+        return answer if words else guard(request)
 
     guard = Guard()
-    found = await probe(busy, context, **KEYS["HS256"])
-    assert found.failed == set()
-    assert found.unknown == FORGERIES - {"jwt-no-server-error"}
+    found = await probe(unclear, context, **KEYS["HS256"])
+    assert (found.failed, found.unknown) == (set(), {"jwt-malformed-refused"})
+    assert found.values["malformed_refused_because"] == (
+        f"the answers tell neither acceptance nor refusal: a word that is no token: {said}"
+    )
 
 
 async def test_no_answer_to_forgeries_is_no_refusal(context: Context) -> None:
@@ -501,6 +584,7 @@ async def test_a_token_that_is_no_jwt_makes_the_checks_not_applicable(
     found = await probe(web, context, **KEYS["HS256"])
     assert (found.failed, found.unknown, found.passed) == (set(), set(), set())
     assert found.values["is_jwt_because"] == because
+    assert set(found.apart.values()) == {because}
     assert [r.target for r in web.requests] == ["/login", "/me", "/logout"]
 
 
@@ -525,6 +609,54 @@ async def test_the_public_key_is_found_in_the_key_set(context: Context) -> None:
     guard = Guard(frozenset({"confusion"}), "RS256")
     found = await probe(guard, context, jwks="/jwks")
     assert (found.failed, found.unknown) == ({"jwt-confusion-refused"}, set())
+
+
+@pytest.mark.parametrize("algorithm", ["HS256", "RS256"])
+async def test_without_keys_what_needs_them_is_not_tested(algorithm: str, context: Context) -> None:
+    found = await probe(Guard(algorithm=algorithm), context)
+    assert (found.failed, found.unknown) == (set(), set())
+    unsigned = "not tested: without a signing_key any such token is refused for its signature"
+    assert {check: found.apart[check] for check in SIGNED} == dict.fromkeys(SIGNED, unsigned)
+    assert (
+        found.apart["jwt-confusion-refused"]
+        == {
+            "HS256": "the token is signed with a shared secret",
+            "RS256": "not tested: without a public_key or jwks "
+            "no token can be signed with the public key",
+        }[algorithm]
+    )
+
+
+@pytest.mark.parametrize("keys", [{}, KEYS["HS256"]], ids=["without", "with"])
+async def test_claims_that_a_token_lacks_cannot_be_wrong(
+    keys: dict[str, str], context: Context
+) -> None:
+    found = await probe(Guard(claims={"aud": None, "iss": None}), context, **keys)
+    assert (found.failed, found.unknown) == (set(), set())
+    assert found.apart["jwt-audience-enforced"] == "the token has no aud"
+    assert found.apart["jwt-issuer-enforced"] == "the token has no iss"
+
+
+async def test_what_a_simpler_forgery_proves_is_not_tried_again(context: Context) -> None:
+    found = await probe(Guard(frozenset({"no token"}), "RS256"), context, **KEYS["RS256"])
+    assert found.failed == {"jwt-required"}
+    assert {found.apart[check] for check in (*SIGNED, "jwt-confusion-refused")} == {
+        "a simpler forgery is let in already"
+    }
+
+
+def test_all_spellings_of_none_are_tried_without_a_signature() -> None:
+    token = parse(compact({"alg": "HS256"}, {"sub": "ann"}, lambda _: b"signature"))
+    assert isinstance(token, Token)
+    forgeries = _jwt_forgery.none(token)
+    shown = {f.name: f.token or "" for f in forgeries if not isinstance(f, str)}
+    spelt = set[str]()
+    for text in shown.values():
+        header = json.loads(decode(text.partition(".")[0]))
+        if text.endswith(".") and "alg" in header:
+            spelt.add(header["alg"])
+    assert len(spelt) == 16
+    assert {alg.lower() for alg in spelt} == {"none"}
 
 
 @pytest.mark.parametrize(
@@ -699,6 +831,14 @@ async def test_where_the_journey_does_not_lead_is_said(
     assert found.failed == set()
     assert found.unknown >= FORGERIES
     assert str(found.values["required_because"]).startswith(because)
+
+
+async def test_what_no_key_is_declared_for_is_not_tested_wherever_the_journey_leads(
+    context: Context,
+) -> None:
+    found = await probe(Guard(), context, step="you")
+    assert found.apart.keys() == {*SIGNED, "jwt-confusion-refused"}
+    assert all(because.startswith("not tested: without a ") for because in found.apart.values())
 
 
 async def test_a_step_of_another_service_is_not_judged_here(context: Context) -> None:

@@ -159,7 +159,16 @@ DOCUMENTS: dict[str, tuple[object, Values, str]] = {
     "unsigned ID tokens": (
         without(id_token_signing_alg_values_supported=["RS256", "none"]),
         {"unsigned_refused": False},
-        "id_token_signing_alg_values_supported holds `none`",
+        "id_token_signing_alg_values_supported holds `none`, "
+        "although ID tokens pass through the browser",
+    ),
+    "unsigned ID tokens in the code flow": (
+        without(
+            response_types_supported=["code"],
+            id_token_signing_alg_values_supported=["RS256", "NONE"],
+        ),
+        {"unsigned_refused": False},
+        "id_token_signing_alg_values_supported holds `none` for the code flow",
     ),
     "unsigned clients": (
         without(token_endpoint_auth_signing_alg_values_supported=["None"]),
@@ -186,10 +195,7 @@ async def test_each_flaw_of_a_document_is_told_alone(flaw: str, context: Context
 @pytest.mark.parametrize(
     "document",
     [
-        without(  # Discovery 1.0, section 3: allowed where no ID token passes the browser
-            response_types_supported=["code"],
-            id_token_signing_alg_values_supported=["RS256", "none"],
-        ),
+        without(response_types_supported=["code"]),
         without("token_endpoint", response_types_supported=["id_token"]),
         without("token_endpoint_auth_signing_alg_values_supported"),
     ],
@@ -253,6 +259,18 @@ async def test_a_failure_of_the_moment_tells_nothing(answer: bytes, context: Con
     assert values["discovered_because"]
 
 
+@pytest.mark.parametrize("path", ["/\ud800", "/keys?\udfff"])
+async def test_half_a_character_in_the_jwks_uri_is_not_sent(path: str, context: Context) -> None:
+    found: dict[str, str] = {}
+    web = servers.Web(lambda r: servers.response(200, json.dumps({**METADATA, **found})))
+    async with servers.serving(web) as port:
+        found["jwks_uri"] = f"http://127.0.0.1:{port}{path}"
+        values = await ask(port, context)
+    assert values["keys_answered_because"] == "the jwks_uri is no URL that can be asked"
+    assert values["unsigned_refused"] is True
+    assert [r.target for r in web.requests] == [PATH]
+
+
 @pytest.mark.parametrize("value", [None, 7, {}, [], [1], "", True, [[]], "\x1b[31m\n"])
 async def test_members_of_any_type_break_nothing(value: object, context: Context) -> None:
     values = await probe(provider(dict.fromkeys(METADATA, value)), context)
@@ -306,6 +324,16 @@ KEYS: dict[str, tuple[object, Values, str]] = {
         {"key_ids_unique": False},
         "keys 1 and 2 have no `kid`",
     ),
+    "a key on a small curve": (
+        [EC | {"crv": "P-192"}],
+        {"keys_strong": False},
+        "key 1 is on P-192",
+    ),
+    "more short keys than are named": (
+        [RSA | {"n": number(1024), "kid": f"k{i}"} for i in range(5)],
+        {"keys_strong": False},
+        "; ".join([*(f"key {i} is of RSA with 1024 bits" for i in (1, 2, 3)), "2 more"]),
+    ),
     "no key": ([], {"signing_key": False}, "the key set is empty"),
     "keys for encryption alone": (
         [RSA | {"use": "enc"}],
@@ -352,6 +380,17 @@ async def test_key_members_of_any_type_break_nothing(value: object, context: Con
     values = await probe(provider(keys={"keys": keys}), context)
     assert values["signing_key"] is False or isinstance(value, str)
     assert values["private_keys_absent"] is True
+
+
+@pytest.mark.parametrize("kind", ["EC", "RSA", "OKP", "AKP", "oct", "new"])
+@pytest.mark.parametrize("value", [None, 7, 1.5, {}, [], [[]], {"a": []}, True, "\ud800"])
+async def test_a_private_key_is_told_whatever_else_is_wrong(
+    kind: str, value: object, context: Context
+) -> None:
+    odd = dict.fromkeys(("n", "e", "x", "y", "kid", "use", "alg", "crv", "pub"), value)
+    secret = {"kty": kind, "k": SECRET} if kind == "oct" else {"kty": kind, "d": SECRET}
+    leaked = await probe(provider(keys={"keys": [odd | secret, {**odd, "kty": value}]}), context)
+    assert leaked["private_keys_absent"] is False
 
 
 @pytest.mark.parametrize(

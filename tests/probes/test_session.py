@@ -26,6 +26,7 @@ pytestmark = pytest.mark.anyio
 
 PASSWORD = "hunter2-canary"
 NAMED = {"journey": "session", "show": "me", "logout": "logout"}
+NAMED_ALONE = {"journey": "session", "show": "me"}
 LOGIN: dict[str, Any] = {"name": "login", "request": "POST /login", "json": {"password": PASSWORD}}
 ME: dict[str, Any] = {"name": "me", "request": "GET /me", "expect": {"json": {"$.name": "ann"}}}
 LOGOUT: dict[str, Any] = {"name": "logout", "request": "POST /logout"}
@@ -263,6 +264,107 @@ async def test_a_login_that_keeps_the_session_of_a_guest(context: Context) -> No
     assert values["login_renews"] is False
     renewing = await probe(Guests(attributes=FLAGS), context, [HOME, *COOKIES], **NAMED)
     assert renewing["login_renews"] is True
+
+
+def cookies_of(request: servers.Request) -> dict[str, str]:
+    pairs = request.headers.get("cookie", "").split("; ")
+    return dict(pair.split("=", 1) for pair in pairs if pair)
+
+
+class Balanced(Sessions):
+    """Behind a balancer whose cookie is the same for all, without which nothing is found."""
+
+    def __init__(self, name: str, *flaws: str, sid: str = FLAGS) -> None:
+        super().__init__(*flaws, attributes=sid)
+        self.name = name
+
+    def __call__(self, request: servers.Request) -> bytes:
+        raw = super().__call__(request)
+        if request.target == "/login":
+            sets = f"\r\nSet-Cookie: {self.name}=web1-canary; Path=/\r\n".encode()
+            return raw.replace(b"\r\n", sets, 1)
+        return raw if self.name in cookies_of(request) else servers.response(401)
+
+
+@pytest.mark.parametrize("name", ["SERVERID", "node", "heroku-session-affinity"])
+async def test_the_cookie_of_a_balancer_is_none_of_the_session(name: str, context: Context) -> None:
+    values = await probe(Balanced(name), context, COOKIES, **NAMED)
+    assert values == GOOD_COOKIES
+    values = await probe(Balanced(name, sid="Path=/; SameSite=Lax"), context, COOKIES, **NAMED)
+    assert values == GOOD_COOKIES | {
+        "cookie_flagged": False,
+        "cookie_flagged_because": "sid lacks HttpOnly",
+    }
+    values = await probe(Balanced(name, "keeps the id"), context, COOKIES, **NAMED)
+    assert values == GOOD_COOKIES | {
+        "login_renews": False,
+        "login_renews_because": "login keeps the value of sid that was brought along",
+    }
+
+
+@pytest.mark.parametrize("name", ["SERVERID", "node"])
+async def test_where_only_a_balancer_has_a_cookie_nothing_is_known(
+    name: str, context: Context
+) -> None:
+    def answer(request: servers.Request) -> bytes:
+        if request.target == "/login":
+            sets = {"Set-Cookie": f"{name}=web1-canary; Path=/"}
+            return servers.response(200, "{}", headers=sets)
+        known = name in cookies_of(request)
+        return servers.response(200 if known else 401, '{"name": "ann"}')
+
+    values = await probe(answer, context, [LOGIN, ME], **NAMED_ALONE)
+    because = {
+        "SERVERID": "nobody knows which of the cookies the session hangs on",
+        "node": "each login gets the same node",
+    }
+    metrics = ("cookie_session", "cookie_flagged", "cookie_short_lived", "session_id_cookie")
+    assert values == {f"{name_}_because": because[name] for name_ in (*metrics, "login_renews")}
+
+
+class Twice(Sessions):
+    """Hands out two session cookies, each of which is enough, and one for scripts to read."""
+
+    def __call__(self, request: servers.Request) -> bytes:
+        if request.target == "/login":
+            one, other = self.new("a"), self.new("b")
+            self.live |= {one, other}
+            odd = f"XSRF-TOKEN={self.new('x')}; Path=/"
+            sets = [f"sid={one}; {FLAGS}", f"alt={other}; {self.attributes}", odd, "seen=1; Path=/"]
+            return servers.response(
+                200, "{}", headers={"Set-Cookie": "\r\nSet-Cookie: ".join(sets)}
+            )
+        known = self.live & {cookies_of(request).get(name, "") for name in ("sid", "alt")}
+        return servers.response(200 if known else 401, '{"name": "ann"}')
+
+
+async def test_of_cookies_that_stand_in_for_each_other_each_is_judged(context: Context) -> None:
+    good = {name: value for name, value in GOOD_COOKIES.items() if name != "logout_invalidates"}
+    assert await probe(Twice(attributes=FLAGS), context, COOKIES[:2], **NAMED_ALONE) == good
+    values = await probe(Twice(attributes="Path=/"), context, COOKIES[:2], **NAMED_ALONE)
+    assert values == good | {
+        "cookie_flagged": False,
+        "cookie_flagged_because": "alt lacks HttpOnly, SameSite",
+    }
+
+
+class Limited(Balanced):
+    """Lets nobody log in a third time."""
+
+    def __call__(self, request: servers.Request) -> bytes:
+        if request.target == "/login" and self.asked.count("POST /login") == 2:
+            return servers.response(429)
+        return super().__call__(request)
+
+
+async def test_without_another_login_only_what_is_called_a_session_is_judged(
+    context: Context,
+) -> None:
+    values = await probe(Limited("node", sid="Path=/"), context, COOKIES[:2], **NAMED_ALONE)
+    assert values["cookie_flagged"] is False
+    assert values["cookie_flagged_because"] == "sid lacks HttpOnly, SameSite"
+    assert "login_renews" not in values
+    assert "answered 429" in str(values["login_renews_because"])
 
 
 @pytest.mark.parametrize("name", ["__Host-sid", "__Secure-sid"])
