@@ -19,11 +19,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.get_closest_marker("alone") is not None)
 
 
-def pytest_xdist_auto_num_workers() -> int:
-    """Run three processes on two cores: tests wait for servers as much as they compute."""
-    return max(2, 3 * (os.cpu_count() or 1) // 2)
-
-
 @pytest.fixture(scope="session")
 def room(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of the lock that all test processes of this run share."""

@@ -139,7 +139,7 @@ def capability(one: Assessment) -> tuple[int, str]:
     return row.score, row.label
 
 
-def test_a_capability_is_its_services_times_the_steps_users_get_through() -> None:
+def test_a_capability_is_the_lesser_of_its_services_and_the_steps_users_get_through() -> None:
     both = {"all": {"title": "All", "services": ["api"], "journeys": ["sign-in"]}}
     alone = {"all": {"title": "All", "journeys": ["sign-in"]}}
     services, _ = capability(
@@ -149,10 +149,10 @@ def test_a_capability_is_its_services_times_the_steps_users_get_through() -> Non
     assert capability(found(walk(), capabilities=both)) == (services, "ready")
     assert capability(found(walk(), capabilities=alone)) == (100, "ready")
     half = walk(passed=0, steps_passed=0.5)
-    assert capability(found(half, capabilities=both)) == (services // 2, "partial")
+    assert capability(found(half, capabilities=both)) == (50, "partial")
     assert capability(found(half, capabilities=alone)) == (50, "partial")
     never = measured("journey", "sign-in", failure="not_allowed")
-    assert capability(found(never, capabilities=both)) == (0, "not ready")
+    assert capability(found(never, capabilities=both)) == (0, "not measured")
 
 
 def test_authentication_success_counts_the_journeys_that_log_in() -> None:

@@ -12,6 +12,9 @@ from readiness.demo.lockout import FAILURES, WINDOW_SECONDS
 from tests.sample_system import PASSWORD, System, bearer
 
 
+pytestmark = pytest.mark.xdist_group("auth")  # which starts the system once
+
+
 @pytest.fixture(scope="module")
 def system() -> Iterator[System]:
     with demo.running(fixed=True) as environ:

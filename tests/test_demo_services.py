@@ -26,6 +26,9 @@ DELAYED = [name for name, service in SERVICES.items() if service.delay_ms]
 DOWN_WHEN_BROKEN = ["notification-service", "user-service"]
 
 
+pytestmark = pytest.mark.xdist_group("services")  # which starts the system once
+
+
 @pytest.fixture(scope="module")
 def broken() -> Iterator[System]:
     with demo.running(fixed=False) as environ:

@@ -27,6 +27,9 @@ CONTENT = b"\r\n--\x00\xff\r\n\r\n" * 100
 NOBODYS = "00000000-0000-4000-8000-000000000000"
 
 
+pytestmark = pytest.mark.xdist_group("work")  # which starts the system once
+
+
 @pytest.fixture(scope="module")
 def broken() -> Iterator[System]:
     with demo.running(fixed=False) as environ:
