@@ -14,7 +14,7 @@ else
 endif
 PACKAGED := $(wildcard pyproject.toml)
 
-.PHONY: demo demo-fixed test lint types golden docs clean
+.PHONY: demo demo-fixed test thorough lint types golden docs clean
 
 demo: $(VENV)/.all
 	$(BIN)/readiness demo
@@ -24,6 +24,9 @@ demo-fixed: $(VENV)/.all
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n auto
+
+thorough: $(VENV)/.dev
+	$(BIN)/python -m pytest -n auto -m thorough
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

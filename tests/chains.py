@@ -124,6 +124,7 @@ def server(folder: Path, leaf: Issued, *above: Issued, weak: bool = False) -> ss
     )
     file.write_bytes(key + b"".join(each.pem for each in (leaf, *above)))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2  # Debian's Python leaves it to OpenSSL
     if weak:
         context.set_ciphers(_WEAK)
     context.load_cert_chain(file)

@@ -17,7 +17,7 @@ from tests.judging import CRITERIA, NOW, URLS, evidence, inventory, waiver
 
 PROPERTY = settings(
     derandomize=True,
-    max_examples=40,
+    max_examples=30,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
