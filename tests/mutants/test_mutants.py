@@ -71,7 +71,7 @@ def _params() -> Iterator[ParameterSet]:
         yield pytest.param(flaw, id=flaw.name, marks=marks)
 
 
-@pytest.mark.parametrize("flaw", _params())
+@pytest.mark.parametrize("flaw", list(_params()))
 async def test_a_flaw_is_caught_by_its_checks_and_by_no_other(flaw: Flaw, tmp_path: Path) -> None:
     found = await assess(flaw.service(), tmp_path)
     assert set(found.caught) == flaw.caught_by, found.caught

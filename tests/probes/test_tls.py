@@ -238,7 +238,8 @@ async def test_weak_ciphers(
     tls = chains.server(tmp_path, leaf, BETWEEN)
     values = await probe(only(tls, ssl.TLSVersion.TLSv1_2, ciphers), context)
     found = differing(values)
-    unable = {"chain_complete": "-", "chain_trusted": "-"} if "forward_secret" in expected else {}
+    usual = {cipher["name"] for cipher in context.tls().get_ciphers()}  # Debian's offers more
+    unable = {} if ciphers in usual else {"chain_complete": "-", "chain_trusted": "-"}
     old = {"protocol": "TLSv1.2", "tls13_offered": False, "cipher": ciphers}
     assert found == {**expected, **unable, **old}
     for metric in expected:
