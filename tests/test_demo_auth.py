@@ -11,7 +11,7 @@ from readiness import demo
 from readiness.demo.lockout import FAILURES, WINDOW_SECONDS
 from tests.sample_system import PASSWORD, System, bearer
 
-pytestmark = pytest.mark.xdist_group("auth")  # which starts the system once
+pytestmark = pytest.mark.xdist_group("sample system")  # one at a time
 
 
 @pytest.fixture(scope="module")

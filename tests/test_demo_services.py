@@ -26,7 +26,7 @@ DELAYED = [name for name, service in SERVICES.items() if service.delay_ms]
 DOWN_WHEN_BROKEN = ["notification-service", "user-service"]
 
 
-pytestmark = pytest.mark.xdist_group("services")  # which starts the system once
+pytestmark = pytest.mark.xdist_group("sample system")  # one at a time
 
 
 @pytest.fixture(scope="module")

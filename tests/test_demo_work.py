@@ -27,7 +27,7 @@ CONTENT = b"\r\n--\x00\xff\r\n\r\n" * 100
 NOBODYS = "00000000-0000-4000-8000-000000000000"
 
 
-pytestmark = pytest.mark.xdist_group("work")  # which starts the system once
+pytestmark = pytest.mark.xdist_group("sample system")  # one at a time
 
 
 @pytest.fixture(scope="module")
