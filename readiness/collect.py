@@ -3,11 +3,9 @@
 import asyncio
 import contextlib
 import functools
-import hashlib
 import ssl
 import time
-from collections import defaultdict, deque
-from collections.abc import AsyncIterator, Callable, Collection, Hashable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -18,8 +16,7 @@ from readiness import probes
 from readiness.document import ConfigurationError, Document, bind
 from readiness.document.complaint import Place, shown, suggest
 from readiness.failure import Failure, ProbeError, classify
-from readiness.inventory import NOBODY, Inventory, Journey, Login, Service, Subject, Tier
-from readiness.inventory.url import split
+from readiness.inventory import Inventory, Journey, Service, Subject, Tier
 from readiness.ledger import Ledger
 from readiness.load.caps import Budget, most_connections
 from readiness.load.closed import Level
@@ -31,17 +28,17 @@ from readiness.probes import Context, Probe, ProbeSettings
 from readiness.probes import journey as walked
 from readiness.probes._wire import STAMPED
 from readiness.resolve import Resolver
+from readiness.slots import AT_ONCE, Slots
+from readiness.turns import Turns, shared
 
-AT_ONCE = 8
-"""Probes under way together, and of those that bear company, at one origin."""
 MANY_AT_ONCE = 64
-"""Those of them under way together whose times are the kernel's, with no queue of ours in it."""
-HALF_AT_ONCE = 32
-"""Those of them under way together that take many exchanges, and nobody waits for."""
-PATIENCE_SECONDS = 0.5
-"""After which one of these counts no longer, so that hanging services hold up nobody else."""
+"""Probes under way together whose times are the kernel's, with no queue of ours in them."""
 MOST_AT_ONCE = 512
-"""Of these in all, hanging ones included."""
+"""The same, those included that hang."""
+PATIENCE_SECONDS = 0.5
+"""After which one counts as hanging, so that it holds up nobody else."""
+LONG_AT_ONCE = 32
+"""Of these probes, those under way together that take many exchanges each."""
 RETRY_PAUSE_SECONDS = 0.5
 TIDY_SECONDS = 12.0
 """What taking away again may take after a signal, with a little for the way."""
@@ -175,122 +172,6 @@ def _withheld(
     return None
 
 
-class Slots:
-    """Permits to be under way: `at_once` in all, AT_ONCE at each origin.
-
-    Who keeps one for longer than `patience` seconds gives it back and goes on without, as one of
-    at most `most`. `settled` is set when `expected` permits have been given back.
-    """
-
-    def __init__(self, expected: int, at_once: int, most: int, patience: float) -> None:
-        self.all, self.most = asyncio.Semaphore(at_once), asyncio.Semaphore(most)
-        self.origins = defaultdict[str, asyncio.Semaphore](lambda: asyncio.Semaphore(AT_ONCE))
-        self._patience, self._left = patience, expected
-        self._held: deque[_Slot] = deque()
-        self._lapsing = False
-        self.settled = asyncio.Event()
-        self.given_back(0)
-
-    def one(self, service: Subject) -> "_Slot":
-        """Return a context within which one may be under way at `service`."""
-        return _Slot(self, service)
-
-    def hold(self, slot: "_Slot") -> None:
-        """Begin to lose patience with a slot."""
-        slot.until = asyncio.get_running_loop().time() + self._patience
-        self._held.append(slot)
-        if not self._lapsing:
-            self._lapse()
-
-    def given_back(self, n: int = 1) -> None:
-        """Count permits that were given back."""
-        self._left -= n
-        if self._left <= 0:
-            self.settled.set()
-
-    def _lapse(self) -> None:
-        """Take back what is held for too long: one timer for all, since thousands cost."""
-        loop, held = asyncio.get_running_loop(), self._held
-        while held and (held[0].given_back or held[0].until <= loop.time()):
-            held.popleft().give_back()
-        self._lapsing = bool(held)
-        if held:
-            loop.call_at(held[0].until, self._lapse)
-
-
-class _Slot:
-    """One permit, held within its context."""
-
-    def __init__(self, slots: Slots, service: Subject) -> None:
-        self._slots, self._permits = slots, (slots.origins[_origin(service)], slots.all, slots.most)
-        self.until = 0.0
-        self.given_back = False
-
-    async def __aenter__(self) -> None:
-        held = 0
-        try:
-            for permit in self._permits:
-                await permit.acquire()
-                held += 1
-        except asyncio.CancelledError:
-            for permit in self._permits[:held]:
-                permit.release()
-            raise
-        self._slots.hold(self)
-
-    async def __aexit__(self, *_: object) -> None:
-        self.give_back()
-        self._slots.most.release()
-
-    def give_back(self) -> None:
-        """Give back all but the place among the most that there may be, once."""
-        if not self.given_back:
-            self.given_back = True
-            origin, everywhere, _ = self._permits
-            origin.release()
-            everywhere.release()
-            self._slots.given_back()
-
-
-class Turns:
-    """Lets those take turns that share somebody: two logins of one may end each other's session."""
-
-    def __init__(self) -> None:
-        self._locks = defaultdict[str, asyncio.Lock](asyncio.Lock)
-
-    @contextlib.asynccontextmanager
-    async def of(self, names: Collection[str]) -> AsyncIterator[None]:
-        """Hold all `names`, taken in one order by everybody, so that nobody waits in a circle."""
-        async with contextlib.AsyncExitStack() as held:
-            for name in sorted(set(names)):
-                await held.enter_async_context(self._locks[name])
-            yield
-
-
-def shared(step: Step, inventory: Inventory) -> frozenset[str]:
-    """Return the journeys and identities that a step walks and logs in as."""
-    named = [(name, what) for _, name, _, what in step.settings.named(inventory)]
-    walked = {name for name, what in named if what == "journey"}
-    if isinstance(step.service, Journey):
-        walked.add(step.service.name)
-    asked = {name for name, what in named if what == "identity"}
-    for journey in inventory.journeys:
-        if journey.name in walked:
-            asked |= {one.identity or "" for one in journey.steps} | {journey.identity or ""}
-    within = [inventory.identities[name] for name in asked & inventory.identities.keys()]
-    deeper = {one.identity or "" for who in within for one in who.steps}
-    logins = {_account(who.service, who.login) for who in within if who.login}
-    own = getattr(step.settings, "login", None)
-    if isinstance(own, Login):
-        logins.add(_account(step.service.name, own))
-    return frozenset(walked | asked | deeper | logins) - {"", NOBODY}
-
-
-def _account(service: str | None, login: Login) -> str:
-    """Return what is the same for two logins of one account: a digest, since it is of secrets."""
-    return f"{service} {hashlib.sha256(login.body[1]).hexdigest()}"
-
-
 class Collector:
     """One run of a plan: what it has measured so far, and how long it still may."""
 
@@ -355,7 +236,7 @@ class Collector:
         more = [s for s in steps if _bears_company(s) and not _is_vital(s)]
         few = [s for s in steps if not _bears_company(s)]
         wide = Slots(len(many), MANY_AT_ONCE, _most_at_once(), PATIENCE_SECONDS)
-        middling = Slots(0, HALF_AT_ONCE, HALF_AT_ONCE, self._seconds)
+        middling = Slots(0, LONG_AT_ONCE, LONG_AT_ONCE, self._seconds)
         narrow = Slots(0, AT_ONCE, AT_ONCE, self._seconds)
         async with asyncio.TaskGroup() as group:
             vital = {s.service.name: group.create_task(self._measure(s, wide)) for s in many}
@@ -406,7 +287,8 @@ class Collector:
 
     async def _measure(self, step: Step, slots: Slots) -> Failure | None:
         """Measure a step, once more if that meets the target's fault; return that fault."""
-        async with self._turns.of(shared(step, self._plan.inventory)):
+        names = shared(step.service, step.settings, self._plan.inventory)
+        async with self._turns.of(names):
             return await self._measure_now(step, slots)
 
     async def _measure_now(self, step: Step, slots: Slots) -> Failure | None:
@@ -504,14 +386,6 @@ def _measurement(
 
 def _failed(step: Step, attempt: int, failure: Failure) -> Measurement:
     return _measurement(step, attempt, datetime.now(UTC), time.perf_counter(), {}, failure)
-
-
-def _origin(service: Subject) -> str:
-    """Return scheme, host and port; it is compared, never shown."""
-    if isinstance(service, Journey):
-        return service.name
-    parts = split(service.url.get_secret_value())
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
 
 def _is_vital(step: Step) -> bool:

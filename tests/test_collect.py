@@ -21,6 +21,7 @@ from readiness.document import ConfigurationError, parse
 from readiness.failure import Failure
 from readiness.inventory import Tier, from_document
 from readiness.measurement import Measurement
+from readiness.slots import AT_ONCE, Slots
 from tests import servers
 from tests.strategies import PROPERTY
 
@@ -395,21 +396,21 @@ def test_sockets_are_bounded_in_all() -> None:
     crowd = Crowd()
     found = asyncio.run(crowded([crowd] * 320))
     assert [m.values.get("healthy") for m in found] == [True] * 320
-    assert collect.AT_ONCE < crowd.most <= collect.MANY_AT_ONCE
+    assert AT_ONCE < crowd.most <= collect.MANY_AT_ONCE
 
 
 def test_sockets_are_bounded_at_one_origin() -> None:
     crowd = Crowd()
     found = asyncio.run(crowded([crowd], paths=320))
     assert [m.values.get("healthy") for m in found] == [True] * 320
-    assert 1 < crowd.most <= collect.AT_ONCE
+    assert 1 < crowd.most <= AT_ONCE
 
 
 def test_hanging_ones_are_bounded_too() -> None:
     service = planned({"a": http(1)}).inventory.services[0]
 
     async def scenario() -> tuple[int, int]:
-        slots = collect.Slots(expected=3, at_once=1, most=3, patience=0.0)
+        slots = Slots(expected=3, at_once=1, most=3, patience=0.0)
         within, over = 0, asyncio.Event()
 
         async def hang() -> None:
@@ -444,57 +445,3 @@ def test_what_measures_time_in_this_process_waits_for_the_crowd() -> None:
     asyncio.run(served(servers.always(HEALTHY), act))
     tried = [name for name in order if name in ("http_health", "http_access")]
     assert tried == ["http_health"] * 20 + ["http_access"] * 20
-
-
-JOURNEYS = """
-version: 1
-system: {name: s}
-services:
-  a: {kind: http, url: "http://localhost:1", probes: {http_access: {public: [/], identity: ann}}}
-  b:
-    kind: http
-    url: "http://localhost:2"
-    probes: {http_access: {public: [/], login: {request: POST /login, json: {user: ann}}}}
-identities:
-  ann: {service: a, login: {request: POST /login, json: {user: ann}}}
-  bob: {service: a, steps: [{name: in, request: POST /in, as: ann}]}
-journeys:
-  buy: {title: Buy, service: a, as: ann, steps: [{name: look, request: /}]}
-  sell: {title: Sell, service: a, steps: [{name: look, request: /, as: bob}]}
-  read: {title: Read, service: a, steps: [{name: look, request: /}]}
-"""
-
-
-def test_those_who_share_somebody_take_turns() -> None:
-    document = parse(JOURNEYS, "services.yaml")
-    found = from_document(document, {})
-    steps = {(s.service.name, s.name): s for s in collect.plan(found, document, ALL).steps}
-    held = {key: collect.shared(step, found) for key, step in steps.items()}
-    [account] = held["a", "http_access"] - {"ann"}
-    assert "ann" not in account.split()
-    assert held["buy", "journey"] == {"buy", "ann", account}
-    assert held["sell", "journey"] >= {"sell", "bob", "ann"}
-    assert [name[2:] for name in held["b", "http_access"]] == [account[2:]], "the same account"
-    assert held["read", "journey"] == {"read"}
-    assert held["a", "http_health"] == frozenset()
-
-
-def test_turns_are_taken_without_waiting_in_a_circle() -> None:
-    most, now = 0, 0
-
-    async def go(turns: collect.Turns, *names: str) -> None:
-        nonlocal most, now
-        async with turns.of(names):
-            now += 1
-            most = max(most, now)
-            await asyncio.sleep(0)
-            now -= 1
-
-    async def scenario() -> None:
-        turns = collect.Turns()
-        pairs = [("a", "b"), ("b", "c"), ("c", "a"), ("b", "a"), ("a", "c"), ("c", "b")]
-        async with asyncio.timeout(5):
-            await asyncio.gather(*(go(turns, *pair) for pair in pairs * 5))
-
-    asyncio.run(scenario())
-    assert most == 1

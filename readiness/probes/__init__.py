@@ -18,7 +18,7 @@ from typing import Any, Literal, Protocol, cast
 
 from pydantic import BaseModel, ConfigDict
 
-from readiness.inventory import Inventory, Tier
+from readiness.inventory import Inventory, Login, Tier
 from readiness.ledger import Ledger
 from readiness.load.caps import Budget
 from readiness.load.closed import Level
@@ -46,6 +46,11 @@ class ProbeSettings(BaseModel):
     def at_most_seconds(self) -> float:
         """What one attempt may take, within the run's deadline."""
         return PROBE_SECONDS
+
+    @property
+    def own_login(self) -> Login | None:
+        """A login of its own, beside the identities that `named` tells of."""
+        return None
 
     def named(self, inventory: Inventory) -> Iterator[Named]:
         """Yield each name in these settings that must be one of the inventory's."""

@@ -85,6 +85,11 @@ class Settings(ProbeSettings):
         None, description="or who gets through them, of the inventory's identities"
     )
 
+    @property
+    def own_login(self) -> Login | None:
+        """Part of ProbeSettings."""
+        return self.login
+
     def named(self, inventory: Inventory) -> Iterator[Named]:
         """Part of ProbeSettings."""
         if self.identity:
