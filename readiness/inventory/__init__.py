@@ -12,20 +12,11 @@ from readiness.document.complaint import Complaint
 from readiness.document.environment import substitute
 from readiness.inventory import json_schema, references
 from readiness.inventory.duration import Duration
+from readiness.inventory.expectation import Capture, Expect, Match
 from readiness.inventory.journey import NOBODY, Identity, Journey
 from readiness.inventory.login import HeaderName, Login
 from readiness.inventory.service import DEFAULT_PROBES, Criticality, Health, Kind, Service
-from readiness.inventory.step import (
-    GIVEN,
-    REFERENCE,
-    SAFE,
-    Capture,
-    Expect,
-    Match,
-    Part,
-    Poll,
-    Step,
-)
+from readiness.inventory.step import GIVEN, REFERENCE, SAFE, Part, Poll, Step
 from readiness.inventory.system import (
     OBJECTIVES,
     Capability,

@@ -12,7 +12,8 @@ from readiness.measurement import Values
 from readiness.probes import Context
 from readiness.probes._answer import Answer
 from readiness.probes._few import few
-from readiness.probes._visitor import Asked, Visitor
+from readiness.probes._taken import Asked
+from readiness.probes._visitor import Visitor
 
 Got = Literal["in", "refused", "form", "unclear"]
 """`form`: a page that asks for a password, with a status that lets in."""

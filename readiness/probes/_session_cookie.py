@@ -10,7 +10,7 @@ from readiness.probes._cookies import Cookies
 from readiness.probes._few import few
 from readiness.probes._session_door import Door, cookies_of, with_cookies
 from readiness.probes._set_cookie import SetCookie, is_no_session, read
-from readiness.probes._visitor import Asked
+from readiness.probes._taken import Asked
 
 METRICS: Mapping[str, str] = {
     "cookie_session": "true or false: the session hangs on a cookie",

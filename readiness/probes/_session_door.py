@@ -10,8 +10,9 @@ from readiness.inventory import NOBODY, Journey, Step
 from readiness.probes._access import bare, to_login
 from readiness.probes._answer import Answer
 from readiness.probes._expectation import unmet
+from readiness.probes._taken import Asked
 from readiness.probes._visit import NotReached
-from readiness.probes._visitor import Asked, Visitor
+from readiness.probes._visitor import Visitor
 
 State = Literal["alive", "refused", "unclear"]
 _LONGEST = 300

@@ -4,14 +4,14 @@ from collections.abc import Mapping
 
 from readiness.escape import line
 from readiness.failure import Failure
-from readiness.inventory import Journey, Step
-from readiness.inventory.step import GIVEN
+from readiness.inventory import GIVEN, Journey, Step
 from readiness.measurement import Values
 from readiness.probes._expectation import unmet
 from readiness.probes._session_door import cookies_of
+from readiness.probes._taken import Asked
 from readiness.probes._template import spelt
 from readiness.probes._visit import take
-from readiness.probes._visitor import Asked, Visitor
+from readiness.probes._visitor import Visitor
 
 METRICS: Mapping[str, str] = {
     "refresh_rotates": "true or false: a refresh gives a new refresh token",

@@ -8,7 +8,7 @@ from readiness.measurement import Values
 from readiness.probes import _session_cookie
 from readiness.probes._cookies import Cookies
 from readiness.probes._few import few
-from readiness.probes._visitor import Asked
+from readiness.probes._taken import Asked
 
 _LONGEST_NAME = 60
 

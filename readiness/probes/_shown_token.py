@@ -9,7 +9,8 @@ from readiness.failure import Failure
 from readiness.inventory import Step
 from readiness.probes._answer import Answer
 from readiness.probes._expectation import Absent, read_json, unmet
-from readiness.probes._visitor import Asked, Visitor
+from readiness.probes._taken import Asked
+from readiness.probes._visitor import Visitor
 
 Reaction = Literal["accepted", "refused", "broke", "limited", "silent", "unclear"]
 """`broke`: a server error; `silent`: no answer; `unclear`: an answer that tells neither."""

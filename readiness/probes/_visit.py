@@ -11,8 +11,9 @@ from readiness.inventory import GIVEN, Inventory, Journey, Step
 from readiness.ledger import Entry
 from readiness.probes import Context
 from readiness.probes._cookies import Cookies
+from readiness.probes._taken import Taken
 from readiness.probes._template import filled
-from readiness.probes._visitor import Taken, Visitor
+from readiness.probes._visitor import Visitor
 
 CLEANUP_SECONDS = 10.0
 """What taking away again may take, kept back from the time of a walk."""

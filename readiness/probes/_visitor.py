@@ -1,85 +1,28 @@
 """The steps of a journey -> requests sent in their order, and what became of each."""
 
 import asyncio
-import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from dataclasses import replace
+from typing import Any
 
 from readiness.failure import Failure, ProbeError
 from readiness.inventory import NOBODY, Identity, Inventory, Service, Step
 from readiness.probes import Context
 from readiness.probes._answer import Answer
+from readiness.probes._captured import captured
 from readiness.probes._cookies import Cookies
-from readiness.probes._expectation import Absent, demand_whole, read_json, unmet
+from readiness.probes._expectation import unmet
 from readiness.probes._http import Target, attempt, target
-from readiness.probes._json_path import first
 from readiness.probes._login import log_in
-from readiness.probes._payload import Payload, payload
+from readiness.probes._payload import payload
 from readiness.probes._refusal import reason
+from readiness.probes._taken import Asked, Taken
 from readiness.probes._template import filled, filled_path, own_path, spelt
 
-Outcome = Literal["passed", "failed", "unknown", "not reached"]
-
-_LONGEST_CAPTURE = 8192
 _OF_THE_RUN = 8
 """Characters of the run's id in the names it gives: many systems allow no more than 30."""
 _SENDABLE = re.compile(r"[\x20-\x7e]*")
-_SURROGATES = re.compile("[\ud800-\udfff]")
-_NOT_SENT = frozenset({"refused", "dns", "tls"})
-"""Failures that come before a request is sent."""
-
-
-@dataclass(frozen=True)
-class Asked:
-    """One request as it is sent; all of it may be secret but `shown`."""
-
-    to: Target
-    method: str
-    headers: Mapping[str, str] = field(repr=False)
-    payload: Payload = field(repr=False)
-    shown: str = ""
-    seconds: float = 0.0
-    """What it may take; 0 leaves that to the context."""
-
-
-@dataclass(frozen=True)
-class Taken:
-    """What became of one step. `because` says why it did not pass, without secrets."""
-
-    step: Step
-    outcome: Outcome
-    because: str = ""
-    answered: str = ""
-    ms: float | None = None
-    status: int | None = None
-    failure: Failure | None = None
-    said: str = ""
-    """The reason that the server gave."""
-
-    @property
-    def told(self) -> str:
-        """The answer's status, if one came, and why that did not pass."""
-        if not self.status:
-            return self.because
-        said = f": {self.said}" if self.said else ""
-        return f"answered {self.status}{said}, {self.because}"
-
-    @property
-    def why(self) -> str:
-        """Why it did not pass, with the server's own words; empty if it did."""
-        return f"{self.because}: {self.said}" if self.said else self.because
-
-    @property
-    def refused(self) -> bool:
-        """Whether it is certain that what was asked for was not done.
-
-        A 408 says that the server has lost patience, not that it has done nothing.
-        """
-        if self.failure:
-            return self.failure.kind in _NOT_SENT
-        return self.status is not None and 400 <= self.status < 500 and self.status != 408
 
 
 class Visitor:
@@ -266,7 +209,7 @@ class Visitor:
             self._conceal(value)
         wrong = unmet(step.expect, answer, self.variables)
         if answer.ok or not wrong:  # clean-up needs what a creation says even if it says it wrong
-            missing = self._captured(step, asked, answer, set_now, strict=not wrong)
+            missing = self._keep(step, asked, answer, set_now, strict=not wrong)
             wrong = wrong or missing
         return Taken(
             step,
@@ -278,44 +221,18 @@ class Visitor:
             said=reason(answer, self.secrets) if wrong and answer.status >= 400 else "",
         )
 
-    def _captured(
-        self,
-        step: Step,
-        asked: Asked,
-        answer: Answer,
-        cookies: Mapping[str, str],
-        *,
-        strict: bool,
+    def _keep(
+        self, step: Step, asked: Asked, answer: Answer, cookies: Mapping[str, str], *, strict: bool
     ) -> list[str]:
+        """Keep what the step captures; return what was not there to be kept."""
         try:
-            return self._capture(step, asked, answer, cookies)
+            kept, missing = captured(step, asked, answer, cookies)
         except ProbeError:
             if strict:
                 raise
             return []  # what is wrong is known already
-
-    def _capture(
-        self, step: Step, asked: Asked, answer: Answer, cookies: Mapping[str, str]
-    ) -> list[str]:
-        """Keep what the step captures; return what was not there to be kept."""
-        if any(c.path or c.sha256 == "received" for c in step.capture.values()):
-            demand_whole(answer)
-        data = read_json(answer) if any(c.path for c in step.capture.values()) else Absent
-        missing = []
-        for name, capture in step.capture.items():
-            value: Any = Absent
-            if capture.path:
-                value = first(capture.path, data)
-            elif capture.header:
-                value = answer.headers.get(capture.header.lower(), Absent)
-            elif capture.cookie:
-                value = cookies.get(capture.cookie, Absent)
-            else:
-                value = asked.payload.sha256 if capture.sha256 == "sent" else _digest(answer)
-            if not _can_be_kept(value):
-                missing.append(f"{capture.source} holds nothing to keep as {name}")
-                continue
-            self.variables[name] = value
+        self.variables |= kept
+        for value in kept.values():
             self._conceal(spelt(value))
         return missing
 
@@ -332,25 +249,12 @@ class Visitor:
             self.context.conceal(value)
 
 
-def _can_be_kept(value: Any) -> bool:
-    """Whether a value can be put into a request; an empty one would make another one of it."""
-    if isinstance(value, str):
-        return 0 < len(value) <= _LONGEST_CAPTURE and not _SURROGATES.search(value)
-    return isinstance(value, int) or (isinstance(value, float) and math.isfinite(value))
-
-
 def _with_query(path: str, top: str) -> str:
     """Return `path` with the query of `top`, which is the one of the service's URL."""
     query = top.partition("?")[2]
     if not query or query in path.partition("?")[2]:
         return path
     return f"{path}{'&' if '?' in path else '?'}{query}"
-
-
-def _digest(answer: Answer) -> Any:
-    import hashlib
-
-    return hashlib.sha256(answer.body).hexdigest() if answer.complete else Absent
 
 
 def _answered(answer: Answer) -> str:

@@ -14,6 +14,7 @@ from readiness.ledger import Entry
 from readiness.measurement import Value, Values
 from readiness.probes import Context, ProbeSettings
 from readiness.probes._expectation import described
+from readiness.probes._taken import Taken
 from readiness.probes._visit import (
     clean_up,
     demand_time,
@@ -22,7 +23,6 @@ from readiness.probes._visit import (
     visitor_of,
     walk_until,
 )
-from readiness.probes._visitor import Taken
 
 TIER: Tier = "write"
 KINDS = frozenset({"journey"})
@@ -106,20 +106,15 @@ async def walk(journey: Journey, context: Context, ends: float, round_: str) -> 
     visitor = visitor_of(journey, context, round_)
     taken: list[Taken] = []
     failure: Failure | None = None
-    done = False
     try:
         for step in journey.steps:
             taken.append(await take(journey, step, visitor))
             if taken[-1].outcome != "passed":
                 break
-        done = True
     except (OSError, ProbeError, ExceptionGroup) as error:
         failure = classify(error)  # ours, as what is the target's is a step's outcome
-        done = True
     finally:
-        if not done:
-            await clean_up(journey, visitor, len(taken), ends)  # though cancelled
-    rest = await clean_up(journey, visitor, len(taken), ends)
+        rest = await clean_up(journey, visitor, len(taken), ends)  # though cancelled
     if failure:  # though clean-up may have got further with the same step
         rest[0] = Taken(journey.steps[len(taken)], "unknown", failure.detail)
     return Round((*taken, *rest), failure)

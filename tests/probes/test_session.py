@@ -18,7 +18,7 @@ from readiness.probes._http import Target
 from readiness.probes._payload import Payload
 from readiness.probes._session_cookie import judged, planted
 from readiness.probes._session_door import Door
-from readiness.probes._visitor import Asked
+from readiness.probes._taken import Asked
 from readiness.probes.session import METRICS, Settings, measure
 from tests import servers
 
