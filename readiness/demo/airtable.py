@@ -3,8 +3,6 @@
 import hmac
 import json
 import secrets
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 from redis.asyncio import Redis
 from starlette.applications import Starlette
@@ -15,6 +13,7 @@ from readiness.demo import health
 from readiness.demo.bodies import json_object
 from readiness.demo.callers import bearer
 from readiness.demo.config import Config
+from readiness.demo.lifespan import while_open
 from readiness.demo.refusals import Refused, invalid, not_found, unauthorized
 from readiness.demo.routing import Handler, route
 
@@ -26,11 +25,6 @@ def app(config: Config) -> Starlette:
     """Build the gateway with the key it was configured with; its records are in Redis."""
     held = config.airtable_key if config.fixed else STALE_KEY
     redis = Redis.from_url(config.redis_url, decode_responses=True)
-
-    @asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        async with redis:
-            yield
 
     def keyed(handler: Handler) -> Handler:
         async def check(request: Request) -> Response:
@@ -75,7 +69,7 @@ def app(config: Config) -> Starlette:
             route(records, POST=keyed(create)),
             route(f"{records}/{{id}}", GET=keyed(show), DELETE=keyed(remove)),
         ],
-        lifespan=lifespan,
+        lifespan=while_open(redis),
     )
 
 

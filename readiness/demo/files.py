@@ -2,8 +2,6 @@
 
 import hashlib
 import uuid
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import asyncpg
 from redis.asyncio import Redis
@@ -14,6 +12,7 @@ from starlette.responses import JSONResponse, Response
 from readiness.demo import health
 from readiness.demo.callers import Guard
 from readiness.demo.config import Config
+from readiness.demo.lifespan import while_open
 from readiness.demo.refusals import not_found
 from readiness.demo.routing import route
 from readiness.demo.sessions import Sessions
@@ -40,12 +39,6 @@ def app(config: Config) -> Starlette:
     pool = asyncpg.create_pool(config.database_url, min_size=1, max_size=5)
     redis = Redis.from_url(config.redis_url, decode_responses=True)
     guard = Guard(config, Sessions(redis))
-
-    @asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        async with pool, redis:
-            await pool.execute(SCHEMA)
-            yield
 
     async def listing(_: Request, caller: Claims) -> Response:
         rows = await pool.fetch(OWNED, caller.user)
@@ -90,5 +83,5 @@ def app(config: Config) -> Starlette:
             route("/api/v1/files/{id:uuid}", GET=guard.callers(show), DELETE=guard.callers(remove)),
             route("/api/v1/files/{id:uuid}/content", GET=guard.callers(content)),
         ],
-        lifespan=lifespan,
+        lifespan=while_open(redis, pool, SCHEMA),
     )

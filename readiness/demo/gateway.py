@@ -1,8 +1,5 @@
 """The API gateway: every request holds one connection of a bounded pool for its whole time."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-
 import asyncpg
 from redis.asyncio import Redis
 from starlette.applications import Starlette
@@ -14,6 +11,7 @@ from readiness.demo.callers import Guard
 from readiness.demo.catalogue import SERVICES
 from readiness.demo.config import Config
 from readiness.demo.health import lasting, live, report
+from readiness.demo.lifespan import while_open
 from readiness.demo.sessions import Sessions
 from readiness.demo.tokens import Claims
 
@@ -42,12 +40,6 @@ def app(config: Config) -> Starlette:
     redis = Redis.from_url(config.redis_url, decode_responses=True)
     guard = Guard(config, Sessions(redis))
 
-    @asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        async with pool, redis:
-            await pool.execute(SCHEMA)
-            yield
-
     async def query(sql: str) -> list[asyncpg.Record]:
         holding = lasting((SERVICES[config.name].delay_ms or 0) - POOL_MS)
         async with pool.acquire(timeout=WAIT_SECONDS) as connection, holding:
@@ -72,5 +64,5 @@ def app(config: Config) -> Starlette:
             Route("/api/v1/workspaces", guard.callers(workspaces)),
         ],
         exception_handlers={TimeoutError: exhausted},
-        lifespan=lifespan,
+        lifespan=while_open(redis, pool, SCHEMA),
     )

@@ -2,8 +2,6 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import asyncpg
 from redis.asyncio import Redis
@@ -16,6 +14,7 @@ from readiness.demo import health
 from readiness.demo.bodies import json_object, text
 from readiness.demo.callers import Guard
 from readiness.demo.config import Config
+from readiness.demo.lifespan import while_open
 from readiness.demo.refusals import Refused, invalid, not_found
 from readiness.demo.routing import route
 from readiness.demo.sessions import Sessions
@@ -44,12 +43,6 @@ def app(config: Config) -> Starlette:
     pool = asyncpg.create_pool(config.database_url, min_size=1, max_size=5)
     redis = Redis.from_url(config.redis_url, decode_responses=True)
     guard = Guard(config, Sessions(redis))
-
-    @asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        async with pool, redis:
-            await pool.execute(SCHEMA)
-            yield
 
     async def start(request: Request, caller: Claims) -> Response:
         body = await json_object(request)
@@ -96,5 +89,5 @@ def app(config: Config) -> Starlette:
             route("/api/v1/sagas", POST=guard.callers(start)),
             route("/api/v1/sagas/{id:uuid}", GET=guard.callers(show), DELETE=guard.callers(remove)),
         ],
-        lifespan=lifespan,
+        lifespan=while_open(redis, pool, SCHEMA),
     )

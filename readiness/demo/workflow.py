@@ -3,8 +3,6 @@
 import asyncio
 import json
 import uuid
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 from redis.asyncio import Redis
@@ -17,6 +15,7 @@ from readiness.demo import health
 from readiness.demo.bodies import json_object, text
 from readiness.demo.callers import Guard
 from readiness.demo.config import Config
+from readiness.demo.lifespan import while_open
 from readiness.demo.refusals import not_found
 from readiness.demo.routing import route
 from readiness.demo.sessions import Sessions
@@ -31,11 +30,6 @@ def app(config: Config) -> Starlette:
     """Build the service. A workflow belongs to who started it; for others there is none."""
     redis = Redis.from_url(config.redis_url, decode_responses=True)
     guard = Guard(config, Sessions(redis))
-
-    @asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        async with redis:
-            yield
 
     async def start(request: Request, caller: Claims) -> Response:
         name = text(await json_object(request), "name")
@@ -75,7 +69,7 @@ def app(config: Config) -> Starlette:
                 DELETE=guard.callers(remove),
             ),
         ],
-        lifespan=lifespan,
+        lifespan=while_open(redis),
     )
 
 
