@@ -7,6 +7,7 @@ import ipaddress
 import itertools
 import ssl
 import struct
+import warnings
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -129,6 +130,16 @@ def server(folder: Path, leaf: Issued, *above: Issued, weak: bool = False) -> ss
         context.set_ciphers(_WEAK)
     context.load_cert_chain(file)
     return context
+
+
+def only(tls: ssl.SSLContext, version: ssl.TLSVersion, ciphers: str = "") -> ssl.SSLContext:
+    """Let a server speak one version of TLS alone."""
+    if ciphers:
+        tls.set_ciphers(ciphers)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        tls.minimum_version = tls.maximum_version = version
+    return tls
 
 
 def ocsp_response(

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from readiness import ledger
+from readiness import demo, ledger
 from readiness.demo import postgres, valkey
 from tests.quiet import alone, beside_others
+from tests.sample_system import System
 
 PASSWORD = "s3c/ret @word"
 
@@ -60,3 +61,24 @@ def valkey_url() -> Iterator[str]:
     """The URL of a real Valkey without password and without a limit, shared by the tests."""
     with valkey.running() as url:
         yield url
+
+
+@pytest.fixture(scope="module")
+def broken() -> Iterator[System]:
+    """The sample system as it ships, broken."""
+    with demo.running(fixed=False) as environ:
+        yield System(environ)
+
+
+@pytest.fixture(scope="module")
+def fixed() -> Iterator[System]:
+    """The sample system repaired."""
+    with demo.running(fixed=True) as environ:
+        yield System(environ)
+
+
+@pytest.fixture(params=["broken", "fixed"])
+def either(request: pytest.FixtureRequest) -> System:
+    """The one, then the other."""
+    running: System = request.getfixturevalue(request.param)
+    return running

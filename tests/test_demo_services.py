@@ -3,7 +3,7 @@
 import asyncio
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import asyncpg
 import httpx2
@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from readiness import bundled, demo
+from readiness import bundled
 from readiness.demo import refusals
 from readiness.demo.catalogue import SERVICES
 from readiness.demo.tokens import sign
@@ -27,24 +27,6 @@ DOWN_WHEN_BROKEN = ["notification-service", "user-service"]
 
 
 pytestmark = pytest.mark.xdist_group("sample system")  # one at a time
-
-
-@pytest.fixture(scope="module")
-def broken() -> Iterator[System]:
-    with demo.running(fixed=False) as environ:
-        yield System(environ)
-
-
-@pytest.fixture(scope="module")
-def fixed() -> Iterator[System]:
-    with demo.running(fixed=True) as environ:
-        yield System(environ)
-
-
-@pytest.fixture(params=["broken", "fixed"])
-def either(request: pytest.FixtureRequest) -> System:
-    running: System = request.getfixturevalue(request.param)
-    return running
 
 
 # Time

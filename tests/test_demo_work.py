@@ -4,14 +4,12 @@ import asyncio
 import hashlib
 import json
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import httpx2
 import pytest
 
-from readiness import demo
 from readiness.demo import frontend, saga, workflow
 from readiness.demo.config import Config
 from readiness.demo.process import Process, stop
@@ -28,24 +26,6 @@ NOBODYS = "00000000-0000-4000-8000-000000000000"
 
 
 pytestmark = pytest.mark.xdist_group("sample system")  # one at a time
-
-
-@pytest.fixture(scope="module")
-def broken() -> Iterator[System]:
-    with demo.running(fixed=False) as environ:
-        yield System(environ)
-
-
-@pytest.fixture(scope="module")
-def fixed() -> Iterator[System]:
-    with demo.running(fixed=True) as environ:
-        yield System(environ)
-
-
-@pytest.fixture(params=["broken", "fixed"])
-def either(request: pytest.FixtureRequest) -> System:
-    running: System = request.getfixturevalue(request.param)
-    return running
 
 
 # Files

@@ -2,7 +2,6 @@
 
 import asyncio
 import dataclasses
-import json
 import time
 from typing import Any
 
@@ -14,7 +13,7 @@ from readiness.ledger import Ledger
 from readiness.probes import Context
 from readiness.probes._visit import NotReached, journey_called, visit
 from tests import servers
-from tests.journeys import Held, cancelled_while_removing
+from tests.journeys import Held, Things, cancelled_while_removing
 
 pytestmark = pytest.mark.anyio
 
@@ -33,25 +32,9 @@ STEPS: list[dict[str, Any]] = [
 ]
 
 
-class Things:
-    """Keeps things; `broken` says which requests it answers with 500."""
-
-    def __init__(self, *broken: str) -> None:
-        self.broken, self.kept, self.asked = broken, dict[str, str](), list[str]()
-
-    def __call__(self, request: servers.Request) -> bytes:
-        self.asked.append(f"{request.method} {request.target}")
-        if self.asked[-1] in self.broken:
-            return servers.response(500)
-        name = request.target.rpartition("/")[2]
-        if request.method == "POST":
-            self.kept[f"t{len(self.asked)}"] = json.loads(request.body)["name"]
-            return servers.response(201, json.dumps({"id": f"t{len(self.asked)}"}))
-        if name not in self.kept:
-            return servers.response(404)
-        if request.method == "DELETE":
-            del self.kept[name]
-        return servers.response(200, "{}")
+def breaking(*requests: str) -> Things:
+    """Return a system of things that answers 500 to `requests`."""
+    return Things({request: servers.response(500) for request in requests})
 
 
 def lent(context: Context, port: int, **more: Any) -> Context:
@@ -101,7 +84,7 @@ async def test_two_visits_do_not_meet(context: Context) -> None:
 
 
 async def test_a_step_that_is_not_reached_is_told_and_cleaned_up_after(context: Context) -> None:
-    server = Things("GET /things/t1")
+    server = breaking("GET /things/t1")
     async with servers.serving(servers.Web(server)) as port:
         context = lent(context, port)
         with pytest.raises(NotReached) as caught:
@@ -218,7 +201,7 @@ async def test_a_visit_that_takes_too_long_is_ended_in_time_to_clean_up(context:
 
 
 async def test_a_clean_up_that_fails_leaves_its_entry(context: Context) -> None:
-    server = Things("DELETE /things/t1")
+    server = breaking("DELETE /things/t1")
     async with servers.serving(servers.Web(server)) as port:
         context = lent(context, port)
         async with visit(things(context), "create", context):

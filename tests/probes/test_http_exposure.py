@@ -528,7 +528,7 @@ async def test_hostile_bodies_cost_little(body: str, context: Context) -> None:
 def test_a_hostile_page_does_not_stop_the_loop(line: str) -> None:
     began = time.thread_time()
     assert _stack_trace.found_in(line * (1_000_000 // len(line))) is None
-    assert time.thread_time() - began < 0.25
+    assert time.thread_time() - began < 2
 
 
 @pytest.mark.parametrize(

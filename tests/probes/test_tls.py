@@ -4,7 +4,6 @@ import asyncio
 import dataclasses
 import datetime as dt
 import ssl
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -194,17 +193,8 @@ async def test_an_ip_address_is_a_host_too(context: Context, tmp_path: Path) -> 
     assert differing(values) == {"hostname_matches": False}
 
 
-def only(tls: ssl.SSLContext, version: ssl.TLSVersion, ciphers: str = "") -> ssl.SSLContext:
-    if ciphers:
-        tls.set_ciphers(ciphers)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        tls.minimum_version = tls.maximum_version = version
-    return tls
-
-
 async def test_tls_1_2_alone(context: Context, tmp_path: Path) -> None:
-    tls = only(chains.server(tmp_path, LEAF, BETWEEN), ssl.TLSVersion.TLSv1_2)
+    tls = chains.only(chains.server(tmp_path, LEAF, BETWEEN), ssl.TLSVersion.TLSv1_2)
     values = await probe(tls, context)
     assert differing(values) == {
         "protocol": "TLSv1.2",
@@ -215,7 +205,7 @@ async def test_tls_1_2_alone(context: Context, tmp_path: Path) -> None:
 
 
 async def test_tls_1_3_alone_shows_no_staple(context: Context, tmp_path: Path) -> None:
-    tls = only(chains.server(tmp_path, MUST_STAPLE, BETWEEN), ssl.TLSVersion.TLSv1_3)
+    tls = chains.only(chains.server(tmp_path, MUST_STAPLE, BETWEEN), ssl.TLSVersion.TLSv1_3)
     values = await probe(tls, context)
     assert differing(values) == {"must_staple": True, "ocsp_stapled": "-"}
     assert values["ocsp_stapled_because"] == (
@@ -236,7 +226,7 @@ async def test_weak_ciphers(
 ) -> None:
     leaf = issue("localhost", BETWEEN, hosts=HOSTS, key=chains.rsa_key())
     tls = chains.server(tmp_path, leaf, BETWEEN)
-    values = await probe(only(tls, ssl.TLSVersion.TLSv1_2, ciphers), context)
+    values = await probe(chains.only(tls, ssl.TLSVersion.TLSv1_2, ciphers), context)
     found = differing(values)
     usual = {cipher["name"] for cipher in context.tls().get_ciphers()}  # Debian's offers more
     unable = {} if ciphers in usual else {"chain_complete": "-", "chain_trusted": "-"}
@@ -271,7 +261,7 @@ async def beside(raw: bytes, version: int, context: Context, tmp_path: Path) -> 
 
 async def test_tls_1_0_alone(context: Context, tmp_path: Path) -> None:
     """A real server of the old kind, as far as this machine's OpenSSL can be one."""
-    tls = only(chains.server(tmp_path, LEAF, BETWEEN, weak=True), ssl.TLSVersion.TLSv1)
+    tls = chains.only(chains.server(tmp_path, LEAF, BETWEEN, weak=True), ssl.TLSVersion.TLSv1)
     values = await probe(tls, context)
     found = differing(values)
     assert found["old_versions_refused"] is False

@@ -1,7 +1,6 @@
 """Flaws of TLS: versions, ciphers, certificates, stapled OCSP responses."""
 
 import ssl
-import warnings
 from pathlib import Path
 
 from tests import chains
@@ -22,16 +21,6 @@ class Certified(Service):
 
     def tls(self, folder: Path) -> ssl.SSLContext:
         return chains.server(folder, *self.chain(), weak=True)
-
-
-def only(tls: ssl.SSLContext, version: ssl.TLSVersion, ciphers: str = "") -> ssl.SSLContext:
-    """Let a server speak one version of TLS alone."""
-    if ciphers:
-        tls.set_ciphers(ciphers)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        tls.minimum_version = tls.maximum_version = version
-    return tls
 
 
 @flaw("tls-leaf-expiry", "certificate-expiry")
@@ -118,7 +107,9 @@ class Speaking(Service):
         return certificates.of_rsa(), between()
 
     def tls(self, folder: Path) -> ssl.SSLContext:
-        return only(chains.server(folder, *self.chain(), weak=True), self.version, self.ciphers)
+        return chains.only(
+            chains.server(folder, *self.chain(), weak=True), self.version, self.ciphers
+        )
 
 
 @flaw("tls-13")
