@@ -1,7 +1,7 @@
 """Fixtures of every test."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -20,19 +20,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.get_closest_marker("alone") is not None)
 
 
-@pytest.fixture(scope="session")
-def room(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of the lock that all test processes of this run share."""
-    base = tmp_path_factory.getbasetemp()
-    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Let no test run beside one that is marked `alone`, because it measures time.
 
-
-@pytest.fixture(autouse=True)
-def _room(request: pytest.FixtureRequest, room: Path) -> Iterator[None]:
-    """Let no test run beside one that is marked `alone`, because it measures time."""
-    hold = alone if request.node.get_closest_marker("alone") else beside_others
+    That holds for what a test is given too: a database that starts takes a core.
+    """
+    hold = alone if item.get_closest_marker("alone") else beside_others
+    base: Path = item.config._tmp_path_factory.getbasetemp()  # type: ignore[attr-defined]
+    room = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base  # one for all processes
     with hold(room):
-        yield
+        return (yield)
 
 
 @pytest.fixture(scope="session", autouse=True)

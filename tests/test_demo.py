@@ -1,7 +1,6 @@
 """The demo's report is the truth about the sample system, broken and repaired."""
 
 import json
-import pickle
 import re
 import time
 from dataclasses import dataclass
@@ -12,7 +11,8 @@ import pytest
 
 from readiness.demo.catalogue import SERVICES
 from tests.program import readiness
-from tests.quiet import alone
+
+pytestmark = [pytest.mark.alone, pytest.mark.xdist_group("demo")]
 
 DOWN = {"notification-service", "user-service"}
 
@@ -58,16 +58,10 @@ def demo(folder: Path, *words: str) -> Demo:
 
 
 @pytest.fixture(scope="module")
-def runs(room: Path) -> tuple[Demo, Demo]:
-    """The broken system, then the repaired one, in one folder: once for all test processes."""
-    folder = room / "demo"
-    kept = folder / "runs.pickle"
-    with alone(room):
-        if not kept.exists():
-            folder.mkdir()
-            kept.write_bytes(pickle.dumps((demo(folder), demo(folder, "--fixed"))))
-    broken, fixed = pickle.loads(kept.read_bytes())
-    return broken, fixed
+def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Demo, Demo]:
+    """The broken system, then the repaired one, in one folder."""
+    folder = tmp_path_factory.mktemp("demo")
+    return demo(folder), demo(folder, "--fixed")
 
 
 @pytest.fixture
