@@ -6,10 +6,10 @@ from typing import Annotated, Any, Literal, Self, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from readiness.curve import Better, Curve, fault
-from readiness.inventory import Kind, Service, Subject
+from readiness.inventory import ArtifactKind, Kind, Service, Subject
 from readiness.quantity import Unit, quantity
 
-SubjectKind = Kind | Literal["journey"]
+SubjectKind = Kind | ArtifactKind | Literal["journey"]
 Severity = Literal["critical", "high", "medium", "low"]
 
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
@@ -16,7 +17,7 @@ from readiness import probes
 from readiness.document import ConfigurationError, Document, bind
 from readiness.document.complaint import Place, shown, suggest
 from readiness.failure import Failure, ProbeError, classify
-from readiness.inventory import Inventory, Journey, Service, Subject, Tier
+from readiness.inventory import Artifact, Inventory, Journey, Service, Subject, Tier
 from readiness.ledger import Ledger
 from readiness.load.caps import Budget, most_connections
 from readiness.load.closed import Level
@@ -71,6 +72,7 @@ class Plan:
     steps: tuple[Step, ...]
     allowed: frozenset[Tier]
     limits: Limits
+    folder: Path
 
 
 Progress = Callable[[Step, Measurement], None]
@@ -97,7 +99,7 @@ def plan(
         for subject in inventory.subjects
         for name in subject.expected_probes
     )
-    return Plan(inventory, steps, allowed, limits)
+    return Plan(inventory, steps, allowed, limits, Path(document.name).parent)
 
 
 def _step(
@@ -109,7 +111,8 @@ def _step(
     allowed: frozenset[Tier],
     only: Collection[str],
 ) -> Step:
-    place = ("services", service.name, "probes", name)
+    part = "artifacts" if isinstance(service, Artifact) else "services"
+    place = (part, service.name, "probes", name)
     where: dict[str, Any] = {"file": document.name, "line": document.line(place)}
     if name not in known:
         raise ConfigurationError(
@@ -182,9 +185,11 @@ class Collector:
         seconds: float,
         progress: Progress,
         ledger: Ledger | None = None,
+        before: Sequence[Measurement] = (),
     ) -> None:
         self._plan, self._run_id, self._seconds, self._progress = plan, run_id, seconds, progress
         self._ledger = ledger or Ledger(None, plan.inventory.system.name)
+        self._before = {(m.service, m.probe): m.values for m in before}
         self._done: list[tuple[Mask, Measurement]] = []
         self._learned: set[str] = set()
         self._secrets = plan.inventory.secrets()
@@ -202,11 +207,18 @@ class Collector:
             if step.withheld:
                 self._record(step, _failed(step, 1, step.withheld))
         open_ = [s for s in self._plan.steps if not s.withheld]
+        company = [s for s in open_ if not s.probe.EXCLUSIVE]
+        deeper = {s.service.name for s in company}
+        first = [s for s in open_ if _opens(s) and s.service.name in deeper]
+        alone = Slots(0, 1, 1, self._seconds)
         try:
-            await self._together([s for s in open_ if not s.probe.EXCLUSIVE])
-            alone = Slots(0, 1, 1, self._seconds)
+            down = {s.service.name: await self._measure(s, alone) for s in first}
+            for step in company:
+                if outage := down.get(step.service.name):
+                    self._record(step, _failed(step, 1, outage))
+            await self._together([s for s in company if not down.get(s.service.name)])
             for step in open_:
-                if step.probe.EXCLUSIVE:
+                if step.probe.EXCLUSIVE and step not in first:
                     await self._measure(step, alone)
         finally:
             self._resolve.close()
@@ -362,6 +374,8 @@ class Collector:
             conceal=self._learned.add,
             inventory=self._plan.inventory,
             ledger=self._ledger,
+            folder=self._plan.folder,
+            previous=dict(self._before.get((service.name, step.name), {})),
         )
 
 
@@ -391,6 +405,14 @@ def _failed(step: Step, attempt: int, failure: Failure) -> Measurement:
 def _is_vital(step: Step) -> bool:
     """Whether it tells if its service is up."""
     return step.name == step.service.health_probe
+
+
+def _opens(step: Step) -> bool:
+    """Whether it tells, with nothing beside it, if its service is up: asked before what is deeper.
+
+    What is down is then asked nothing more, and costs its time once.
+    """
+    return _is_vital(step) and step.probe.EXCLUSIVE
 
 
 def _bears_company(step: Step) -> bool:

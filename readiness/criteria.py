@@ -13,7 +13,7 @@ from readiness.document import ConfigurationError, Document, Place, bind, parse,
 from readiness.document.complaint import suggest
 from readiness.document.composer import MAX_BYTES
 from readiness.document.file import read_text, why
-from readiness.inventory import Inventory, Service
+from readiness.inventory import Artifact, Inventory, Service
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -146,13 +146,17 @@ def _bind(
 
 def check_overrides(inventory: Inventory, criteria: Criteria, document: Document) -> None:
     """Raise ConfigurationError for an override or waiver that fits no check."""
-    for service in inventory.services:
+    overriding: list[tuple[str, Service | Artifact]] = [
+        *(("services", one) for one in inventory.services),
+        *(("artifacts", one) for one in inventory.artifacts),
+    ]
+    for part, service in overriding:
         for name in service.checks:
-            place = ("services", service.name, "checks", name)
+            place = (part, service.name, "checks", name)
             if name not in criteria.checks or not criteria.checks[name].concerns(service):
                 raise _unknown(
                     name,
-                    f"of service '{service.name}'",
+                    f"of {part.removesuffix('s')} '{service.name}'",
                     document,
                     place,
                     [c.id for c in criteria.checks.values() if c.concerns(service)],
@@ -165,7 +169,9 @@ def check_overrides(inventory: Inventory, criteria: Criteria, document: Document
             )
 
 
-def _bind_override(check: Check, service: Service, document: Document, place: Place) -> Check:
+def _bind_override(
+    check: Check, service: Service | Artifact, document: Document, place: Place
+) -> Check:
     """Return `check` as `service` overrides it; ConfigurationError names the line."""
     written = service.checks[check.id]
     if check.target is None or not set(written) <= {"target", "limit"}:

@@ -151,3 +151,18 @@ def previous(path: Path) -> Previous | None:
     if found.exit_code in INTERRUPTED_EXIT_CODES.values():
         return found.score.previous
     return Previous(value=found.score.value, started_at=found.started_at)
+
+
+class _PreviousEvidence(BaseModel):
+    measurements: tuple[Measurement, ...]
+
+
+def measured_before(path: Path) -> tuple[Measurement, ...]:
+    """Return what the evidence.json at `path` holds of measurements; none if it is none.
+
+    It serves for naming what has changed since; no verdict hangs on its being there.
+    """
+    try:
+        return _PreviousEvidence.model_validate_json(read_text(path)).measurements
+    except (OSError, ValueError):
+        return ()

@@ -3,7 +3,7 @@
 import asyncio
 from collections import defaultdict, deque
 
-from readiness.inventory import Journey, Subject
+from readiness.inventory import Service, Subject
 from readiness.inventory.url import split
 
 AT_ONCE = 8
@@ -89,7 +89,7 @@ class _Slot:
 
 def _origin(service: Subject) -> str:
     """Return scheme, host and port; it is compared, never shown."""
-    if isinstance(service, Journey):
+    if not isinstance(service, Service):
         return service.name
     parts = split(service.url.get_secret_value())
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"

@@ -1,4 +1,4 @@
-"""Probes that log in as somebody -> who must wait for whom, so that none ends another's session."""
+"""Probes that log in as somebody, or ask one store -> who must wait for whom."""
 
 import asyncio
 import contextlib
@@ -8,6 +8,9 @@ from collections.abc import AsyncIterator, Collection
 
 from readiness.inventory import NOBODY, Inventory, Journey, Login, Subject
 from readiness.probes import ProbeSettings
+
+_STORES = ("postgres", "redis")
+"""Kinds whose connections are few: all probes of one take turns, so that they hold one."""
 
 
 class Turns:
@@ -26,7 +29,7 @@ class Turns:
 
 
 def shared(subject: Subject, settings: ProbeSettings, inventory: Inventory) -> frozenset[str]:
-    """Return the journeys walked, and whom a probe with these settings logs in as."""
+    """Return the journeys walked, whom a probe with these settings logs in as, and its store."""
     named = [(name, what) for _, name, _, what in settings.named(inventory)]
     walked = {name for name, what in named if what == "journey"}
     if isinstance(subject, Journey):
@@ -40,7 +43,8 @@ def shared(subject: Subject, settings: ProbeSettings, inventory: Inventory) -> f
     logins = {_account(who.service, who.login) for who in within if who.login}
     if settings.own_login:
         logins.add(_account(subject.name, settings.own_login))
-    return frozenset(walked | asked | deeper | logins) - {"", NOBODY}
+    store = {f"store {subject.name}"} if subject.kind in _STORES else set()
+    return frozenset(walked | asked | deeper | logins | store) - {"", NOBODY}
 
 
 def _account(service: str | None, login: Login) -> str:

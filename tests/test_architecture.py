@@ -33,6 +33,7 @@ LAYERS: dict[str, set[str]] = {
         "failure",
         "escape",
         "mask",
+        "document",
     },
     "resolve": {"probes"},
     "safety": {"inventory"},

@@ -478,6 +478,9 @@ def test_the_areas_are_those_of_the_report() -> None:
         "infrastructure": (10, 2),
         "journeys": (20, 1),
         "hardening": (10, 2),
+        "containers": (10, 2),
+        "observability": (10, 2),
+        "tests": (10, 1),
     }
 
 

@@ -32,6 +32,7 @@ from readiness.evidence import Evidence, Previous, Tool
 from readiness.gate import FailOn, Policy
 from readiness.inventory import Environment, Inventory, Tier
 from readiness.inventory.duration import seconds
+from readiness.measurement import Measurement
 
 NOT_SAVED = 6
 
@@ -98,9 +99,12 @@ def run(
     output.prepare(asked.out)
     leftovers.remind(wanted.system.name, known)
     before = _previous(asked)
+    earlier = evidence.measured_before(
+        (asked.previous or asked.out / output.ASSESSMENT).parent / output.EVIDENCE
+    )
     with ExitStack() as stack:
         held = signals or stack.enter_context(loop.Signals())
-        found = _collect(asked, plan, before, held, known)
+        found = _collect(asked, plan, before, earlier, held, known)
         # Should judging or rendering break, what was measured is kept all the same.
         saved = stack.enter_context(ExitStack())
         saved.callback(output.save, {asked.out / output.EVIDENCE: found.to_json()})
@@ -143,6 +147,7 @@ def _collect(
     asked: Request,
     plan: collect.Plan,
     before: Previous | None,
+    earlier: Sequence[Measurement],
     signals: loop.Signals,
     environ: Mapping[str, str],
 ) -> Evidence:
@@ -150,7 +155,7 @@ def _collect(
     book = leftovers.book(plan, run_id, environ)
     gc.freeze()  # of thousands of services there is nothing to collect, and looking takes time
     with progress.shown(plan) as show, contextlib.closing(book):
-        collector = collect.Collector(plan, run_id, asked.deadline, show, book)
+        collector = collect.Collector(plan, run_id, asked.deadline, show, book, earlier)
         most = asked.deadline + loop.GRACE_SECONDS
         end = loop.run(collector.run(), most, signals, lambda: collector.grace)
     interrupted = end if end in ("SIGINT", "SIGTERM") else None

@@ -11,6 +11,7 @@ from readiness.document import Document, bind, read
 from readiness.document.complaint import Complaint
 from readiness.document.environment import substitute
 from readiness.inventory import json_schema, references
+from readiness.inventory.artifact import ARTIFACT_PROBES, Artifact, ArtifactKind
 from readiness.inventory.duration import Duration
 from readiness.inventory.expectation import Capture, Expect, Match
 from readiness.inventory.journey import NOBODY, Identity, Journey
@@ -31,12 +32,15 @@ from readiness.inventory.system import (
 )
 
 __all__ = [
+    "ARTIFACT_PROBES",
     "DEFAULT_PROBES",
     "GIVEN",
     "NOBODY",
     "OBJECTIVES",
     "REFERENCE",
     "SAFE",
+    "Artifact",
+    "ArtifactKind",
     "Capability",
     "Capture",
     "Criticality",

@@ -38,7 +38,9 @@ def services_schema(inventory: type[BaseModel], probe_settings: ProbeSettings) -
     }
     _by_name(root, "services", definitions["Service"], "Each service by its name.")
     _by_name(root, "journeys", definitions["Journey"], "Each journey by its name.")
+    _by_name(root, "artifacts", definitions["Artifact"], "Each set of files by its name.")
     _fill_probes(definitions["Service"], settings)
+    _fill_probes(definitions["Artifact"], settings)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **_lenient({**root, "title": "services.yaml"}),

@@ -7,11 +7,13 @@ from typing import Any
 
 from readiness.document.complaint import MOST, Complaint, Place, shown, suggest
 from readiness.inventory import journeys
+from readiness.inventory.artifact import ARTIFACT_PROBES, DESCRIBING
 from readiness.inventory.system import Inventory
 
 _EXAMPLES = {
     "services": "`api: {kind: http, url: ...}`",
     "journeys": "`sign-in: {title: ..., service: ..., steps: [...]}`",
+    "artifacts": "`tests: {kind: junit, files: [reports/*.xml]}`",
 }
 
 
@@ -44,6 +46,7 @@ def unmet(inventory: Inventory) -> list[Complaint]:
         *([] if unknown else _cycle(inventory)),
         *_rates(inventory),
         *_misplaced(inventory),
+        *_artifacts(inventory),
         *journeys.unmet(inventory),
     ]
 
@@ -59,7 +62,7 @@ def _unknown(inventory: Inventory) -> Iterator[Complaint]:
         place = ("capabilities", key, "journeys")
         yield from _strangers(place, capability.journeys, walks, "journey")
     for index, waiver in enumerate(inventory.waivers):
-        subjects = names | {journey.name for journey in inventory.journeys}
+        subjects = {subject.name for subject in inventory.subjects}
         if waiver.service is not None and waiver.service not in subjects:
             where = ("waivers", index, "service")
             yield Complaint(where, "is no service of this file", suggest(waiver.service, subjects))
@@ -100,3 +103,19 @@ def _misplaced(inventory: Inventory) -> Iterator[Complaint]:
         if service.health and service.kind not in ("http", "web"):
             place = ("services", service.name, "health")
             yield Complaint(place, f"is not for services of kind {service.kind}", "Remove it.")
+
+
+def _artifacts(inventory: Inventory) -> Iterator[Complaint]:
+    taken = {one.name for one in inventory.services} | {one.name for one in inventory.journeys}
+    for artifact in inventory.artifacts:
+        if artifact.name in taken:
+            what = "is the name of a service or journey too"
+            yield Complaint(("artifacts", artifact.name), what, "Give it another name.")
+    kinds = {artifact.kind for artifact in inventory.artifacts}
+    for kind in DESCRIBING:
+        probe = ARTIFACT_PROBES[kind]
+        for service in inventory.services:
+            if probe in service.probes and kind not in kinds:
+                place = ("services", service.name, "probes", probe)
+                fix = f"Add one as in `artifacts: {{run: {{kind: {kind}, files: [...]}}}}`."
+                yield Complaint(place, f"finds no artifact of kind {kind}", fix)

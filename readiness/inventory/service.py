@@ -21,7 +21,23 @@ from pydantic import (
 from readiness.inventory import url
 from readiness.inventory.duration import Duration
 
-Kind = Literal["http", "web", "postgres", "redis", "mcp", "tcp"]
+Kind = Literal[
+    "http",
+    "web",
+    "postgres",
+    "redis",
+    "mcp",
+    "tcp",
+    "grpc",
+    "websocket",
+    "rabbitmq",
+    "nats",
+    "prometheus",
+    "alertmanager",
+    "loki",
+    "tempo",
+    "grafana",
+]
 Criticality = Literal["critical", "high", "normal", "low"]
 
 _SEEN_FROM_OUTSIDE = ("http_headers", "http_cors", "http_exposure")
@@ -34,6 +50,15 @@ DEFAULT_PROBES: Mapping[Kind, tuple[str, ...]] = {
     "redis": ("redis_health",),
     "mcp": ("mcp_handshake",),
     "tcp": ("tcp_connect",),
+    "grpc": ("grpc_health",),
+    "websocket": ("websocket_echo",),
+    "rabbitmq": ("rabbitmq",),
+    "nats": ("nats",),
+    "prometheus": ("prometheus",),
+    "alertmanager": ("alertmanager",),
+    "loki": ("loki",),
+    "tempo": ("tempo",),
+    "grafana": ("grafana",),
 }
 """The probes every service of a kind gets; the first one tells whether it is up."""
 
@@ -108,11 +133,11 @@ Timeout = Annotated[Duration, Field(gt=0, le=600, description="Time allowed for 
 Samples = Annotated[
     int, Field(ge=1, le=100_000, description="Samples of each quantity."), BeforeValidator(_whole)
 ]
-_Settings = Annotated[Any, BeforeValidator(_probe)]
-_Quantity = Annotated[
+Settings = Annotated[Any, BeforeValidator(_probe)]
+Quantity = Annotated[
     Any, BeforeValidator(_quantity), WithJsonSchema({"type": ["number", "string"]})
 ]
-_Bound = Annotated[
+Bound = Annotated[
     str, AfterValidator(_bound), WithJsonSchema({"type": "string", "enum": ["limit", "target"]})
 ]
 
@@ -147,12 +172,12 @@ class Service(Frozen):
     health: Health | None = None
     timeout: Timeout | None = None
     samples: Samples | None = None
-    probes: Mapping[Name, _Settings] = Field(
+    probes: Mapping[Name, Settings] = Field(
         default_factory=dict,
         repr=False,
         description="Settings by probe; naming a probe adds it, false leaves it out.",
     )
-    checks: Mapping[Name, Mapping[_Bound, _Quantity]] = Field(
+    checks: Mapping[Name, Mapping[Bound, Quantity]] = Field(
         default_factory=dict, description="Targets and limits of its own, by check."
     )
 

@@ -19,6 +19,7 @@ from pydantic import (
 from readiness import secret
 from readiness.document.complaint import suggest
 from readiness.inventory import url
+from readiness.inventory.artifact import ARTIFACT_PROBES, DESCRIBING, Artifact
 from readiness.inventory.journey import Identity, Journey
 from readiness.inventory.service import (
     DEFAULT_PROBES,
@@ -149,11 +150,12 @@ class Inventory(Frozen):
         default_factory=dict, exclude=True, repr=False, description="Who can ask, by name."
     )
     journeys: tuple[Journey, ...] = ()
+    artifacts: tuple[Artifact, ...] = ()
     capabilities: Mapping[Name, Capability] = Field(default_factory=dict)
     objectives: Mapping[_ObjectiveName, Objective] = Field(default_factory=dict)
     waivers: tuple[Waiver, ...] = ()
 
-    @field_validator("services", "journeys", mode="before")
+    @field_validator("services", "journeys", "artifacts", mode="before")
     @classmethod
     def _by_name(cls, named: Any) -> Any:
         if not isinstance(named, Mapping):
@@ -163,10 +165,22 @@ class Inventory(Frozen):
             for name, body in named.items()
         ]
 
+    @model_validator(mode="after")
+    def _described(self) -> "Inventory":
+        """Ask of each service what the files say that tell how services are run."""
+        kinds = {artifact.kind for artifact in self.artifacts}
+        asked: dict[str, Any] = {ARTIFACT_PROBES[kind]: {} for kind in DESCRIBING if kind in kinds}
+        if asked:
+            services = tuple(
+                one.model_copy(update={"probes": {**asked, **one.probes}}) for one in self.services
+            )
+            object.__setattr__(self, "services", services)
+        return self
+
     @property
     def subjects(self) -> "tuple[Subject, ...]":
-        """Everything that findings are made of: the services, then the journeys."""
-        return (*self.services, *self.journeys)
+        """Everything that findings are made of: the services, the journeys, the artifacts."""
+        return (*self.services, *self.journeys, *self.artifacts)
 
     def steps_of(self, journey: str) -> tuple[str, ...]:
         """Return the names of a journey's steps, none if there is no such journey."""
@@ -208,7 +222,7 @@ class Inventory(Frozen):
             yield from secret.of_settings(step.path)
 
 
-Subject = Service | Journey
+Subject = Service | Journey | Artifact
 """What a finding is about."""
 
 

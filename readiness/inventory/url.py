@@ -13,6 +13,12 @@ SCHEMES: Mapping[str, tuple[str, ...]] = {
     "postgres": ("postgres", "postgresql"),
     "redis": ("redis", "rediss"),
     "tcp": ("tcp",),
+    "grpc": ("grpc", "grpcs"),
+    "websocket": ("ws", "wss"),
+    **dict.fromkeys(
+        ("rabbitmq", "nats", "prometheus", "alertmanager", "loki", "tempo", "grafana"),
+        ("http", "https"),
+    ),
 }
 """Kind of service -> schemes its URL may have."""
 
@@ -23,6 +29,15 @@ _EXAMPLES: Mapping[str, str] = {
     "postgres": "postgres://user:password@localhost:5432/database",
     "redis": "redis://localhost:6379/0",
     "tcp": "tcp://localhost:9000",
+    "grpc": "grpc://localhost:50051",
+    "websocket": "ws://localhost:8000/ws",
+    "rabbitmq": "http://user:password@localhost:15672",
+    "nats": "http://localhost:8222",
+    "prometheus": "http://localhost:9090",
+    "alertmanager": "http://localhost:9093",
+    "loki": "http://localhost:3100",
+    "tempo": "http://localhost:3200",
+    "grafana": "http://localhost:3000",
 }
 _PORTS: Mapping[str, int] = {
     "http": 80,
@@ -31,6 +46,8 @@ _PORTS: Mapping[str, int] = {
     "postgresql": 5432,
     "redis": 6379,
     "rediss": 6379,
+    "ws": 80,
+    "wss": 443,
 }
 _LONGEST = 2048
 _LONGEST_HOST = 253
@@ -112,7 +129,7 @@ def _port_fault(parts: SplitResult, example: str) -> str | None:
         port = 0
     if port == 0:
         return f"has a port that is none of 1 to 65535. {_ENCODE}, and the port in digits"
-    if parts.scheme == "tcp" and port is None:
+    if parts.scheme in ("tcp", "grpc", "grpcs") and port is None:
         return f"names no port. {example}"
     return None
 

@@ -14,6 +14,7 @@ from collections.abc import (
     Sequence,
 )
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, Protocol, cast
 
 from pydantic import BaseModel, ConfigDict
@@ -87,6 +88,10 @@ class Context:
     """The whole system, for a probe that asks more than one service or asks as someone."""
     ledger: Ledger
     """Where whatever is about to be created is noted first."""
+    folder: Path
+    """The inventory's folder, at which the paths written in it begin."""
+    previous: Values
+    """What this probe measured on this service in the run before; empty if there was none."""
 
 
 class Probe(Protocol):
@@ -103,7 +108,7 @@ class Probe(Protocol):
     Settings: type[ProbeSettings]
 
     async def measure(self, service: Any, settings: ProbeSettings, context: Context) -> Values:
-        """Measure `service` (for `journey`, a Journey) once.
+        """Measure `service` (for `journey`, a Journey; for files, an Artifact) once.
 
         Raise freely, the collector turns it into a Failure.
         """

@@ -6,6 +6,7 @@ import socket
 import ssl
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
@@ -41,6 +42,8 @@ def context(concealed: list[str]) -> Context:
         conceal=concealed.append,
         inventory=Inventory(version=1, system=System(name="test"), services=()),
         ledger=Ledger(None, "test"),
+        folder=Path(),
+        previous={},
     )
 
 

@@ -17,7 +17,7 @@ from readiness.estimate import Estimate
 from readiness.failure import Failure, classify
 from readiness.inventory import Service
 from readiness.measurement import Values
-from readiness.probes import Context, postgres_health
+from readiness.probes import Context, _postgres_session, postgres_health
 from readiness.probes.postgres_health import METRICS, Settings, measure
 from tests.certificates import Authority
 from tests.conftest import PASSWORD
@@ -140,7 +140,7 @@ async def test_urls_as_applications_write_them(
 
 
 async def test_a_write_is_refused_in_our_session(postgres_url: str, context: Context) -> None:
-    async with postgres_health._session(postgres_url, context) as (connection, _):
+    async with _postgres_session.session(postgres_url, context) as (connection, _):
         with pytest.raises(asyncpg.ReadOnlySQLTransactionError):
             await connection.execute("CREATE TABLE harm (id int)")
         for limit in ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"):
@@ -372,6 +372,6 @@ async def test_behind_a_pooler_one_read_only_transaction_is_used(
         assert b"SET LOCAL statement_timeout = 5000" in pipe.sent
         assert b"ROLLBACK" in pipe.sent
         assert b"SET default_transaction_read_only" not in pipe.sent
-        async with postgres_health._session(pipe.through(), context) as (connection, _):
+        async with _postgres_session.session(pipe.through(), context) as (connection, _):
             with pytest.raises(asyncpg.ReadOnlySQLTransactionError):
                 await connection.execute("CREATE TABLE harm (id int)")

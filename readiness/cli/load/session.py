@@ -7,6 +7,7 @@ import ipaddress
 import ssl
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 from readiness.cli.load import view
 from readiness.cli.load.feed import Feed
@@ -147,4 +148,6 @@ class Session:
             conceal=lambda _: None,
             inventory=Inventory(version=1, system=System(name="load"), services=()),
             ledger=Ledger(None, "load"),
+            folder=Path(),
+            previous={},
         )
