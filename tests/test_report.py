@@ -35,7 +35,9 @@ def report(evidence: Evidence) -> str:
 
 def section(text: str, title: str) -> str:
     """Return what stands under the heading `title`, up to the next one of its rank."""
-    found = re.search(rf"^(##+) (?:\S+ )?{re.escape(title)}$(.*?)(?=^##? |\Z)", text, re.M | re.S)
+    found = re.search(
+        rf"^(##+) (?:\S+ )?{re.escape(title)}(?:: [^\n]*)?$(.*?)(?=^##? |\Z)", text, re.M | re.S
+    )
     assert found, title
     return found[2]
 
@@ -266,6 +268,29 @@ def test_data_stores_show_their_facts(broken: str, partial: str) -> None:
     assert row(stores, "redis")[1] == "valkey 9.1.0"
     assert "eviction volatile-lru; persistence on." in row(stores, "redis")[4]
     assert row(section(partial, "Data stores"), "postgres")[1:] == ["❔ not measured", *"–––"]
+
+
+def test_what_services_stand_on_has_a_score_and_its_findings_worst_first(broken: str) -> None:
+    assert "### Data stores: **100/100**, A" in broken
+    infrastructure = section(broken, "Infrastructure")
+    assert "22 of 28 checks pass." in infrastructure
+    assert row(infrastructure, "❌") == [
+        *("❌", "Service is down", "notification-service, user-service", "connection refused")
+    ]
+    assert "- ✅ Tools offered" in infrastructure.split("</summary>")[1]
+
+
+def test_one_check_that_many_fail_is_one_row() -> None:
+    evidence = samples.fixed()
+    for service in ("auth", "file-service", "saga-service", "workflow-service", "api-gateway"):
+        evidence = samples.with_value(evidence, service, "http_health", structured=False)
+    [cells] = [c for c in rows(section(report(evidence), "Infrastructure")) if c[0] == "❌"]
+    assert cells[1] == "Health answer is machine-readable (low)"
+    assert cells[2] == "api-gateway, auth, file-service, saga-service and 1 more"
+
+
+def test_a_part_of_the_platform_that_nobody_names_is_said_to_be_unseen(broken: str) -> None:
+    assert "nothing is said of them: Containers, Monitoring and observability, Test" in broken
 
 
 def test_a_data_store_with_less_to_tell_tells_less() -> None:

@@ -26,7 +26,16 @@ from readiness.assessment.timings import (
 )
 from readiness.finding import Finding, Outcome
 from readiness.gate import blockers
-from readiness.report.rows import SEVEREST_FIRST, AreaSection, Group, Load, ProofRow, counts
+from readiness.report.rows import (
+    SEVEREST_FIRST,
+    AreaSection,
+    Group,
+    Load,
+    ProofRow,
+    QualitySection,
+    counts,
+    open_checks,
+)
 from readiness.report.words import NONE, SIGNS, Sign, demanded, hours, plural, share
 from readiness.score import CRITICALITY_WEIGHTS, SEVERITY_WEIGHTS, AreaScore, grade
 
@@ -148,6 +157,19 @@ class Page:
             s.name
             for s in self.a.evidence.inventory.services
             if s.kind == "http" and "http_access" not in s.expected_probes
+        )
+
+    @cached_property
+    def quality(self) -> tuple[QualitySection, ...]:
+        """The parts of the platform that this system has, each with its score."""
+        areas = [self.area(name) for name in _PLATFORM]
+        return tuple(QualitySection(a, open_checks(a.findings, self.down)) for a in areas if a)
+
+    @property
+    def unseen(self) -> tuple[str, ...]:
+        """The parts of the platform that the inventory names nothing of."""
+        return tuple(
+            s.score.title for s in self.areas if s.score.id in _PLATFORM and not s.score.applicable
         )
 
     @property
@@ -346,5 +368,8 @@ class Page:
         ]
         return (*explained, *work, *unknown)
 
+
+_PLATFORM = ("data", "observability", "containers", "infrastructure", "tests")
+"""Areas of what the services stand on, and of what was tested before."""
 
 _READINESS = ("not_ready", "unknown", "ready_with_fixes", "ready")

@@ -1,7 +1,7 @@
 """The rows of the Markdown reports that stand for more than one value of the assessment."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 
@@ -9,7 +9,7 @@ from readiness.assessment.capabilities import CapabilityRow
 from readiness.assessment.services import Level, ServiceRow
 from readiness.finding import Finding, Outcome
 from readiness.report.words import Sign
-from readiness.score import AreaScore
+from readiness.score import SEVERITY_WEIGHTS, AreaScore
 
 SEVEREST_FIRST: tuple[Outcome, ...] = ("fail", "unknown", "warn", "pass", "not_applicable")
 
@@ -87,6 +87,77 @@ class Load:
         """The most users up to whom there was no error, if there is such a number."""
         clean = [level.users for level in takewhile(_clean, self.levels)]
         return max(clean, default=None)
+
+
+@dataclass(frozen=True)
+class OpenCheck:
+    """A check that does not pass, with all the subjects it does not pass on, worst first.
+
+    What cannot be reached at all stands for every check that it fails by that.
+    """
+
+    findings: tuple[Finding, ...]
+    outage: bool = False
+
+    @property
+    def worst(self) -> Finding:
+        """The finding that stands for it."""
+        return self.findings[0]
+
+    @property
+    def subjects(self) -> tuple[str, ...]:
+        """What it does not pass on."""
+        return tuple(dict.fromkeys(f.service for f in self.findings))
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """What was found, once each."""
+        return tuple(dict.fromkeys(f.because for f in self.findings))
+
+
+@dataclass(frozen=True)
+class QualitySection:
+    """An area below the services: its score, the checks that do not pass, and those that do."""
+
+    area: AreaSection
+    open: tuple[OpenCheck, ...]
+
+    @property
+    def total(self) -> int:
+        """The number of checks that apply, subject by subject."""
+        return sum(f.outcome != "not_applicable" for f in self.area.findings)
+
+    @property
+    def passed(self) -> tuple[Finding, ...]:
+        """The findings that pass."""
+        return tuple(f for f in self.area.findings if f.outcome == "pass")
+
+    @property
+    def clear(self) -> tuple[tuple[str, int], ...]:
+        """Titles of the checks that pass wherever they apply, and on how many subjects."""
+        unclear = {f.check for one in self.open for f in one.findings}
+        return tuple(Counter(f.title for f in self.passed if f.check not in unclear).items())
+
+
+def open_checks(
+    findings: Sequence[Finding], down: Callable[[Finding], bool]
+) -> tuple[OpenCheck, ...]:
+    """Return the checks among `findings` that do not pass: failed first, then the severest.
+
+    `down` tells of a finding whether it fails for no other reason than that its service is down.
+    """
+    ranked = sorted(
+        (f for f in findings if f.outcome in ("fail", "unknown", "warn")),
+        key=lambda f: (SEVEREST_FIRST.index(f.outcome), -SEVERITY_WEIGHTS[f.severity], f.score),
+    )
+    by_check: dict[str, list[Finding]] = {}
+    for f in ranked:
+        by_check.setdefault(_OUTAGE if down(f) else f.check, []).append(f)
+    return tuple(OpenCheck(tuple(f), check == _OUTAGE) for check, f in by_check.items())
+
+
+_OUTAGE = "."
+"""No check has this id."""
 
 
 def _clean(level: Level) -> bool:
