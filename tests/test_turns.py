@@ -18,6 +18,7 @@ services:
     kind: http
     url: "http://localhost:2"
     probes: {http_access: {public: [/], login: {request: POST /login, json: {user: ann}}}}
+  db: {kind: postgres, url: "postgres://localhost/db", probes: {tcp_connect: {}}}
 identities:
   ann: {service: a, login: {request: POST /login, json: {user: ann}}}
   bob: {service: a, steps: [{name: in, request: POST /in, as: ann}]}
@@ -40,6 +41,14 @@ def test_those_who_share_somebody_take_turns() -> None:
     assert [name[2:] for name in held["b", "http_access"]] == [account[2:]], "the same account"
     assert held["read", "journey"] == {"read"}
     assert held["a", "http_health"] == frozenset()
+
+
+def test_all_probes_of_one_store_take_turns() -> None:
+    document = parse(JOURNEYS, "services.yaml")
+    found = from_document(document, {})
+    steps = [s for s in plan(found, document, ALL).steps if s.service.name == "db"]
+    assert len(steps) >= 2
+    assert {shared(s.service, s.settings, found) for s in steps} == {frozenset({"store db"})}
 
 
 def test_turns_are_taken_without_waiting_in_a_circle() -> None:
