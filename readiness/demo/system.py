@@ -6,14 +6,16 @@ import secrets
 import signal
 import socket
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from pathlib import Path
 from types import FrameType
 
-from readiness.demo import postgres, valkey
+from readiness.demo import artifacts, postgres, valkey
 from readiness.demo.catalogue import SERVICES, SampleService
 from readiness.demo.config import Config
 from readiness.demo.process import Process, stop
@@ -42,7 +44,8 @@ def running(fixed: bool) -> Iterator[dict[str, str]]:
         ports = _start(processes, config)
         for name in SERVICES.keys() - ports.keys():
             ports[name] = stack.enter_context(closed_port())
-        yield _environ(config, ports)
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pyairtable-")))
+        yield _environ(config, ports) | artifacts.write(folder, fixed)
 
 
 def require_parts() -> None:
