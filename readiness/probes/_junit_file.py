@@ -1,0 +1,272 @@
+"""One JUnit report of any dialect -> its suites and what became of each case, as they stand."""
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from hashlib import blake2b
+from typing import Literal
+
+from readiness.escape import line
+from readiness.probes._provenance import Origin, commit_of, moment
+from readiness.probes._report_files import Check, Report, UnreadableReport
+from readiness.probes._safe_xml import Attributes, read, whole
+
+Outcome = Literal["passed", "flaky", "failed", "error", "skipped"]
+"""`flaky` is passed after it had failed, as the report itself says."""
+
+MOST_CASES = 1_000_000
+_LONGEST_KEY = 200
+_NAME = 90
+
+_GRAVITY: Mapping[str, int] = {"passed": 0, "skipped": 1, "failed": 2, "error": 3}
+_ELEMENTS = {"failure": "failed", "error": "error", "skipped": "skipped", "disabled": "skipped"}
+_RERUN = re.compile(r"(flaky|rerun)(Failure|Error)?", re.IGNORECASE)
+_NOT_RUN = frozenset(
+    ("notrun", "skipped", "suppressed", "disabled", "ignored", "pending", "inactive", "todo")
+)
+_NOT_PASSED = {"fail": "failed", "failed": "failed", "failure": "failed", "error": "error"}
+_COMMIT_NAMES = frozenset(
+    (
+        *("commit", "commitid", "commitsha", "gitcommit", "gitcommitid", "gitcommitidfull"),
+        *("gitsha", "gitrevision", "gitref", "revision", "vcsrevision", "scmrevision", "sha"),
+        *("githubsha", "cicommitsha", "buildvcsnumber", "buildsourceversion", "headsha"),
+    )
+)
+"""Names of properties that tell a commit, without their dots, dashes and underscores."""
+
+
+@dataclass(eq=False)
+class Suite:
+    """One `<testsuite>`: which run of which tests it is, and what it claims of itself."""
+
+    report: Report
+    name: str
+    host: str
+    began: datetime | None
+    seconds: float
+    claimed: int
+    claimed_bad: int
+    cases: int = 0
+    bad: int = 0
+    doubled: int = 0
+    """How many more tests or failures it may claim, as some count errors and reruns."""
+    took: float = 0.0
+    inner: float = 0.0
+    """Seconds of itself, and of the suites in it."""
+
+    @property
+    def ended(self) -> datetime | None:
+        """When it was over, if it says when it began and how long it took."""
+        if self.began is None or not self.seconds:
+            return None
+        return self.began + timedelta(seconds=self.seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What became of one case once."""
+
+    suite: Suite
+    outcome: Outcome
+
+
+@dataclass
+class Suites:
+    """Everything that some reports hold. Cases are known by suite, class and name."""
+
+    suites: int = 0
+    runs: dict[str, Run | list[Run]] = field(default_factory=dict)
+    bad_names: dict[str, str] = field(default_factory=dict)
+    """Key -> name to show, of what did not pass at once."""
+    disagreements: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+    count: int = 0
+
+    def add(self, suite: Suite, class_name: str, name: str, outcome: Outcome) -> None:
+        """Note what became of a case."""
+        key = _key(suite, class_name, name)
+        run, before = Run(suite, outcome), self.runs.get(key)
+        if before is None:
+            self.runs[key] = run
+        elif isinstance(before, list):
+            before.append(run)
+        else:
+            self.runs[key] = [before, run]
+        if outcome not in ("passed", "skipped"):
+            whole_name = f"{class_name}.{name}" if class_name else name
+            self.bad_names[key] = line(whole_name or suite.name, _NAME)
+        self.count += 1
+        if self.count > MOST_CASES:
+            raise UnreadableReport(f"{suite.report.name} takes the cases over {MOST_CASES}")
+
+    def of_cases(self) -> Iterator[tuple[str, list[Run]]]:
+        """Yield every case with its runs, in the order in which they stand."""
+        for key, runs in self.runs.items():
+            yield key, runs if isinstance(runs, list) else [runs]
+
+
+def read_into(suites: Suites, report: Report, check: Check) -> Origin:
+    """Add what the report holds; UnreadableReport if it cannot be taken for a whole one."""
+    reader = _Reader(suites, report)
+    read(report, reader, check)
+    return Origin(report, reader.newest, frozenset(reader.commits))
+
+
+@dataclass
+class _Case:
+    class_name: str
+    name: str
+    outcome: str
+    reruns: int = 0
+
+
+class _Reader:
+    text = None
+
+    def __init__(self, into: Suites, report: Report) -> None:
+        self._into, self._report = into, report
+        self._open: list[str] = []
+        self._suites: list[Suite] = []
+        self._case: _Case | None = None
+        self._case_depth = 0
+        self.newest: datetime | None = None
+        self.commits: set[str] = set()
+
+    def start(self, tag: str, attributes: Attributes) -> None:
+        if not self._open:
+            self._root(tag, attributes)
+        elif tag == "testsuite":
+            self._begin(attributes)
+        elif tag == "testcase":
+            self._case, self._case_depth = _case(attributes), len(self._open)
+        elif tag == "property":
+            self._property(attributes)
+        elif self._case is None:
+            self._beside(tag)
+        elif len(self._open) == self._case_depth + 1:
+            self._within(self._case, tag)
+        self._open.append(tag)
+
+    def end(self, tag: str) -> None:
+        self._open.pop()
+        if tag == "testcase" and self._case is not None:
+            self._settle(self._case)
+            self._case = None
+        elif tag == "testsuite":
+            self._close()
+        if not self._open and self._suites:
+            self._close()
+
+    def _root(self, tag: str, attributes: Attributes) -> None:
+        if tag not in ("testsuites", "testsuite"):
+            raise UnreadableReport(
+                f"{self._report.name} is no JUnit report: its root is <{line(tag, 40)}>"
+            )
+        if tag == "testsuite":
+            self._begin(attributes)
+            return
+        self._suites.append(self._suite(attributes, ""))
+
+    def _begin(self, attributes: Attributes) -> None:
+        outer = self._suites[-1].name if self._suites else ""
+        name = attributes.get("name", "")
+        suite = self._suite(attributes, f"{outer}/{name}" if outer else name)
+        self._suites.append(suite)
+        self._into.suites += 1
+
+    def _suite(self, attributes: Attributes, name: str) -> Suite:
+        outer = self._suites[-1] if self._suites else None
+        began, seconds = self._note_time(attributes), _seconds(attributes.get("time"))
+        if began is None and outer:
+            began, seconds = outer.began, outer.seconds
+        return Suite(
+            self._report,
+            _short(name),
+            _short(attributes.get("hostname", "")),
+            began,
+            seconds,
+            whole(attributes.get("tests")) or 0,
+            (whole(attributes.get("failures")) or 0) + (whole(attributes.get("errors")) or 0),
+            took=_seconds(attributes.get("time")),
+        )
+
+    def _note_time(self, attributes: Attributes) -> datetime | None:
+        told = moment(attributes.get("timestamp", ""))
+        if told and (self.newest is None or told > self.newest):
+            self.newest = told
+        return told
+
+    def _property(self, attributes: Attributes) -> None:
+        name = re.sub(r"[._\- ]", "", attributes.get("name", "")[:80]).lower()
+        commit = commit_of(attributes.get("value", "")[:80])
+        if name in _COMMIT_NAMES and commit:
+            self.commits.add(commit)
+
+    def _beside(self, tag: str) -> None:
+        """Take what a suite says beside its cases: that it failed as a whole is a case of it."""
+        if tag in ("failure", "error") and self._open[-1] in ("testsuite", "testsuites"):
+            self._settle(_Case("", f"{self._suites[-1].name.strip('/')} as a whole", "error"))
+
+    def _within(self, case: _Case, tag: str) -> None:
+        found = _ELEMENTS.get(tag)
+        if found and _GRAVITY[found] > _GRAVITY[case.outcome]:
+            case.outcome = found
+        elif _RERUN.fullmatch(tag):
+            case.reruns += 1
+
+    def _settle(self, case: _Case) -> None:
+        suite, outcome = self._suites[-1], case.outcome
+        if case.reruns and outcome == "passed":
+            outcome = "flaky"
+        bad = outcome in ("failed", "error")
+        for each in self._suites:
+            each.cases += 1
+            each.bad += bad
+            each.doubled += (outcome == "error") + case.reruns
+        self._into.add(suite, case.class_name, case.name, outcome)  # type: ignore[arg-type]
+
+    def _close(self) -> None:
+        """Leave a suite; what it claims beyond its cases is evidence that is not there."""
+        suite = self._suites.pop()
+        took = suite.took or suite.inner
+        if self._suites:
+            self._suites[-1].inner += took
+        else:
+            self._into.seconds += took
+        if suite.claimed > suite.cases + suite.doubled:
+            told = f"claims {suite.claimed} tests and shows {suite.cases}"
+        elif suite.claimed_bad > suite.bad + suite.doubled:
+            told = f"claims {suite.claimed_bad} failures and shows {suite.bad}"
+        else:
+            return
+        self._into.disagreements.append(f"{self._report.name} {told}")
+
+
+def _case(attributes: Attributes) -> _Case:
+    told = {attributes.get(name, "").lower() for name in ("status", "result")}
+    outcome = next((_NOT_PASSED[word] for word in told if word in _NOT_PASSED), "passed")
+    if outcome == "passed" and (told & _NOT_RUN or attributes.get("executed") == "false"):
+        outcome = "skipped"
+    return _Case(attributes.get("classname", ""), attributes.get("name", ""), outcome)
+
+
+def _key(suite: Suite, class_name: str, name: str) -> str:
+    key = f"{suite.name}\0{suite.host}\0{class_name}\0{name}"
+    return key if len(key) <= _LONGEST_KEY else blake2b(key.encode("utf-8", "replace")).hexdigest()
+
+
+def _short(text: str) -> str:
+    return (
+        text if len(text) <= _LONGEST_KEY else blake2b(text.encode("utf-8", "replace")).hexdigest()
+    )
+
+
+def _seconds(text: str | None) -> float:
+    """Read a suite's time; thousands may be set apart by commas."""
+    try:
+        seconds = float((text or "0")[:30].replace(",", ""))
+    except ValueError:
+        return 0.0
+    return seconds if math.isfinite(seconds) and 0 <= seconds < 1e7 else 0.0
