@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -22,6 +23,11 @@ _NAME = 90
 
 _GRAVITY: Mapping[str, int] = {"passed": 0, "skipped": 1, "failed": 2, "error": 3}
 _ELEMENTS = {"failure": "failed", "error": "error", "skipped": "skipped", "disabled": "skipped"}
+_CLAIMS = {
+    "tests": ("tests",),
+    "bad": ("failures", "errors"),
+    "skipped": ("skipped", "disabled"),
+}
 _RERUN = re.compile(r"(flaky|rerun)(Failure|Error)?", re.IGNORECASE)
 _NOT_RUN = frozenset(
     ("notrun", "skipped", "suppressed", "disabled", "ignored", "pending", "inactive", "todo")
@@ -39,22 +45,19 @@ _COMMIT_NAMES = frozenset(
 
 @dataclass(eq=False)
 class Suite:
-    """One `<testsuite>`: which run of which tests it is, and what it claims of itself."""
+    """One `<testsuite>`, or the root: which run of which tests, and what it claims to hold."""
 
     report: Report
     name: str
     host: str
     began: datetime | None
     seconds: float
-    claimed: int
-    claimed_bad: int
-    cases: int = 0
-    bad: int = 0
-    doubled: int = 0
-    """How many more tests or failures it may claim, as some count errors and reruns."""
     took: float = 0.0
     inner: float = 0.0
     """Seconds of itself, and of the suites in it."""
+    claimed: Counter[str] = field(default_factory=Counter)
+    claimed_within: Counter[str] = field(default_factory=Counter)
+    """Tests, bad and skipped ones by its attributes, and by those of the suites in it."""
 
     @property
     def ended(self) -> datetime | None:
@@ -81,6 +84,8 @@ class Suites:
     bad_names: dict[str, str] = field(default_factory=dict)
     """Key -> name to show, of what did not pass at once."""
     disagreements: list[str] = field(default_factory=list)
+    left_out: int = 0
+    """Skipped cases that reports only count."""
     seconds: float = 0.0
     count: int = 0
 
@@ -131,6 +136,7 @@ class _Reader:
         self._suites: list[Suite] = []
         self._case: _Case | None = None
         self._case_depth = 0
+        self._shown = Counter[str]()
         self.newest: datetime | None = None
         self.commits: set[str] = set()
 
@@ -187,9 +193,13 @@ class _Reader:
             _short(attributes.get("hostname", "")),
             began,
             seconds,
-            whole(attributes.get("tests")) or 0,
-            (whole(attributes.get("failures")) or 0) + (whole(attributes.get("errors")) or 0),
             took=_seconds(attributes.get("time")),
+            claimed=Counter(
+                {
+                    what: sum(whole(attributes.get(name)) or 0 for name in names)
+                    for what, names in _CLAIMS.items()
+                }
+            ),
         )
 
     def _note_time(self, attributes: Attributes) -> datetime | None:
@@ -220,25 +230,37 @@ class _Reader:
         suite, outcome = self._suites[-1], case.outcome
         if case.reruns and outcome == "passed":
             outcome = "flaky"
-        bad = outcome in ("failed", "error")
-        for each in self._suites:
-            each.cases += 1
-            each.bad += bad
-            each.doubled += (outcome == "error") + case.reruns
+        self._shown["tests"] += 1
+        self._shown["bad"] += outcome in ("failed", "error")
+        self._shown["skipped"] += outcome == "skipped"
+        self._shown["doubled"] += (outcome == "error") + case.reruns
         self._into.add(suite, case.class_name, case.name, outcome)  # type: ignore[arg-type]
 
     def _close(self) -> None:
-        """Leave a suite; what it claims beyond its cases is evidence that is not there."""
+        """Leave a suite, and add what it took and claims to what the one around it does."""
         suite = self._suites.pop()
-        took = suite.took or suite.inner
+        took, claimed = suite.took or suite.inner, suite.claimed | suite.claimed_within
         if self._suites:
             self._suites[-1].inner += took
+            self._suites[-1].claimed_within += claimed
         else:
             self._into.seconds += took
-        if suite.claimed > suite.cases + suite.doubled:
-            told = f"claims {suite.claimed} tests and shows {suite.cases}"
-        elif suite.claimed_bad > suite.bad + suite.doubled:
-            told = f"claims {suite.claimed_bad} failures and shows {suite.bad}"
+            self._compare(claimed)
+
+    def _compare(self, claimed: Counter[str]) -> None:
+        """Hold what the report claims in all against its cases.
+
+        Some reporters leave out skipped cases, some count errors and reruns as tests of their
+        own. What is claimed beyond that is evidence that is not there.
+        """
+        shown = self._shown
+        unseen = max(0, claimed["tests"] - shown["tests"])
+        left_out = min(unseen, max(0, claimed["skipped"] - shown["skipped"]))
+        self._into.left_out += left_out
+        if unseen > left_out + shown["doubled"]:
+            told = f"claims {claimed['tests']} tests and shows {shown['tests']}"
+        elif claimed["bad"] > shown["bad"] + shown["doubled"]:
+            told = f"claims {claimed['bad']} failures and shows {shown['bad']}"
         else:
             return
         self._into.disagreements.append(f"{self._report.name} {told}")

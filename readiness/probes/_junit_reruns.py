@@ -50,6 +50,7 @@ def census(suites: Suites) -> Census:
         name = suites.bad_names.get(key, "")
         for outcome in _ends(runs) if len(runs) > 1 else (runs[0].outcome,):
             found.count(outcome, name)
+    found.outcomes["skipped"] += suites.left_out
     return found
 
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 
 from pydantic import Field
 
@@ -61,13 +62,15 @@ class Origin:
 
 
 def moment(text: str) -> datetime | None:
-    """Read an ISO 8601 time; None if it is none, or a placeholder near 1970.
+    """Read a time as ISO 8601 or, as Mocha does, mail has it; None if it is none.
 
-    One without a zone is taken for UTC or for this machine's time, whichever is earlier, as
-    reporters write both: so no evidence is taken for fresher than it is.
+    A placeholder near 1970 is none either. One without a zone is taken for UTC or for this
+    machine's time, whichever is earlier, as reporters write both: so no evidence is taken for
+    fresher than it is.
     """
     try:
-        read = datetime.fromisoformat(text.strip()[:40])
+        text = text.strip()[:40]
+        read = parsedate_to_datetime(text) if "," in text else datetime.fromisoformat(text)
         if not 1971 < read.year < 9000:
             return None
         if read.tzinfo is None:
@@ -117,8 +120,13 @@ def aged(
     return values, gaps
 
 
-def of_commit(origins: Sequence[Origin], commit: str | None) -> tuple[Values, list[str]]:
-    """Return the metrics of the commit, and why files are evidence of another one."""
+def of_commit(
+    origins: Sequence[Origin], commit: str | None, missing: Sequence[str]
+) -> tuple[Values, list[str]]:
+    """Return the metrics of the commit, and why files are evidence of another one.
+
+    `missing` says which files could not be asked.
+    """
     named = sorted({hash_ for origin in origins for hash_ in origin.commits})
     values: Values = {"commit_declared": bool(commit)}
     if named:
@@ -133,6 +141,8 @@ def of_commit(origins: Sequence[Origin], commit: str | None) -> tuple[Values, li
     ]
     if others:
         values |= {"commit_matches": False, "commit_matches_because": because(gaps)}
+    elif missing:
+        values["commit_matches_because"] = because(missing)
     elif silent:
         told = f"not tested: {few(silent, 2, between=', ')} names no commit"
         values["commit_matches_because"] = line(told, _MOST)

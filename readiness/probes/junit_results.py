@@ -66,7 +66,7 @@ def _measured(artifact: Artifact, settings: Settings, folder: Path, check: Check
         except UnreadableReport as error:
             gaps.append(str(error))
     age, late = aged(origins, settings, datetime.now(UTC))
-    commit, others = of_commit(origins, settings.commit)
+    commit, others = of_commit(origins, settings.commit, gaps)
     values = age | commit
     gaps += [*late, *others, *suites.disagreements]
     if gaps:

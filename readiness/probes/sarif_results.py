@@ -77,7 +77,7 @@ def _measured(artifact: Artifact, settings: Settings, folder: Path, check: Check
         except UnreadableReport as error:
             gaps.append(str(error))
     age, late = aged(origins, settings, datetime.now(UTC))
-    commit, others = of_commit(origins, settings.commit)
+    commit, others = of_commit(origins, settings.commit, gaps)
     values = {"runs": len(runs), **age, **commit}
     if runs:
         values["tool"] = few((run.tool for run in runs), between=", ")
