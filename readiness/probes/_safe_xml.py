@@ -88,6 +88,6 @@ def read(report: Report, reader: Reader, check: Check) -> None:
 
 
 def whole(text: str | None) -> int | None:
-    """Read a count of at most twelve digits; None for anything else."""
+    """Read a whole number of at most fifteen digits; None for anything else."""
     text = (text or "").strip()
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= 12 else None
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 15 else None
