@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from readiness.assessment.journeys import JourneyRow
 from readiness.assessment.model import Model
 from readiness.assessment.services import ServiceRow
-from readiness.assessment.test_results import passed_of_executed
+from readiness.assessment.tested import passed_of_executed
 from readiness.estimate import Estimate
 from readiness.finding import Finding
 from readiness.quantity import Unit

@@ -21,7 +21,7 @@ DAY = 24 * 3600.0
 METRICS = {
     "files": "count: files read as evidence",
     "age_hours": "hours: age of the oldest file, by the newest time written in it",
-    "age_from": "timestamps or file times: what that age rests on",
+    "age_from": "timestamps, file times or both: what the ages of the files rest on",
 }
 COMMIT_METRICS = {
     "commit": "commit that the files name, shortened",
@@ -103,10 +103,13 @@ def aged(
     times = {o: o.newest or _modified(o.report) for o in origins}
     oldest = min(origins, key=lambda origin: times[origin])
     values["age_hours"] = round(max(0.0, (now - times[oldest]).total_seconds()) / 3600, 2)
-    values["age_from"] = "timestamps" if oldest.newest else "file times"
-    if not oldest.newest:
+    silent = [o.report.name for o in origins if not o.newest]
+    values["age_from"] = "timestamps"
+    if silent:
+        values["age_from"] = "file times" if len(silent) == len(origins) else "both"
+        named = few(silent, 2, between=", ")
         values["age_from_because"] = (
-            f"{oldest.report.name} tells no time of its own, and a checkout renews that of a file"
+            f"{named} tells no time of its own, and a checkout renews that of a file"
         )
     ahead = [o for o in origins if times[o] - now > _SKEW]
     late = [o for o in origins if now - times[o] > timedelta(seconds=settings.max_age)]

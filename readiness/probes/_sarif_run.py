@@ -31,8 +31,8 @@ class Result:
 class ScannerRun:
     """One element of `runs`; what has not the form that it must have is as good as absent."""
 
-    def __init__(self, written: Mapping[str, Any]) -> None:
-        self._run = written
+    def __init__(self, written: Mapping[str, Any], folder: str) -> None:
+        self._run, self._folder = written, folder
         tool = table(written.get("tool"))
         self._driver = table(tool.get("driver"))
         self._extensions = list(map(table, rows(tool.get("extensions"))))
@@ -118,7 +118,7 @@ class ScannerRun:
             known = list(map(table, rows(self._run.get("artifacts"))))
             artifact = table((_at(known, artifact.get("index")) or {}).get("location"))
         number = table(physical.get("region")).get("startLine")
-        path = _path(str(artifact.get("uri") or ""))
+        path = _path(str(artifact.get("uri") or ""), self._folder)
         if not path:
             logical = map(table, rows(location.get("logicalLocations"))[:1])
             return line(
@@ -162,11 +162,12 @@ def _severity(*bearers: Mapping[str, Any]) -> float | None:
     return None
 
 
-def _path(uri: str) -> str:
-    """Return what a URI may be shown of: its path, without user, password and query."""
+def _path(uri: str, folder: str) -> str:
+    """Return what of a URI may be shown: its path from `folder`, without user and query."""
     if uri[:5].lower() == "data:":
         return ""
     try:
-        return line(unquote(urlsplit(uri[:2000]).path), _PLACE)
+        path = unquote(urlsplit(uri[:2000]).path).removeprefix(f"{folder}/")
     except ValueError:
         return ""
+    return line(path, _PLACE)

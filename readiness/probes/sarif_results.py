@@ -73,7 +73,7 @@ def _measured(artifact: Artifact, settings: Settings, folder: Path, check: Check
         try:
             written = _runs(report)
             origins.append(_origin(report, written))
-            runs += map(ScannerRun, written)
+            runs += (ScannerRun(run, folder.absolute().as_posix()) for run in written)
         except UnreadableReport as error:
             gaps.append(str(error))
     age, late = aged(origins, settings, datetime.now(UTC))

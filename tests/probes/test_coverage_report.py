@@ -79,7 +79,7 @@ def share(covered: int, valid: int) -> list[str]:
     [
         (("coverage.xml",), "Cobertura", "timestamps"),
         (("coverage.info",), "LCOV", "file times"),
-        (("coverage.*",), "Cobertura and LCOV", "file times"),
+        (("coverage.*",), "Cobertura and LCOV", "both"),
     ],
 )
 async def test_what_coverage_py_writes_is_read_alike(
