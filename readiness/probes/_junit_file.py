@@ -32,7 +32,11 @@ _RERUN = re.compile(r"(flaky|rerun)(Failure|Error)?", re.IGNORECASE)
 _NOT_RUN = frozenset(
     ("notrun", "skipped", "suppressed", "disabled", "ignored", "pending", "inactive", "todo")
 )
-_NOT_PASSED = {"fail": "failed", "failed": "failed", "failure": "failed", "error": "error"}
+_NOT_PASSED = {
+    **dict.fromkeys(("fail", "failed", "failure"), "failed"),
+    **dict.fromkeys(("error", "broken", "aborted", "crashed", "timeout", "timedout"), "error"),
+    **dict.fromkeys(("interrupted", "cancelled", "incomplete", "inconclusive"), "error"),
+}
 _COMMIT_NAMES = frozenset(
     (
         *("commit", "commitid", "commitsha", "gitcommit", "gitcommitid", "gitcommitidfull"),
@@ -43,21 +47,15 @@ _COMMIT_NAMES = frozenset(
 """Names of properties that tell a commit, without their dots, dashes and underscores."""
 
 
-@dataclass(eq=False)
+@dataclass(frozen=True, slots=True, eq=False)
 class Suite:
-    """One `<testsuite>`, or the root: which run of which tests, and what it claims to hold."""
+    """One `<testsuite>`: which run of which tests it is."""
 
     report: Report
     name: str
     host: str
     began: datetime | None
     seconds: float
-    took: float = 0.0
-    inner: float = 0.0
-    """Seconds of itself, and of the suites in it."""
-    claimed: Counter[str] = field(default_factory=Counter)
-    claimed_within: Counter[str] = field(default_factory=Counter)
-    """Tests, bad and skipped ones by its attributes, and by those of the suites in it."""
 
     @property
     def ended(self) -> datetime | None:
@@ -127,13 +125,27 @@ class _Case:
     reruns: int = 0
 
 
+@dataclass
+class _Open:
+    """A suite that is being read, or the root around all of them.
+
+    Seconds, and how many tests, bad and skipped ones it claims: itself, and by the suites in it.
+    """
+
+    suite: Suite
+    took: float
+    claimed: Counter[str]
+    took_within: float = 0.0
+    claimed_within: Counter[str] = field(default_factory=Counter)
+
+
 class _Reader:
     text = None
 
     def __init__(self, into: Suites, report: Report) -> None:
         self._into, self._report = into, report
         self._open: list[str] = []
-        self._suites: list[Suite] = []
+        self._suites: list[_Open] = []
         self._case: _Case | None = None
         self._case_depth = 0
         self._shown = Counter[str]()
@@ -143,6 +155,8 @@ class _Reader:
     def start(self, tag: str, attributes: Attributes) -> None:
         if not self._open:
             self._root(tag, attributes)
+        elif tag in ("testsuite", "testcase") and self._case:
+            raise UnreadableReport(f"{self._report.name} has a <{tag}> within a case")
         elif tag == "testsuite":
             self._begin(attributes)
         elif tag == "testcase":
@@ -176,31 +190,27 @@ class _Reader:
         self._suites.append(self._suite(attributes, ""))
 
     def _begin(self, attributes: Attributes) -> None:
-        outer = self._suites[-1].name if self._suites else ""
+        outer = self._suites[-1].suite.name if self._suites else ""
         name = attributes.get("name", "")
-        suite = self._suite(attributes, f"{outer}/{name}" if outer else name)
-        self._suites.append(suite)
+        self._suites.append(self._suite(attributes, f"{outer}/{name}" if outer else name))
         self._into.suites += 1
 
-    def _suite(self, attributes: Attributes, name: str) -> Suite:
-        outer = self._suites[-1] if self._suites else None
-        began, seconds = self._note_time(attributes), _seconds(attributes.get("time"))
-        if began is None and outer:
-            began, seconds = outer.began, outer.seconds
-        return Suite(
+    def _suite(self, attributes: Attributes, name: str) -> _Open:
+        outer = self._suites[-1].suite if self._suites else None
+        began, took = self._note_time(attributes), _seconds(attributes.get("time"))
+        inherited = began is None and outer is not None
+        suite = Suite(
             self._report,
             _short(name),
             _short(attributes.get("hostname", "")),
-            began,
-            seconds,
-            took=_seconds(attributes.get("time")),
-            claimed=Counter(
-                {
-                    what: sum(whole(attributes.get(name)) or 0 for name in names)
-                    for what, names in _CLAIMS.items()
-                }
-            ),
+            outer.began if inherited and outer else began,
+            outer.seconds if inherited and outer else took,
         )
+        claimed = {
+            what: sum(whole(attributes.get(each)) or 0 for each in names)
+            for what, names in _CLAIMS.items()
+        }
+        return _Open(suite, took, Counter(claimed))
 
     def _note_time(self, attributes: Attributes) -> datetime | None:
         told = moment(attributes.get("timestamp", ""))
@@ -217,7 +227,8 @@ class _Reader:
     def _beside(self, tag: str) -> None:
         """Take what a suite says beside its cases: that it failed as a whole is a case of it."""
         if tag in ("failure", "error") and self._open[-1] in ("testsuite", "testsuites"):
-            self._settle(_Case("", f"{self._suites[-1].name.strip('/')} as a whole", "error"))
+            name = self._suites[-1].suite.name or "the report"
+            self._settle(_Case("", f"{name} as a whole", "error"))
 
     def _within(self, case: _Case, tag: str) -> None:
         found = _ELEMENTS.get(tag)
@@ -227,7 +238,7 @@ class _Reader:
             case.reruns += 1
 
     def _settle(self, case: _Case) -> None:
-        suite, outcome = self._suites[-1], case.outcome
+        suite, outcome = self._suites[-1].suite, case.outcome
         if case.reruns and outcome == "passed":
             outcome = "flaky"
         self._shown["tests"] += 1
@@ -239,9 +250,9 @@ class _Reader:
     def _close(self) -> None:
         """Leave a suite, and add what it took and claims to what the one around it does."""
         suite = self._suites.pop()
-        took, claimed = suite.took or suite.inner, suite.claimed | suite.claimed_within
+        took, claimed = suite.took or suite.took_within, suite.claimed | suite.claimed_within
         if self._suites:
-            self._suites[-1].inner += took
+            self._suites[-1].took_within += took
             self._suites[-1].claimed_within += claimed
         else:
             self._into.seconds += took

@@ -62,8 +62,6 @@ def read(report: Report, reader: Reader, check: Check) -> None:
     parser.StartDoctypeDeclHandler, parser.EntityDeclHandler = doctype, entity
     if reader.text:
         parser.CharacterDataHandler = reader.text
-    if not report.size:
-        raise UnreadableReport(f"{report.name} is empty")
     try:
         with report.path.open("rb") as file:
             fed = 0
@@ -73,6 +71,8 @@ def read(report: Report, reader: Reader, check: Check) -> None:
                 fed += len(piece)
                 if fed - max(0, parser.CurrentByteIndex) > _LONGEST_TAG:
                     raise refuse(f"has a tag of more than {_LONGEST_TAG >> 20} MiB")
+            if not fed:
+                raise UnreadableReport(f"{report.name} is empty")
             parser.Parse(b"", True)
     except expat.ExpatError as error:
         what = expat.errors.messages.get(error.code, "not well-formed")

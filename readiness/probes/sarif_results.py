@@ -91,19 +91,17 @@ def _measured(artifact: Artifact, settings: Settings, folder: Path, check: Check
 
 def _runs(report: Report) -> list[Mapping[str, Any]]:
     """Return the runs of a SARIF file, at least one; UnreadableReport says what else it is."""
-    if report.size > _LARGEST:
-        raise UnreadableReport(f"{report.name} is larger than {_LARGEST >> 20} MiB")
+    text = _text(report)
     try:
-        log = json.loads(report.path.read_bytes())
+        log = json.loads(text)
     except json.JSONDecodeError as error:
-        what = "no whole JSON file" if report.size else "empty"
-        raise UnreadableReport(f"{report.name} is {what} (line {error.lineno})") from error
+        raise UnreadableReport(
+            f"{report.name} is no whole JSON file (line {error.lineno})"
+        ) from error
     except RecursionError as error:
         raise UnreadableReport(f"{report.name} nests too deep") from error
     except ValueError as error:
         raise UnreadableReport(f"{report.name} is no JSON file that can be read") from error
-    except OSError as error:
-        raise UnreadableReport(f"{report.name} cannot be read: {error.strerror}") from error
     if not isinstance(log, dict) or not isinstance(log.get("runs"), list):
         raise UnreadableReport(f"{report.name} is no SARIF report: it has no runs")
     if log.get("version") != "2.1.0":
@@ -112,6 +110,19 @@ def _runs(report: Report) -> list[Mapping[str, Any]]:
     if not runs or len(runs) < len(log["runs"]):
         raise UnreadableReport(f"{report.name} tells of no run of a scanner")
     return runs
+
+
+def _text(report: Report) -> bytes:
+    try:
+        with report.path.open("rb") as file:
+            text = file.read(_LARGEST + 1)
+    except OSError as error:
+        raise UnreadableReport(f"{report.name} cannot be read: {error.strerror}") from error
+    if not text:
+        raise UnreadableReport(f"{report.name} is empty")
+    if len(text) > _LARGEST:
+        raise UnreadableReport(f"{report.name} is larger than {_LARGEST >> 20} MiB")
+    return text
 
 
 def _origin(report: Report, runs: list[Mapping[str, Any]]) -> Origin:

@@ -1,15 +1,20 @@
 """Which files a pattern names, and that no folder can make the search endless."""
 
+import asyncio
 import os
+import threading
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from readiness.inventory import ArtifactKind
 from readiness.probes import Context, _report_files
-from readiness.probes._report_files import find
+from readiness.probes._report_files import aside, find
 from readiness.probes.junit_results import Settings, measure
 from tests.reports import artifact, junit
+from tests.states import judged
 
 pytestmark = pytest.mark.anyio
 
@@ -118,11 +123,33 @@ async def test_a_pattern_without_a_match_is_unknown_beside_good_reports(
     assert "passed_ratio" not in values
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-async def test_what_may_not_be_read_is_told(context: Context, tmp_path: Path) -> None:
-    (tmp_path / "a.xml").write_text(junit("a"))
-    (tmp_path / "a.xml").chmod(0)
-    values = await measure(
-        artifact("junit", "a.xml"), Settings(), replace(context, folder=tmp_path)
-    )
-    assert values["passed_ratio_because"] == "not tested: a.xml cannot be read: Permission denied"
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="needs a file that cannot be read")
+@pytest.mark.parametrize("kind", ["junit", "coverage", "sarif"])
+async def test_what_cannot_be_read_is_told(
+    kind: ArtifactKind, context: Context, tmp_path: Path
+) -> None:
+    (tmp_path / "report").symlink_to("/proc/self/mem")
+    here = replace(context, folder=tmp_path)
+    for finding in (await judged(artifact(kind, "report"), here)).values():
+        if finding.outcome != "not_applicable":
+            because = "not tested: report cannot be read: Input/output error"
+            assert (finding.outcome, finding.because) == ("unknown", because)
+
+
+async def test_the_thread_ends_with_whoever_waits_for_it(context: Context) -> None:
+    began, ended = threading.Event(), threading.Event()
+
+    def work(check: Callable[[], None]) -> None:
+        try:
+            while True:
+                began.set()
+                check()
+        finally:
+            ended.set()
+
+    task = asyncio.create_task(aside(work, context))
+    assert await asyncio.to_thread(began.wait, 10)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert await asyncio.to_thread(ended.wait, 10)

@@ -273,6 +273,45 @@ async def test_a_suite_that_failed_as_a_whole_did_not_pass(here: Context) -> Non
 
 
 @pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        ('status="run"', (1, 0, 0, 0, 0)),
+        ('status="PASSED"', (1, 0, 0, 0, 0)),
+        ('result="skipped"', (0, 0, 0, 1, 0)),
+        ('status="disabled"', (0, 0, 0, 1, 0)),
+        ('executed="false"', (0, 0, 0, 1, 0)),
+        ('status="failed"', (0, 1, 0, 0, 0)),
+        ('result="Inconclusive"', (0, 0, 1, 0, 0)),
+        ('status="notrun" result="aborted"', (0, 0, 1, 0, 0)),
+    ],
+)
+async def test_what_a_case_says_in_an_attribute_counts(
+    status: str, expected: tuple[int, ...], here: Context
+) -> None:
+    text = junit("a").replace("<testcase", f"<testcase {status}")
+    assert counts(await read(here, text)) == expected
+
+
+async def test_a_case_within_a_case_is_no_report(here: Context) -> None:
+    inner = "<testcase name='b'/>"
+    text = junit("a").replace("</testcase>", f"{inner}<failure/></testcase>")
+    assert "has a <testcase> within a case" in str((await read(here, text))["passed_ratio_because"])
+
+
+@pytest.mark.parametrize("output", ["{}", "<![CDATA[{}]]>"])
+async def test_output_of_any_length_is_passed_over(output: str, here: Context) -> None:
+    told = f"<system-out>{output.format('x' * (12 << 20))}</system-out></testcase>"
+    assert counts(await read(here, junit("a").replace("</testcase>", told))) == (1, 0, 0, 0, 0)
+
+
+@pytest.mark.parametrize("name", ["surefire.xml", "playwright.xml", "gotestsum.xml"])
+async def test_no_beginning_of_a_report_is_taken_for_the_whole(name: str, here: Context) -> None:
+    text = saved(name).rstrip().encode()
+    for end in range(0, len(text), 1 + len(text) // 40):
+        assert "passed" not in await read(here, text[:end])
+
+
+@pytest.mark.parametrize(
     ("text", "because"),
     [
         ("<testsuites/>", "not tested: there is no case"),
