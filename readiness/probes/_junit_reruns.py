@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
-from readiness.probes._junit_file import Outcome, Run, Suites
+from readiness.probes._junit_suites import Outcome, Run, Suites
 
 _BAD: tuple[Outcome, ...] = ("failed", "error")
 _MOST_NAMED = 10

@@ -32,6 +32,7 @@ COMMIT_METRICS = {
 _SKEW = timedelta(minutes=5)
 _MOST = 300
 _COMMIT = re.compile(r"[0-9a-f]{7,64}")
+_LONGEST_NUMBER = 15
 
 
 class AgedSettings(ProbeSettings):
@@ -88,9 +89,11 @@ def since_1970(seconds: float) -> datetime | None:
 
 
 def commit_of(text: str) -> str | None:
-    """Return a commit's hash in lower case; None if `text` is none."""
+    """Return a commit's hash in lower case; None if `text` is none, or but a number or a date."""
     hash_ = text.strip().lower()
-    return hash_ if _COMMIT.fullmatch(hash_) else None
+    if not _COMMIT.fullmatch(hash_) or (hash_.isdigit() and len(hash_) < _LONGEST_NUMBER):
+        return None
+    return hash_
 
 
 def aged(

@@ -10,8 +10,9 @@ from readiness.inventory import Artifact, Tier
 from readiness.measurement import Values
 from readiness.probes import Context
 from readiness.probes._few import few
-from readiness.probes._junit_file import Suites, read_into
+from readiness.probes._junit_file import read_into
 from readiness.probes._junit_reruns import Census, census
+from readiness.probes._junit_suites import Suites
 from readiness.probes._provenance import (
     COMMIT_METRICS,
     CommitSettings,

@@ -178,5 +178,6 @@ def _grade(result: Result, *, is_error: bool) -> str | None:
 def _free(name: str, shown: list[str]) -> Values:
     if not shown:
         return {f"{name}_free": True}
+    grade = "error" if shown[1:] == [] and name == "errors" else name
     places = few(shown, between=", ")
-    return {f"{name}_free": False, f"{name}_free_because": f"{len(shown)} {name}: {places}"}
+    return {f"{name}_free": False, f"{name}_free_because": f"{len(shown)} {grade}: {places}"}

@@ -63,4 +63,5 @@ def test_seconds_and_milliseconds_are_told_apart() -> None:
 
 def test_commits() -> None:
     assert commit_of(" 1F8D5A0 ") == "1f8d5a0"
+    assert commit_of("20260301") is commit_of("20260301101500") is None
     assert commit_of("main") is commit_of("1f8d5a") is commit_of("0" * 65) is None

@@ -132,6 +132,24 @@ async def test_results_of_another_commit_are_caught_and_prove_nothing(here: Cont
     )
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("git.commit.id", COMMIT, COMMIT[:12]),
+        ("GITHUB_SHA", COMMIT.upper(), COMMIT[:12]),
+        ("vcs-revision", COMMIT[:8], COMMIT[:8]),
+        ("revision", "20260301", None),
+        ("revision", "1.0-SNAPSHOT", None),
+        ("token", COMMIT, None),
+    ],
+)
+async def test_which_properties_name_a_commit(
+    name: str, value: str, expected: str | None, here: Context
+) -> None:
+    text = of_commit(junit("a")).replace("git.commit", name).replace(COMMIT, value)
+    assert (await read(here, text)).get("commit") == expected
+
+
 async def test_a_commit_that_nobody_names_is_unknown_and_nothing_else_is(here: Context) -> None:
     assert await told(here, junit("a", "b")) == (set(), {"tests-commit"})
 

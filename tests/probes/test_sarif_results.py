@@ -71,7 +71,7 @@ async def test_what_ruff_writes_is_read(here: Context) -> None:
     assert {name.removesuffix("_because") for name in values} <= set(METRICS)
     assert (values["results"], values["errors_free"], values["critical_free"]) == (1, False, True)
     told = str(values["errors_free_because"])
-    assert told == "1 errors: F401 at app.py:1"
+    assert told == "1 error: F401 at app.py:1"
     assert str(values["tool"]).startswith("ruff 0.")
     assert (await read(here, ruff("x = 1\n", here.folder)))["errors_free"] is True
 
@@ -186,7 +186,7 @@ async def test_a_scanner_for_secrets_shows_rule_and_place_alone(here: Context) -
         "rules": [{"id": "aws-access-token"}],
     }
     values = await read(here, sarif(leak, tool={"driver": driver}))
-    assert values["errors_free_because"] == "1 errors: aws-access-token at src/app.py:7"
+    assert values["errors_free_because"] == "1 error: aws-access-token at src/app.py:7"
     assert "hunter2" not in str(values)
 
 
@@ -209,7 +209,7 @@ async def test_places_are_shown_bounded_and_without_secrets(
     places = [{"physicalLocation": {"artifactLocation": location, "region": {"startLine": 7}}}]
     artifacts = [{"location": {"uri": "lib/c.py"}}]
     values = await read(here, sarif(result(locations=places), artifacts=artifacts))
-    assert values["errors_free_because"] == f"1 errors: {shown}"
+    assert values["errors_free_because"] == f"1 error: {shown}"
 
 
 async def test_a_result_without_a_place_names_its_rule(here: Context) -> None:
@@ -263,7 +263,7 @@ async def test_a_scan_that_failed_or_is_old_is_not_a_clean_one(
 async def test_what_a_failed_scan_found_is_told_all_the_same(here: Context) -> None:
     values = await read(here, sarif(result(), invocations=[{"executionSuccessful": False}]))
     assert values["errors_free_because"] == (
-        "not tested: Scanner 1.2.3 says that it failed; 1 errors: R1 at src/app.py:7"
+        "not tested: Scanner 1.2.3 says that it failed; 1 error: R1 at src/app.py:7"
     )
 
 
