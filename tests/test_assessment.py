@@ -670,12 +670,64 @@ def test_an_objective_without_a_source_says_so() -> None:
         "no login, credential or journey: the inventory declares none",
     )
     assert got["checks_passed"][:2] == (None, None)
+    assert got["tests_passed"] == (
+        None,
+        None,
+        "no test results: the inventory declares no artifact of kind junit",
+    )
     withheld = judged(API, measured("http_access", failure="not_allowed"))
     assert objectives(withheld)["authentication_success"] == (
         None,
         None,
         "none of 2 logins and journeys measured: not_allowed it was",
     )
+
+
+def share_of_tests(*found: Measurement, **targets: Any) -> tuple[Any, Any, str]:
+    artifacts = [{"name": n, "kind": "junit", "files": ["*.xml"]} for n in ("unit", "e2e")]
+    coverage = {"name": "coverage", "kind": "coverage", "files": ["coverage.xml"]}
+    of = inventory(service(), artifacts=[*artifacts, coverage], objectives=targets)
+    return objectives(judged(of, *found))["tests_passed"]
+
+
+def results(name: str, passed: Any, executed: Any, flaky: Any = 0, **values: Any) -> Measurement:
+    counts = {"passed": passed, "executed": executed, "flaky": flaky, "passed_ratio": 0.5}
+    return measured("junit_results", name, **(counts | values))
+
+
+def test_the_tests_of_all_artifacts_are_one_objective() -> None:
+    found = [results("unit", 10, 30), results("e2e", 5, 12)]
+    assert share_of_tests(*found) == (15 / 42, False, "15 of 42 test cases passed")
+    assert share_of_tests(*found, tests_passed={"target": "35%"})[1] is True
+    assert share_of_tests(results("unit", 30, 30), results("e2e", 12, 12, 2)) == (
+        1.0,
+        True,
+        "42 of 42 test cases passed, 2 of them when run again",
+    )
+    assert share_of_tests(results("unit", 29, 30), results("e2e", 12, 12))[1] is False
+
+
+@pytest.mark.parametrize(
+    ("other", "because"),
+    [
+        ([], "e2e: not measured"),
+        ([measured("junit_results", "e2e", failure="deadline")], "e2e: deadline it was"),
+        (
+            [measured("junit_results", "e2e", passed_ratio_because="stale: e2e.xml is 9 days old")],
+            "e2e: stale: e2e.xml is 9 days old",
+        ),
+        ([results("e2e", 5, 0)], "e2e: the share that passed was not measured"),
+        ([results("e2e", 5, "12")], "e2e: the share that passed was not measured"),
+        ([results("e2e", 5, True)], "e2e: the share that passed was not measured"),
+        ([results("e2e", 5, 12, passed_ratio="nan")], "e2e: the share that passed was not"),
+    ],
+)
+def test_without_the_results_of_one_artifact_nobody_knows_the_share(
+    other: list[Measurement], because: str
+) -> None:
+    current, met, told = share_of_tests(results("unit", 10, 30), *other)
+    assert (current, met) == (None, None)
+    assert told.startswith(because)
 
 
 def test_what_is_not_known_counts_against_an_objective() -> None:

@@ -9,7 +9,7 @@ import pytest
 from readiness import bundled
 from readiness.criteria import bundled_criteria, check_overrides, read_packs, with_packs
 from readiness.document import ConfigurationError, parse
-from readiness.inventory import Health, Journey, Subject
+from readiness.inventory import Artifact, Health, Journey, Subject
 from readiness.judge import judge
 from readiness.probes import load, names
 from tests.judging import CRITERIA, NOW, estimate, inventory, measured, service, waiver
@@ -50,6 +50,12 @@ POSTGRES, REDIS, TCP = service(kind="postgres"), service(kind="redis"), service(
 JOURNEY = Journey.model_validate(
     {"name": "buy", "title": "Buy", "steps": [{"name": "look", "request": "/", "service": "api"}]}
 )
+
+JUNIT = Artifact(
+    name="tests", kind="junit", files=("*.xml",), probes={"junit_results": {"at_least": 40}}
+)
+COVERAGE = Artifact(name="coverage", kind="coverage", files=("coverage.xml",))
+SARIF = Artifact(name="scan", kind="sarif", files=("*.sarif",))
 
 Case = tuple[Subject, dict[str, Any], dict[str, Any]]
 
@@ -409,6 +415,19 @@ CASES: dict[str, Case] = {
     "journey-succeeds": (JOURNEY, {"succeeded": True}, {"succeeded": False}),
     "journey-leaves-nothing": (JOURNEY, {"left_nothing": True}, {"left_nothing": False}),
     "trace-refused": (OPEN, {"trace_refused": True}, {"trace_refused": False}),
+    "tests-passed": (JUNIT, {"passed_ratio": 1.0}, {"passed_ratio": 15 / 42}),
+    "tests-flaky": (JUNIT, {"flaky_ratio": 0.001}, {"flaky_ratio": 1 / 42}),
+    "tests-skipped": (JUNIT, {"skipped_ratio": 0.1}, {"skipped_ratio": 0.31}),
+    "tests-not-vanished": (JUNIT, {"enough_cases": True}, {"enough_cases": False}),
+    "tests-commit": (
+        JUNIT,
+        {"commit_declared": True, "commit_matches": True},
+        {"commit_declared": True, "commit_matches": False},
+    ),
+    "coverage-lines": (COVERAGE, {"line_rate": 0.75}, {"line_rate": 0.59}),
+    "scan-critical": (SARIF, {"critical_free": True}, {"critical_free": False}),
+    "scan-high": (SARIF, {"high_free": True}, {"high_free": False}),
+    "scan-errors": (SARIF, {"errors_free": True}, {"errors_free": False}),
 }
 
 

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from readiness.assessment.journeys import JourneyRow
 from readiness.assessment.model import Model
 from readiness.assessment.services import ServiceRow
+from readiness.assessment.tested import passed_of_executed
 from readiness.estimate import Estimate
 from readiness.finding import Finding
 from readiness.quantity import Unit
@@ -134,6 +135,10 @@ def _checks(of: _Sources) -> Reading:
     return _passed([f for f in of.model.findings if f.outcome != "not_applicable"], "checks")
 
 
+def _tests(of: _Sources) -> Reading:
+    return passed_of_executed(of.model.evidence)
+
+
 def _mean(rates: Mapping[str, Estimate | None], rows: Sequence[ServiceRow], what: str) -> Reading:
     """Mean of the services' success rates; one that is down counts 0 if nothing was measured."""
     web = [row for row in rows if row.kind in ("http", "web")]
@@ -172,5 +177,6 @@ _OBJECTIVES: Mapping[str, tuple[str, Unit, float, bool, _Read]] = {
     "success_rate": ("Request success rate", "ratio", 0.80, True, _success_rate),
     "error_rate": ("Error rate", "ratio", 0.01, False, _error_rate),
     "response_time": ("Response time (p95)", "ms", 100.0, False, _response_time),
+    "tests_passed": ("Tests passed", "ratio", 1.0, True, _tests),
 }
 """Id -> title, unit, target by default, whether higher is better, and its source."""

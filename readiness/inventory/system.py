@@ -41,6 +41,7 @@ OBJECTIVES = (
     "error_rate",
     "response_time",
     "checks_passed",
+    "tests_passed",
 )
 """The critical success metrics a target can be set for; all but response_time are rates."""
 
