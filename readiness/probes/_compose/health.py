@@ -63,7 +63,7 @@ def defined(container: Container) -> Verdict:
     if switched_off(container):
         at = container.at("healthcheck") or node
         return bad(at, name, "its healthcheck is switched off")
-    if test(container) or awaited(container, "service_healthy"):
+    if test(container):
         return GOOD
     built = dockerfile(container)
     if built and built.healthcheck:
@@ -74,7 +74,9 @@ def defined(container: Container) -> Verdict:
     told = "its Dockerfile has none and" if built else "none is written here and"
     if base == "scratch" or (base and image.parse(base).official and HOLE not in base):
         return bad(node, name, f"no healthcheck: {told} {image.parse(base).short} brings none")
-    whose = base.replace(HOLE, "?") or "the image"
+    if container.at("healthcheck") or awaited(container, "service_healthy"):
+        return GOOD  # written by someone who knows that the image brings one
+    whose = image.parse(base).short.replace(HOLE, "?") or "the image"
     return unknown(node, name, f"{told} whether {whose} brings one is not known")
 
 

@@ -4,6 +4,7 @@ import posixpath
 import re
 
 from readiness.document.tree import Node
+from readiness.probes._compose.graph import job
 from readiness.probes._compose.source import dockerfile
 from readiness.probes._compose.stack import Container
 from readiness.probes._containers import image, smell
@@ -113,6 +114,8 @@ def _path(text: str) -> str:
 def not_root(container: Container) -> Verdict:
     """Judge whether it runs as another user than root, as far as file and Dockerfile tell."""
     written = container.at("user")
+    if why := job(container):
+        return beside(f"{why}, as one that prepares folders does")
     if written:
         user = container.text("user")
         if is_root(user):

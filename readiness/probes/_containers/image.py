@@ -54,4 +54,4 @@ def floating(reference: str) -> str:
         return ""
     if image.short in _OS and _RELEASES.search(image.tag):
         return ""
-    return f"has the moving tag {image.tag[:40]}"
+    return f"has the tag {image.tag[:40]}, which names no version"

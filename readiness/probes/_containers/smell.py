@@ -10,7 +10,7 @@ from readiness.probes._containers.template import HOLE
 _NAME = re.compile(
     r"(?:^|[_.-])(?:passwords?|passwd|passphrase|pwd|pass|secrets?|tokens?|credentials?"
     r"|api_?keys?|apikey|access_?keys?|private_?keys?|secret_?keys?(?:_base)?"
-    r"|encryption_?keys?|signing_?keys?|jwt_?keys?|master_?keys?|auth_?keys?|license_?keys?)"
+    r"|salt|redis_auth|encryption_?keys?|signing_?keys?|jwt_?keys?|master_?keys?|auth_?keys?|license_?keys?)"
     r"(?:[_.-]?\d+)?$|password$|passwd$|(?:^|_)secret_key(?:_base)?$",
     re.IGNORECASE,
 )
