@@ -61,6 +61,11 @@ class Node:
             node = node.mapping.get(key) if node else None
         return None if node is None or node.value is None else node
 
+    def each(self, *keys: str) -> list[Node]:
+        """Return what is listed below these keys; empty if there is no list."""
+        node = self.at(*keys)
+        return node.items if node else []
+
     @property
     def text(self) -> str:
         """The scalar as it would be written; empty for a mapping, a list and null."""
@@ -125,7 +130,9 @@ class _Planter:
     def alias(self, event: Any, depth: int) -> Node:
         node = self.anchors.get(event.anchor)
         if node is None:
-            fix = "Define its anchor with & further up, or put quotes around text that starts with *."
+            fix = (
+                "Define its anchor with & before it, or put quotes around text that starts with *."
+            )
             self.fail(event, "this alias has no anchor before it", fix)
         self.count(event, node.size, depth + node.height)
         return node

@@ -13,9 +13,9 @@ from readiness.probes._compose import join
 from readiness.probes._compose.rules import ASKED, rules
 from readiness.probes._compose.stack import Container, Stack, load
 from readiness.probes._compose.whole import WHOLE, whole
-from readiness.probes._containers.asked import Shelf, metrics, patterns_of
+from readiness.probes._containers.asked import Shelf, metrics, patterns_of, unread
 from readiness.probes._containers.files import Absent, Unreadable
-from readiness.probes._containers.verdict import ask, nothing, untold
+from readiness.probes._containers.verdict import ask, nothing
 
 TIER: Tier = "observe"
 KINDS: frozenset[str] = frozenset((*get_args(Kind), "compose"))
@@ -56,13 +56,11 @@ def _measure(subject: Service | Artifact, settings: Settings, context: Context) 
             for _, files in patterns_of(context.inventory, "compose")
         ]
     except (Absent, Unreadable) as error:
-        return _unread(error, isinstance(subject, Artifact))
+        return unread(error, ASKED, WHOLE if isinstance(subject, Artifact) else None)
     return _service(subject, settings, stacks)
 
 
-def _artifact(
-    artifact: Artifact, settings: Settings, inventory: Inventory, stack: Stack
-) -> Values:
+def _artifact(artifact: Artifact, settings: Settings, inventory: Inventory, stack: Stack) -> Values:
     others = join.of_artifact(artifact, inventory, stack, settings.profiles)
     told = {"parsed": True, **whole(stack)}
     return {**told, **_asked(others, settings, "every service that is started is the inventory's")}
@@ -78,14 +76,3 @@ def _asked(containers: list[Container], settings: Settings, otherwise: str) -> V
     if not containers:
         return {"defined": False, "defined_because": otherwise, **nothing(ASKED, otherwise)}
     return {"defined": True, **ask(rules(settings.public_ports), containers)}
-
-
-def _unread(error: Absent | Unreadable, whole_file: bool) -> Values:
-    """Say that nothing can be told; what cannot be parsed is the artifact's fault."""
-    told: Values = {"defined_because": f"not tested: {error}", **untold(ASKED, str(error))}
-    if not whole_file:
-        return told
-    told |= {f"{metric}_because": f"not tested: {error}" for metric in WHOLE}
-    if isinstance(error, Absent):
-        return {**told, "parsed_because": f"not tested: {error}"}
-    return {**told, "parsed": False, "parsed_because": str(error)}

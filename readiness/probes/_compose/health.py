@@ -1,12 +1,12 @@
-"""What is asked of a service's healthcheck: that there is one, that it runs, and that it can fail."""
+"""What is asked of a service's healthcheck: that it is there, that it runs, that it can fail."""
 
 import re
 from typing import NamedTuple
 
 from readiness.document.tree import Node
 from readiness.probes._compose.graph import awaited, job, switched_off
-from readiness.probes._compose.stack import Container
 from readiness.probes._compose.source import dockerfile
+from readiness.probes._compose.stack import Container
 from readiness.probes._containers import image
 from readiness.probes._containers.absent import lacks
 from readiness.probes._containers.duration import milliseconds

@@ -39,9 +39,7 @@ def of_artifact(
 ) -> list[Container]:
     """Return what is no service of the inventory and is started, its profiles considered."""
     joined = {
-        container.name
-        for service in inventory.services
-        for container in of_service(service, stack)
+        container.name for service in inventory.services for container in of_service(service, stack)
     }
     return [
         one

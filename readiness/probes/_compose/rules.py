@@ -6,7 +6,7 @@ from readiness.probes._compose import graph, health, ports, run, security
 from readiness.probes._containers.verdict import Rule
 
 ASKED: Mapping[str, str] = {
-    "healthcheck_defined": "true: a healthcheck is there, in the file or in what is known of the image",
+    "healthcheck_defined": "true: a healthcheck is in the file, or in the image as far as is known",
     "healthcheck_runs": "true: its command can be run as it is written",
     "healthcheck_can_fail": "true: its command fails when the service does",
     "healthcheck_asks_itself": "true: its command asks no other host",
@@ -15,7 +15,7 @@ ASKED: Mapping[str, str] = {
     "memory_limited": "true: its memory has a limit",
     "cpu_limited": "true: its CPU has a limit or a share",
     "dependencies_awaited": "true: it waits for the health of what it depends on",
-    "image_pinned": "true: its image names a version, a digest or a variable without moving default",
+    "image_pinned": "true: its image names a version, a digest or a variable",
     "ports_bound": "true: no port but 80, 443 and public_ports is published on all interfaces",
     "data_ports_private": "true: no port of a data store is published on all interfaces",
     "unprivileged": "true: it is not privileged",

@@ -1,6 +1,5 @@
 """What a service is built from: its Dockerfile, where that lies on this disk."""
 
-import os
 from functools import lru_cache
 from pathlib import Path
 
@@ -22,7 +21,7 @@ def dockerfile(container: Container) -> Built | None:
     written = container.at("build", "context") or build
     path = container.stack.home(written) / context / name
     try:
-        told = os.stat(path)
+        told = path.stat()
     except (OSError, ValueError):
         return None
     return _read(path, target, told.st_mtime_ns)

@@ -1,4 +1,4 @@
-"""What is asked of a stack as a whole: that Compose would take it, and that no port is wanted twice."""
+"""What is asked of a stack as a whole: that Compose would take it, and every port is but once."""
 
 import re
 from collections.abc import Iterator
@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from readiness.document.tree import Node
 from readiness.measurement import Values
 from readiness.probes._compose.graph import dependencies
+from readiness.probes._compose.keys import SERVICE, TOP
 from readiness.probes._compose.ports import Port, ports
 from readiness.probes._compose.stack import Container, Stack
-from readiness.probes._compose.keys import SERVICE, TOP
 from readiness.probes._containers.template import HOLE
 from readiness.probes._containers.verdict import Verdict, bad, listed
 
 WHOLE = {
-    "references_defined": "true: every service, network, volume, secret and config named is defined",
+    "references_defined": "true: every service, network, volume, secret and config is defined",
     "ports_unique": "true: no two services publish the same port of the host",
     "keys_known": "true: every key is one that Compose knows",
 }

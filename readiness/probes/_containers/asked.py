@@ -1,12 +1,14 @@
 """The metrics of rules, and reading files once however many services ask what is in them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from threading import Lock
 from typing import Generic, Protocol, TypeVar
 
 from readiness.inventory import Inventory
+from readiness.measurement import Values
 from readiness.probes._containers.files import Absent, Unreadable, found, signature
+from readiness.probes._containers.verdict import untold
 
 Read = TypeVar("Read", covariant=True)
 Kept = TypeVar("Kept")
@@ -58,3 +60,17 @@ class Shelf(Generic[Kept]):
 def patterns_of(inventory: Inventory, kind: str) -> list[tuple[str, tuple[str, ...]]]:
     """Return name and patterns of each artifact of `kind`."""
     return [(one.name, one.files) for one in inventory.artifacts if one.kind == kind]
+
+
+def unread(error: Absent | Unreadable, asked: Iterable[str], whole: Iterable[str] | None) -> Values:
+    """Say that nothing could be asked; of the artifact (`whole`), that it cannot be parsed.
+
+    A file that is not there is no fault of what would be in it.
+    """
+    told: Values = {"defined_because": f"not tested: {error}", **untold(asked, str(error))}
+    if whole is None:
+        return told
+    told |= {f"{metric}_because": f"not tested: {error}" for metric in whole}
+    if isinstance(error, Absent):
+        return {**told, "parsed_because": f"not tested: {error}"}
+    return {**told, "parsed": False, "parsed_because": str(error)}

@@ -1,9 +1,9 @@
 """The patterns of an artifact -> its files -> trees, or a failure that names file and line."""
 
 import glob
-import os
-from collections.abc import Collection, Sequence
-from pathlib import Path
+from collections.abc import Collection, Iterator, Sequence
+from itertools import islice, takewhile
+from pathlib import Path, PurePosixPath
 
 from readiness.document.composer import Mistake
 from readiness.document.file import read_bytes, why
@@ -16,7 +16,9 @@ class Unreadable(Exception):
     """A file that cannot be made sense of: where, what is wrong with it, and how to mend it."""
 
     def __init__(self, file: str, line: int, what: str, fix: str = "") -> None:
-        super().__init__(f"{file}:{line}: {what}" + (f"; {fix[:1].lower()}{fix[1:]}" if fix else ""))
+        super().__init__(
+            f"{file}:{line}: {what}" + (f"; {fix[:1].lower()}{fix[1:]}" if fix else "")
+        )
 
 
 class Absent(Exception):
@@ -30,14 +32,23 @@ def found(folder: Path, patterns: Sequence[str]) -> list[str]:
         if not glob.has_magic(pattern):
             names[pattern] = None
             continue
-        matched = sorted(glob.iglob(pattern, root_dir=folder, recursive=True))
-        files = [name for name in matched if (folder / name).is_file()]
+        files = sorted(islice(_matching(folder, PurePosixPath(pattern)), MOST_FILES + 1))
         if not files:
             raise Absent(f"no file matches {pattern}")
         names.update(dict.fromkeys(files))
     if len(names) > MOST_FILES:
-        raise Absent(f"the patterns match {len(names)} files; name at most {MOST_FILES}")
+        raise Absent(f"the patterns match more than {MOST_FILES} files")
     return list(names)
+
+
+def _matching(folder: Path, pattern: PurePosixPath) -> Iterator[str]:
+    """Yield the files that `pattern` matches, named from where it is."""
+    plain = list(takewhile(lambda part: not glob.has_magic(part), pattern.parts))
+    head, tail = PurePosixPath(*plain), "/".join(pattern.parts[len(plain) :])
+    base = folder / head
+    for path in base.glob(tail):
+        if path.is_file():
+            yield str(head / path.relative_to(base).as_posix())
 
 
 def read(folder: Path, name: str, tags: Collection[str] = ()) -> tuple[Node, ...]:
@@ -61,7 +72,7 @@ def signature(folder: Path, names: Sequence[str]) -> tuple[tuple[str, int, int],
 
 def _changed(path: Path) -> tuple[int, int]:
     try:
-        told = os.stat(path)
+        told = path.stat()
     except (OSError, ValueError):
         return 0, 0
     return told.st_mtime_ns, told.st_size

@@ -49,7 +49,7 @@ def floating(reference: str) -> str:
     if image.digest:
         return ""
     if not image.tag:
-        return "" if HOLE in image.short or HOLE == image.repository[-1:] else "has no tag"
+        return "" if HOLE in image.short or image.repository[-1:] == HOLE else "has no tag"
     if HOLE in image.tag or re.search(r"\d", image.tag):
         return ""
     if image.short in _OS and _RELEASES.search(image.tag):

@@ -24,7 +24,9 @@ _PLAIN = re.compile(
 )
 """Switches, small numbers, paths of files that hold it, templates filled by another."""
 
-_USERINFO = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/@:'\"]*:(?P<password>[^\s/@'\"]+)@", re.IGNORECASE)
+_USERINFO = re.compile(
+    r"[a-z][a-z0-9+.-]*://[^\s/@:'\"]*:(?P<password>[^\s/@'\"]+)@", re.IGNORECASE
+)
 _OPTION = re.compile(
     r"(?:^|\s)(?:--?[\w-]*(?:password|passwd|requirepass|secret|token|api-?key)"
     r"(?!-?file|-?path)(?:=|\s+))(?P<value>[^\s'\"]+|'[^']*'|\"[^\"]*\")",
