@@ -12,6 +12,7 @@ from readiness.document import ConfigurationError, parse
 from readiness.inventory import Health, Journey, Subject
 from readiness.judge import judge
 from readiness.probes import load, names
+from tests import containers
 from tests.judging import CRITERIA, NOW, estimate, inventory, measured, service, waiver
 
 HTTP = service(health={"live": "/live"}, url="https://localhost:8443")
@@ -409,6 +410,7 @@ CASES: dict[str, Case] = {
     "journey-succeeds": (JOURNEY, {"succeeded": True}, {"succeeded": False}),
     "journey-leaves-nothing": (JOURNEY, {"left_nothing": True}, {"left_nothing": False}),
     "trace-refused": (OPEN, {"trace_refused": True}, {"trace_refused": False}),
+    **containers.CASES,
 }
 
 

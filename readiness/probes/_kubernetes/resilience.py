@@ -67,14 +67,14 @@ def gradual(workload: Workload, manifests: Manifests) -> Verdict:
 
 def _deployment(workload: Workload, manifests: Manifests) -> Verdict:
     many = replicas(workload, manifests)
+    if many < 2:
+        return beside(f"{workload.who} has no second replica that could go on serving")
     strategy = workload.at("spec", "strategy", "type")
     if strategy and strategy.text == "Recreate":
-        if many > 1:
-            return bad(strategy, workload.who, "Recreate stops all pods before the new ones start")
-        return beside(f"{workload.who} has one replica, which Recreate may replace")
+        return bad(strategy, workload.who, "Recreate stops all pods before the new ones start")
     at = workload.at("spec", "strategy", "rollingUpdate", "maxUnavailable")
     most = share(at, many, up=False)
-    if at and most is not None and many > 0 and most >= many:
+    if at and most is not None and most >= many:
         return bad(at, workload.who, f"a rollout may stop all {many} pods at once")
     return GOOD
 
