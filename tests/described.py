@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from readiness.finding import Finding
-from readiness.inventory import ARTIFACT_PROBES, Inventory
+from readiness.inventory import ARTIFACT_PROBES, ArtifactKind, Inventory
 from readiness.probes import Context
 from tests.states import judged
 
@@ -20,7 +20,9 @@ def write(folder: Path, files: Files) -> None:
         path.write_text(text, "utf-8")
 
 
-def inventory(kind: str, names: list[str], services: Any = (), probes: Any = None) -> Inventory:
+def inventory(
+    kind: ArtifactKind, names: list[str], services: Any = (), probes: Any = None
+) -> Inventory:
     """One artifact called `run`, and services as services.yaml has them."""
     artifact = {"kind": kind, "files": names, "probes": {ARTIFACT_PROBES[kind]: probes or {}}}
     return Inventory.model_validate(
@@ -36,7 +38,7 @@ def inventory(kind: str, names: list[str], services: Any = (), probes: Any = Non
 async def findings(
     context: Context,
     folder: Path,
-    kind: str,
+    kind: ArtifactKind,
     files: Files,
     services: Any = (),
     probes: Any = None,

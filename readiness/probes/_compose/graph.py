@@ -30,11 +30,7 @@ def _condition(node: Node) -> str:
 
 def awaited(container: Container, condition: str) -> bool:
     """Whether another service of the stack waits for this one until `condition`."""
-    return any(
-        (one.on, one.condition) == (container.name, condition)
-        for other in container.stack.services.values()
-        for one in dependencies(other)
-    )
+    return (container.name, condition) in container.stack.awaited
 
 
 def job(container: Container) -> str:

@@ -22,6 +22,7 @@ from readiness.probes._containers.verdict import (
 
 _DEFAULT_MS = 30_000.0
 _DEFAULT_RETRIES = 3
+_LONGEST = 4096
 _OPERATORS = frozenset({"||", "&&", "|", ";", ">", ">>", "<", "2>&1"})
 _SHELLS = frozenset({"sh", "bash", "ash", "dash", "zsh"})
 
@@ -44,15 +45,22 @@ def test(container: Container) -> Test | None:
     written = container.at("healthcheck", "test")
     if written is None or switched_off(container):
         return None
+    if isinstance(written.value, dict):
+        return Test(written, (), shell=False)
     if not isinstance(written.value, list):
-        return Test(written, (filled(written.text),), shell=True)
-    words = tuple(filled(one.text) for one in written.items)
+        return Test(written, (_line(written),), shell=True)
+    words = tuple(map(_line, written.items))
     if not words:
         return None
     return Test(written, words if words[0] not in _FORMS else words[1:], words[0] == "CMD-SHELL")
 
 
 _FORMS = ("CMD", "CMD-SHELL")
+
+
+def _line(node: Node) -> str:
+    """Return the text in one line, without the runs of spaces that patterns would try again."""
+    return " ".join(filled(node.text[:_LONGEST]).split()) if node.text else ""
 
 
 def defined(container: Container) -> Verdict:
@@ -94,8 +102,7 @@ def _untested(container: Container) -> Verdict:
 
 
 def _unwritten(container: Container, asked: Test) -> str:
-    form = container.items("healthcheck", "test")[0].text
-    if isinstance(asked.at.value, list) and form not in _FORMS:
+    if asked.at.items and asked.at.items[0].text not in _FORMS:
         return "the test starts with none of CMD, CMD-SHELL and NONE"
     if not asked.words or not asked.text.strip():
         return "the test has no command"
@@ -150,7 +157,9 @@ _DEAF = re.compile(
 """A pipeline's status is that of its last command, and these succeed on anything."""
 
 _CURL = re.compile(r"(?:^|[\s;&|(/])curl\s(?P<rest>[^|;&]*)")
-_CURL_FAILS = re.compile(r"(?:^|\s)(?:-[A-Za-z]*f[A-Za-z]*|--fail(?:-\w+)*)(?=\s|$)")
+_CURL_FAILS = re.compile(
+    r"(?:^|\s)(?:-[A-Za-z]{0,20}f[A-Za-z]{0,20}|--fail(?:-with-body)?)(?=\s|$)"
+)
 
 
 def can_fail(container: Container) -> Verdict:
@@ -181,7 +190,7 @@ def _accepts_errors(line: str) -> bool:
 
 _URL_HOST = re.compile(r"https?://(\[[0-9a-f:]+\]|[^/:\s'\"?]+)", re.IGNORECASE)
 _HOST_OPTION = re.compile(
-    r"\b(?:pg_isready|psql|mysqladmin|mysql|mariadb-admin|mariadb|redis-cli|valkey-cli)\b[^|;&]*?"
+    r"\b(?:pg_isready|psql|mysqladmin|mysql|mariadb-admin|mariadb|redis-cli|valkey-cli)\b[^|;&]{0,300}?"
     r"\s(?:-h\s*|--host[=\s]\s*)([^\s'\"]+)"
 )
 
@@ -201,16 +210,7 @@ def asks_itself(container: Container) -> Verdict:
 def _own(container: Container, host: str) -> bool:
     if HOLE in host or "$" in host or host.startswith(("127.", "/")):
         return True
-    return host in {"localhost", "[::1]", "::1", "0.0.0.0", "[::]", *names(container)}
-
-
-def names(container: Container) -> set[str]:
-    """Return every name by which a container is reached, in lower case."""
-    found = {container.name, container.text("container_name"), container.text("hostname")}
-    for network in container.keyed("networks").values():
-        aliases = network.at("aliases")
-        found |= {one.text for one in aliases.items} if aliases else set()
-    return {name.lower() for name in found if name and HOLE not in name}
+    return host in {"localhost", "[::1]", "::1", "0.0.0.0", "[::]", *container.names}
 
 
 def notice(container: Container) -> Verdict:
@@ -221,7 +221,7 @@ def notice(container: Container) -> Verdict:
     every, patience = _duration(container, "interval"), _duration(container, "timeout")
     retries = container.text("healthcheck", "retries") or str(_DEFAULT_RETRIES)
     at = container.at("healthcheck") or container.node
-    if every is None or patience is None or not retries.isdigit():
+    if every is None or patience is None or not re.fullmatch("[0-9]{1,6}", retries):
         return unknown(at, container.name, "a variable, or what is no duration, sets its pace")
     most = max(int(retries), 1) * (every + patience)
     return measured(most, at, container.name, f"{max(int(retries), 1)} tries decide")

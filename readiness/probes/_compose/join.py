@@ -5,7 +5,6 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from readiness.inventory import Artifact, Inventory, Service
-from readiness.probes._compose.health import names
 from readiness.probes._compose.stack import Container, Stack
 from readiness.probes._containers.names import plain, same
 
@@ -31,7 +30,7 @@ def of_service(service: Service, stack: Stack) -> list[Container]:
     if exact:
         return exact
     by_name = project(stack)
-    return [one for one in stack.services.values() if same(service.name, names(one), by_name)]
+    return [one for one in stack.services.values() if same(service.name, one.names, by_name)]
 
 
 def of_artifact(

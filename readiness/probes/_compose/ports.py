@@ -20,6 +20,9 @@ DATA = {
 """Ports of data stores and brokers, which only their clients need to reach."""
 
 
+_LONGEST = 200
+
+
 class Port(NamedTuple):
     """One publication; -1 stands for a number that only the environment knows, 0 for any."""
 
@@ -62,7 +65,7 @@ def ports(container: Container) -> list[Port]:
 
 def _short(node: Node) -> Port:
     text = filled(node.text)
-    match = _SHORT.fullmatch(text)
+    match = _SHORT.fullmatch(text[:_LONGEST])
     if not match or text == HOLE:
         return Port(node, HOLE, -1, -1, -1, "tcp")
     published, last = _range(match["published"] or "0")

@@ -3,6 +3,7 @@
 import posixpath
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 from readiness.document.tree import Node
@@ -25,6 +26,15 @@ class Stack:
     untold: str = ""
     """Why some of it is not known: a file of another place that it includes or extends."""
 
+    @cached_property
+    def awaited(self) -> frozenset[tuple[str, str]]:
+        """Each service that another waits for, and the condition for which it does."""
+        return frozenset(
+            (name, condition.text if (condition := at.at("condition")) else "service_started")
+            for one in self.services.values()
+            for name, at in one.keyed("depends_on").items()
+        )
+
     def home(self, node: Node) -> Path:
         """Return the folder at which a path written in `node` begins."""
         name = self.files[0] if node.file in self.files else node.file
@@ -38,6 +48,14 @@ class Container:
     name: str
     node: Node
     stack: Stack
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """Every name by which it is reached, in lower case."""
+        found = {self.name, self.text("container_name"), self.text("hostname")}
+        for network in self.keyed("networks").values():
+            found |= {one.text for one in network.each("aliases")}
+        return frozenset(name.lower() for name in found if name and HOLE not in name)
 
     def at(self, *keys: str) -> Node | None:
         """Return what is written below these keys, None where there is nothing."""

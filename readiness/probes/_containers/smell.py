@@ -25,15 +25,16 @@ _PLAIN = re.compile(
 """Switches, small numbers, paths of files that hold it, templates filled by another."""
 
 _USERINFO = re.compile(
-    r"[a-z][a-z0-9+.-]*://[^\s/@:'\"]*:(?P<password>[^\s/@'\"]+)@", re.IGNORECASE
+    r"(?<![a-z0-9+.-])[a-z][a-z0-9+.-]{0,30}://[^\s/@:'\"]*:(?P<password>[^\s/@'\"]+)@",
+    re.IGNORECASE,
 )
 _OPTION = re.compile(
-    r"(?:^|\s)(?:--?[\w-]*(?:password|passwd|requirepass|secret|token|api-?key)"
+    r"(?:^|\s)(?:--?[\w-]{0,60}(?:password|passwd|requirepass|secret|token|api-?key)"
     r"(?!-?file|-?path)(?:=|\s+))(?P<value>[^\s'\"]+|'[^']*'|\"[^\"]*\")",
     re.IGNORECASE,
 )
 _CLIENT = re.compile(
-    r"(?:redis-cli\b[^|;&]*?\s-a\s+|(?:mysql|mysqladmin|mariadb|mariadb-admin)\b[^|;&]*?\s-p)"
+    r"(?:redis-cli\b[^|;&]{0,300}?\s-a\s+|(?:mysql|mysqladmin|mariadb|mariadb-admin)\b[^|;&]{0,300}?\s-p)"
     r"(?P<value>[^\s'\"]+|'[^']*'|\"[^\"]*\")"
 )
 

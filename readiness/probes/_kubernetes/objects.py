@@ -199,6 +199,8 @@ def _workload(one: Object) -> Workload | None:
     if place is None:
         return None
     pod = one.node.at(*place)
-    if pod is None or pod.at("spec", "containers") is None:
+    if pod is None:
         return None
+    if not pod.each("spec", "containers"):
+        raise Unreadable(pod.file, pod.line, f"{one.who[:80]} has no containers")
     return Workload(one, pod)
