@@ -20,6 +20,9 @@ from readiness.probes._containers.verdict import ask, nothing
 TIER: Tier = "observe"
 KINDS: frozenset[str] = frozenset((*get_args(Kind), "compose"))
 EXCLUSIVE = False
+ASKS_NOBODY = True
+"""Files tell of a service that is down as well as of any other."""
+
 METRICS: Mapping[str, str] = {
     "defined": "true: the files define this service, or one that is none of the inventory's",
     "parsed": "true: the files can be read and merged as Compose does it",

@@ -20,6 +20,9 @@ from readiness.probes._kubernetes.whole import WHOLE, whole
 TIER: Tier = "observe"
 KINDS: frozenset[str] = frozenset((*get_args(Kind), "kubernetes"))
 EXCLUSIVE = False
+ASKS_NOBODY = True
+"""Files tell of a service that is down as well as of any other."""
+
 METRICS: Mapping[str, str] = {
     "defined": "true: the manifests hold its workload, or one that is none of the inventory's",
     "parsed": "true: the manifests are rendered objects that can be read",

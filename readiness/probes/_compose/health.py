@@ -60,7 +60,7 @@ _FORMS = ("CMD", "CMD-SHELL")
 
 def _line(node: Node) -> str:
     """Return the text in one line, without the runs of spaces that patterns would try again."""
-    return " ".join(filled(node.text[:_LONGEST]).split()) if node.text else ""
+    return " ".join(filled(node.text)[:_LONGEST].split()) if node.text else ""
 
 
 def defined(container: Container) -> Verdict:

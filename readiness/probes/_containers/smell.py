@@ -5,7 +5,7 @@ No value is ever returned: only that there is one.
 
 import re
 
-from readiness.probes._containers.template import HOLE
+from readiness.probes._containers.template import HOLE, LONGEST
 
 _NAME = re.compile(
     r"(?:^|[_.-])(?:passwords?|passwd|passphrase|pwd|pass|secrets?|tokens?|credentials?"
@@ -43,6 +43,7 @@ def in_variable(name: str, value: str) -> bool:
     """Whether the variable `name` holds a literal secret in `value`, its defaults put in."""
     if in_url(value):
         return True
+    name = name[:200]
     if not _NAME.search(name) or _NO_SECRET.search(name):
         return False
     return _literal(value)
@@ -50,11 +51,13 @@ def in_variable(name: str, value: str) -> bool:
 
 def in_url(value: str) -> bool:
     """Whether a URL in `value` holds a password that is written out."""
-    return any(_literal(found["password"]) for found in _USERINFO.finditer(value))
+    found = _USERINFO.finditer(value[:LONGEST])
+    return any(_literal(one["password"]) for one in found)
 
 
 def in_command(text: str) -> bool:
     """Whether a password is written out among the words of a command."""
+    text = text[:LONGEST]
     if in_url(text):
         return True
     found = [*_OPTION.finditer(text), *_CLIENT.finditer(text)]

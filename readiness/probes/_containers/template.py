@@ -6,6 +6,9 @@ HOLE = "\ufffc"
 """Stands where only the environment knows what is written: the object replacement character."""
 
 _MOST_NESTED = 8
+LONGEST = 16_384
+"""Characters of one text that are looked at; no setting is longer."""
+
 _START = re.compile(r"\$(?:(?P<dollar>\$)|(?P<bare>[A-Za-z_]\w*)|\{(?P<name>[A-Za-z_]\w*))")
 _MARK = re.compile(r"\$\$|\$\{|\}")
 
@@ -15,6 +18,7 @@ def filled(text: str, depth: int = 0) -> str:
 
     The environment is not asked: what is judged is what the file says by itself.
     """
+    text = text[:LONGEST]
     if "$" not in text or depth > _MOST_NESTED:
         return text
     parts, position = [], 0
