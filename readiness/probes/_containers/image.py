@@ -47,7 +47,8 @@ def floating(reference: str) -> str:
     """
     image = parse(reference)
     if image.digest:
-        return ""
+        known = HOLE in image.digest or re.fullmatch(r"[a-z0-9+._-]+:[0-9a-f]+", image.digest)
+        return "" if known else "has after its @ what is no digest"
     if not image.tag:
         return "" if HOLE in image.short or image.repository[-1:] == HOLE else "has no tag"
     if HOLE in image.tag or re.search(r"\d", image.tag):

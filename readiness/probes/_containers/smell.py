@@ -15,7 +15,8 @@ _NAME = re.compile(
     re.IGNORECASE,
 )
 _NO_SECRET = re.compile(
-    r"(?i)(?:allow_?empty|random_?root|allow_?anonymous|require|enable|disable|reset|forgot|min_)"
+    r"(?i)(?:^|_)(?:allow_?empty|random_?root|allow_?anonymous|require|enabled?|disabled?|reset"
+    r"|forgot|min|max)_"
 )
 """In names of switches about passwords, not of passwords."""
 
