@@ -303,6 +303,18 @@ async def test_what_is_not_there_is_not_judged(
     assert because in found[check].because
 
 
+@pytest.mark.parametrize("hook", ["test", "test-success"])
+async def test_the_tests_of_a_chart_are_no_workload(
+    hook: str, context: Context, tmp_path: Path
+) -> None:
+    text = f"{CLEAN}---\napiVersion: v1\nkind: Pod\nmetadata:\n  name: test\n"
+    text += f"  annotations: {{helm.sh/hook: {hook}}}\n"
+    text += "spec: {restartPolicy: Never, containers: [{name: wget, image: busybox}]}\n"
+    assert troubled(await judged(context, tmp_path, text)) == set()
+    bare = text.replace("helm.sh/hook", "other").replace("Never", "Always")
+    assert "kube-replicas" in troubled(await judged(context, tmp_path, bare))
+
+
 async def test_lists_namespaces_and_limit_ranges_are_understood(
     context: Context, tmp_path: Path
 ) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 from readiness.inventory import Inventory, Service
 from readiness.probes._containers.names import plain, same
-from readiness.probes._kubernetes.objects import JOBS, Manifests, Workload
+from readiness.probes._kubernetes.objects import Manifests, Workload
 from readiness.probes._kubernetes.select import services
 
 PROBE = "kubernetes_manifests"
@@ -18,7 +18,7 @@ def of_service(service: Service, manifests: Manifests) -> list[Workload]:
     named = settings.get("workload") if isinstance(settings, Mapping) else None
     if isinstance(named, str):
         return [w for w in manifests.workloads if named in (w.object.name, w.who)]
-    known = [w for w in manifests.workloads if w.kind not in JOBS]
+    known = [w for w in manifests.workloads if not w.once]
     for names in (_own, _served, _labelled):
         found = [w for w in known if same(service.name, names(w, manifests), _release(w))]
         if found:

@@ -81,6 +81,13 @@ class Workload:
         """Deployment and the like."""
         return self.object.kind
 
+    @cached_property
+    def once(self) -> bool:
+        """Whether its pods end by themselves: jobs, and pods that are not started again."""
+        policy = self.spec("restartPolicy")
+        ends = policy is not None and policy.text in ("Never", "OnFailure")
+        return self.kind in JOBS or (self.kind == "Pod" and ends)
+
     def at(self, *keys: str) -> Node | None:
         """Return what is written below these keys of the object."""
         return self.object.node.at(*keys)
@@ -196,7 +203,8 @@ def _flattened(node: Node, name: str) -> Iterator[Object]:
 
 def _workload(one: Object) -> Workload | None:
     place = _TEMPLATES.get(one.kind)
-    if place is None:
+    hook = one.node.at("metadata", "annotations", "helm.sh/hook")
+    if place is None or (hook and "test" in hook.text):  # that is run by `helm test` alone
         return None
     pod = one.node.at(*place)
     if pod is None:

@@ -2,7 +2,7 @@
 
 from readiness.document.tree import Node
 from readiness.probes._containers.verdict import GOOD, Verdict, bad, beside, measured
-from readiness.probes._kubernetes.objects import JOBS, Manifests, Workload
+from readiness.probes._kubernetes.objects import Manifests, Workload
 from readiness.probes._kubernetes.select import takes_traffic, whole
 
 _HANDLERS = ("httpGet", "tcpSocket", "exec", "grpc")
@@ -17,7 +17,7 @@ def readiness(workload: Workload, manifests: Manifests) -> Verdict:
 
 def liveness(workload: Workload, manifests: Manifests) -> Verdict:
     """Judge whether a hung process is found."""
-    if workload.kind in JOBS:
+    if workload.once:
         return beside(f"{workload.who} runs once")
     return _probed(workload, "livenessProbe")
 

@@ -2,13 +2,13 @@
 
 from readiness.probes._containers import image
 from readiness.probes._containers.verdict import GOOD, Verdict, bad, beside
-from readiness.probes._kubernetes.objects import JOBS, SCALED, Manifests, Object, Workload
+from readiness.probes._kubernetes.objects import SCALED, Manifests, Object, Workload
 from readiness.probes._kubernetes.select import budgets, replicas, share, whole
 
 
 def redundant(workload: Workload, manifests: Manifests) -> Verdict:
     """Judge whether there is more than one pod of what is scaled."""
-    if workload.kind not in SCALED:
+    if workload.kind not in SCALED or workload.once:
         return beside(f"{workload.who} is not scaled by replicas")
     if workload.kind == "Pod":
         return bad(workload.object.node, workload.who, "a Pod by itself is not replaced")
@@ -94,7 +94,7 @@ def grace(workload: Workload, manifests: Manifests) -> Verdict:
     at = workload.spec("terminationGracePeriodSeconds")
     if at and whole(at, 30) < 1:
         return bad(at, workload.who, "its pods are killed without any time to end")
-    return beside(f"{workload.who} runs once") if workload.kind in JOBS else GOOD
+    return beside(f"{workload.who} runs once") if workload.once else GOOD
 
 
 def image_pinned(workload: Workload, manifests: Manifests) -> Verdict:

@@ -4,7 +4,7 @@ import math
 import re
 
 from readiness.document.tree import Node
-from readiness.probes._kubernetes.objects import JOBS, Manifests, Object, Workload, texts
+from readiness.probes._kubernetes.objects import Manifests, Object, Workload, texts
 
 
 def matches(selector: Node | None, labels: dict[str, str]) -> bool:
@@ -56,7 +56,7 @@ def budgets(workload: Workload, manifests: Manifests) -> list[Object]:
 
 def takes_traffic(workload: Workload, manifests: Manifests) -> bool:
     """Whether a container declares a port, or a Service selects the pods."""
-    if workload.kind in JOBS:
+    if workload.once:
         return False
     declared = any(one.node.at("ports") for one in workload.containers)
     return declared or bool(services(workload, manifests))
