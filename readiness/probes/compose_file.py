@@ -71,8 +71,11 @@ def _artifact(artifact: Artifact, settings: Settings, inventory: Inventory, stac
 
 def _service(service: Service, settings: Settings, stacks: list[Stack]) -> Values:
     mine = [one for stack in stacks for one in join.of_service(service, stack)]
-    wanted = settings.service or service.name
-    return _asked(mine, settings, f"the Compose files define no service {wanted}")
+    if not mine and settings.service:
+        return unread(
+            Absent(f"the Compose files define no service {settings.service}"), ASKED, None
+        )
+    return _asked(mine, settings, f"the Compose files define no service {service.name}")
 
 
 def _asked(containers: list[Container], settings: Settings, otherwise: str) -> Values:

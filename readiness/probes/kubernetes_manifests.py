@@ -68,8 +68,9 @@ def _artifact(inventory: Inventory, manifests: Manifests) -> Values:
 
 def _service(service: Service, settings: Settings, all_files: list[Manifests]) -> Values:
     mine = [(one, join.of_service(service, one)) for one in all_files]
-    wanted = settings.workload or service.name
-    return _asked(mine, f"the manifests hold no workload of {wanted}")
+    if settings.workload and not any(workloads for _, workloads in mine):
+        return unread(Absent(f"the manifests hold no workload {settings.workload}"), ASKED, None)
+    return _asked(mine, f"the manifests hold no workload of {service.name}")
 
 
 def _asked(found: list[tuple[Manifests, list[Workload]]], otherwise: str) -> Values:

@@ -90,6 +90,11 @@ BAD: dict[str, tuple[str, str, str]] = {
     "no shell": ("compose-healthcheck-runs", "nginx:1.27.1", "gcr.io/distroless/base:v1"),
     "swallowed": ("compose-healthcheck-fails", "|| exit 1", "|| true"),
     "swallowed later": ("compose-healthcheck-fails", "|| exit 1", "; exit 0"),
+    "swallowed on another line": (
+        "compose-healthcheck-fails",
+        "{test: curl -fsS http://localhost/ || exit 1}",
+        '{test: "curl -f http://localhost/\\nexit 0\\n"}',
+    ),
     "echo": (
         "compose-healthcheck-fails",
         "{test: curl -fsS http://localhost/ || exit 1}",
@@ -248,6 +253,7 @@ async def one(context: Context, folder: Path, service: str, **more: Any) -> Any:
     ("service", "check"),
     [
         ("image: ghcr.io/x/y:1", "compose-healthcheck"),
+        ("image: shop:1", "compose-healthcheck"),
         ("image: ghcr.io/x/y:1", "compose-user"),
         ("image: ghcr.io/x/y:1", "compose-logs"),
         ("image: x:1, user: '${U}'", "compose-user"),
@@ -375,6 +381,16 @@ async def test_a_service_that_the_files_do_not_define_is_not_judged(
     found = (await findings(context, tmp_path, "compose", {"c.yaml": JOINED}, services))[name]
     assert {f.outcome for f in found.values()} == {"not_applicable"}
     assert {f.because for f in found.values()} == {f"the Compose files define no service {name}"}
+
+
+async def test_a_name_that_a_setting_gives_must_be_there(context: Context, tmp_path: Path) -> None:
+    probes = {"compose_file": {"service": "apo"}}
+    services = {"api": {"kind": "tcp", "url": "tcp://localhost:1", "probes": probes}}
+    found = (await findings(context, tmp_path, "compose", {"c.yaml": JOINED}, services))["api"]
+    assert {f.outcome for f in found.values()} == {"unknown"}
+    assert {f.because for f in found.values()} == {
+        "not tested: the Compose files define no service apo"
+    }
 
 
 async def test_where_every_service_is_the_inventorys_the_artifact_asks_of_the_whole_only(

@@ -377,6 +377,15 @@ async def test_a_service_of_the_inventory_is_judged_by_its_own_workload(
     assert f"Deployment/{joined}: " not in rest.because
 
 
+async def test_a_name_that_a_setting_gives_must_be_there(context: Context, tmp_path: Path) -> None:
+    probes = {"kubernetes_manifests": {"workload": "Job/api"}}
+    services = {"api": {"kind": "tcp", "url": "tcp://localhost:1", "probes": probes}}
+    found = (await findings(context, tmp_path, "kubernetes", {"k.yaml": CLEAN}, services))["api"]
+    assert {f.because for f in found.values()} == {
+        "not tested: the manifests hold no workload Job/api"
+    }
+
+
 BROKEN: dict[str, tuple[str, int, str]] = {
     "a template": ("kind: A\nmetadata:\n  name: {{ .Release.Name }}\n", 3, "run helm template"),
     "a template in quotes": (

@@ -1,16 +1,15 @@
 """What is asked of a service's healthcheck: that it is there, that it runs, that it can fail."""
 
 import re
-from typing import NamedTuple
 
-from readiness.document.tree import Node
+from readiness.probes._compose.command import FORMS, SHELLS, Test, program, script, test
 from readiness.probes._compose.graph import awaited, job, switched_off
 from readiness.probes._compose.source import dockerfile
 from readiness.probes._compose.stack import Container
 from readiness.probes._containers import image
-from readiness.probes._containers.absent import lacks
+from readiness.probes._containers.absent import lacks, without_healthcheck
 from readiness.probes._containers.duration import milliseconds
-from readiness.probes._containers.template import HOLE, filled
+from readiness.probes._containers.template import HOLE
 from readiness.probes._containers.verdict import (
     GOOD,
     Verdict,
@@ -22,45 +21,7 @@ from readiness.probes._containers.verdict import (
 
 _DEFAULT_MS = 30_000.0
 _DEFAULT_RETRIES = 3
-_LONGEST = 4096
 _OPERATORS = frozenset({"||", "&&", "|", ";", ">", ">>", "<", "2>&1"})
-_SHELLS = frozenset({"sh", "bash", "ash", "dash", "zsh"})
-
-
-class Test(NamedTuple):
-    """A healthcheck's command: the words of CMD, or the one text of a shell."""
-
-    at: Node
-    words: tuple[str, ...]
-    shell: bool
-
-    @property
-    def text(self) -> str:
-        """All of it in one line."""
-        return " ".join(self.words)
-
-
-def test(container: Container) -> Test | None:
-    """Return the command, None where none is written or it is switched off."""
-    written = container.at("healthcheck", "test")
-    if written is None or switched_off(container):
-        return None
-    if isinstance(written.value, dict):
-        return Test(written, (), shell=False)
-    if not isinstance(written.value, list):
-        return Test(written, (_line(written),), shell=True)
-    words = tuple(map(_line, written.items))
-    if not words:
-        return None
-    return Test(written, words if words[0] not in _FORMS else words[1:], words[0] == "CMD-SHELL")
-
-
-_FORMS = ("CMD", "CMD-SHELL")
-
-
-def _line(node: Node) -> str:
-    """Return the text in one line, without the runs of spaces that patterns would try again."""
-    return " ".join(filled(node.text)[:_LONGEST].split()) if node.text else ""
 
 
 def defined(container: Container) -> Verdict:
@@ -80,7 +41,7 @@ def defined(container: Container) -> Verdict:
         return GOOD
     base = built.base if built else container.text("image")
     told = "its Dockerfile has none and" if built else "none is written here and"
-    if base == "scratch" or (base and image.parse(base).official and HOLE not in base):
+    if base == "scratch" or without_healthcheck(image.parse(base)):
         return bad(node, name, f"no healthcheck: {told} {image.parse(base).short} brings none")
     if container.at("healthcheck") or awaited(container, "service_healthy"):
         return GOOD  # written by someone who knows that the image brings one
@@ -102,7 +63,7 @@ def _untested(container: Container) -> Verdict:
 
 
 def _unwritten(container: Container, asked: Test) -> str:
-    if asked.at.items and asked.at.items[0].text not in _FORMS:
+    if asked.at.items and asked.at.items[0].text not in FORMS:
         return "the test starts with none of CMD, CMD-SHELL and NONE"
     if not asked.words or not asked.text.strip():
         return "the test has no command"
@@ -114,7 +75,7 @@ def _unwritten(container: Container, asked: Test) -> str:
         )
     if re.search(r"\s", asked.words[0]):
         return "CMD takes each word by itself; write CMD-SHELL for a whole line"
-    if _program(asked.words[0]) in _SHELLS:
+    if program(asked.words[0]) in SHELLS:
         return ""
     if _OPERATORS & set(asked.words):
         return "CMD has no shell for operators such as ||; write CMD-SHELL"
@@ -123,28 +84,15 @@ def _unwritten(container: Container, asked: Test) -> str:
     return ""
 
 
-def _program(word: str) -> str:
-    return word.rpartition("/")[2]
-
-
 def _absent(container: Container, asked: Test) -> str:
     reference = container.text("image")
     if container.at("build") or not reference or HOLE in reference:
         return ""
     first = re.search(r"^\s*(?:\w+=\S*\s+)*(\S+)", asked.text)
-    programs = ["sh"] * asked.shell + ([_program(first[1])] if first else [])
-    for program in programs:
-        if lacks(image.parse(reference), program):
-            return f"{image.parse(reference).short} has no {program}"
-    return ""
-
-
-def script(asked: Test) -> str:
-    """Return what a shell is given to run, empty where none is."""
-    if asked.shell:
-        return asked.words[0].strip() if asked.words else ""
-    if asked.words and _program(asked.words[0]) in _SHELLS:
-        return asked.words[-1].strip()
+    programs = ["sh"] * asked.shell + ([program(first[1])] if first else [])
+    for one in programs:
+        if lacks(image.parse(reference), one):
+            return f"{image.parse(reference).short} has no {one}"
     return ""
 
 

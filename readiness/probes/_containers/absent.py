@@ -13,6 +13,23 @@ _SMALL = frozenset({"curl", "bash"})
 """Alpine brings busybox, whose shell is ash and which has a wget of its own."""
 
 
+_UNCHECKED = frozenset(
+    {
+        *("alpine", "bash", "buildpack-deps", "busybox", "caddy", "cassandra", "debian", "drupal"),
+        *("eclipse-temurin", "ghost", "golang", "haproxy", "httpd", "joomla", "mariadb"),
+        *("memcached", "mongo", "mysql", "nats", "nextcloud", "nginx", "node", "openjdk", "php"),
+        *("postgres", "python", "rabbitmq", "redis", "redmine", "registry", "ruby", "tomcat"),
+        *("traefik", "ubuntu", "wordpress"),
+    }
+)
+"""Docker's Official Images add no HEALTHCHECK (docker-library, FAQ); a few others of them do."""
+
+
+def without_healthcheck(image: Image) -> bool:
+    """Whether the image surely brings no healthcheck of its own."""
+    return image.official and image.short in _UNCHECKED
+
+
 def lacks(image: Image, program: str) -> bool:
     """Whether `program` is surely absent from `image`."""
     return program in _absent(image)
