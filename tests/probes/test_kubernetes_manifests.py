@@ -319,7 +319,7 @@ async def test_lists_namespaces_and_limit_ranges_are_understood(
     context: Context, tmp_path: Path
 ) -> None:
     items = [
-        "{apiVersion: apps/v1, kind: Deployment, metadata: {name: a}, spec: "
+        "{apiVersion: apps/v1, kind: Deployment, metadata: {name: a, namespace: x}, spec: "
         f"{{selector: {{matchLabels: {{app: x}}}}, template: {POD}}}}}",
         "{apiVersion: v1, kind: LimitRange, metadata: {name: l}, spec: {limits: [{type: Container, "
         "default: {memory: 1Gi}, defaultRequest: {cpu: 1, memory: 1Gi}}]}}",

@@ -136,8 +136,15 @@ class Manifests:
     def of(self, *kinds: str, namespace: str | None = None) -> list[Object]:
         """Return the objects of these kinds, of one namespace if it is named."""
         return [
-            one for one in self.objects if one.kind in kinds and namespace in (None, one.namespace)
+            one
+            for one in self.objects
+            if one.kind in kinds and (namespace is None or near(one.namespace, namespace))
         ]
+
+
+def near(namespace: str, other: str) -> bool:
+    """Whether two objects may be in one namespace: what names none goes where it is applied."""
+    return not namespace or not other or namespace == other
 
 
 def texts(node: Node | None) -> dict[str, str]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from readiness.measurement import Values
 from readiness.probes._containers.verdict import Verdict, bad, listed
-from readiness.probes._kubernetes.objects import Manifests, Object, Workload
+from readiness.probes._kubernetes.objects import Manifests, Object, Workload, near
 from readiness.probes._kubernetes.select import matches, serves, target
 
 WHOLE = {
@@ -65,7 +65,9 @@ def whole(manifests: Manifests) -> Values:
 
 def _unselected(manifests: Manifests) -> Iterator[Verdict]:
     for one in manifests.workloads:
-        selector = one.at("spec", "selector")
+        selector, version = one.at("spec", "selector"), one.at("apiVersion")
+        if version and (version.text, one.kind) in _REMOVED:
+            continue  # of which some took the labels where there was no selector
         if one.kind in _SELECTING and not matches(selector, one.labels):
             at = selector or one.object.node
             yield bad(at, one.who, "its selector does not match the labels of its template")
@@ -94,7 +96,7 @@ def _unserved(manifests: Manifests) -> Iterator[Verdict]:
 
 
 def _neighbours(one: Object, manifests: Manifests) -> list[Workload]:
-    return [w for w in manifests.workloads if w.object.namespace == one.namespace]
+    return [w for w in manifests.workloads if near(w.object.namespace, one.namespace)]
 
 
 def _ports(service: Object, found: list[Workload]) -> Iterator[Verdict]:
@@ -124,8 +126,8 @@ def _idle_budgets(manifests: Manifests) -> Iterator[Verdict]:
 def _idle_scalers(manifests: Manifests) -> Iterator[Verdict]:
     for one in manifests.of("HorizontalPodAutoscaler"):
         kind, name = target(one)
-        known = {(other.kind, other.name, other.namespace) for other in manifests.objects}
-        if (kind, name, one.namespace) not in known and not _operated(manifests):
+        there = any(other.name == name for other in manifests.of(kind, namespace=one.namespace))
+        if not there and not _operated(manifests):
             yield bad(one.node, one.who, f"scales {kind}/{name}, which these files do not hold")
 
 
