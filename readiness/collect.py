@@ -214,9 +214,10 @@ class Collector:
         try:
             down = {s.service.name: await self._measure(s, alone) for s in first}
             for step in company:
-                if outage := down.get(step.service.name):
+                if (outage := down.get(step.service.name)) and not _asks_nobody(step):
                     self._record(step, _failed(step, 1, outage))
-            await self._together([s for s in company if not down.get(s.service.name)])
+            asked = [s for s in company if _asks_nobody(s) or not down.get(s.service.name)]
+            await self._together(asked)
             for step in open_:
                 if step.probe.EXCLUSIVE and step not in first:
                     await self._measure(step, alone)
@@ -413,6 +414,11 @@ def _opens(step: Step) -> bool:
     What is down is then asked nothing more, and costs its time once.
     """
     return _is_vital(step) and step.probe.EXCLUSIVE
+
+
+def _asks_nobody(step: Step) -> bool:
+    """Whether it reads files only, so that what is down is no reason to leave it out."""
+    return bool(getattr(step.probe, "ASKS_NOBODY", False))
 
 
 def _bears_company(step: Step) -> bool:

@@ -6,9 +6,11 @@ import contextlib
 import itertools
 import json
 import re
+import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -181,6 +183,27 @@ def test_what_an_interrupted_run_left_undone_says_so_in_the_plans_order() -> Non
     assert {(m.failure.kind, m.failure.detail) for m in found if m.failure} == {
         ("deadline", "interrupted by SIGINT")
     }
+
+
+def test_files_tell_of_a_service_that_is_down_as_of_any_other(tmp_path: Path) -> None:
+    (tmp_path / "compose.yaml").write_text("services: {down: {image: 'x:1', restart: always}}\n")
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))  # and does not listen
+        inventory = {
+            "version": 1,
+            "system": {"name": "s"},
+            "services": {
+                "down": {"kind": "tcp", "url": f"tcp://127.0.0.1:{held.getsockname()[1]}"}
+            },
+            "artifacts": {"run": {"kind": "compose", "files": "compose.yaml"}},
+        }
+        document = parse(json.dumps(inventory), str(tmp_path / "services.yaml"))
+        found = collected(collect.plan(from_document(document, {}), document, LOAD))
+    told = {(m.service, m.probe): m for m in found}
+    assert told["down", "tcp_connect"].failure is not None
+    assert told["down", "compose_file"].failure is None
+    assert told["down", "compose_file"].values["restart_policy_set"] is True
+    assert told["run", "compose_file"].values["parsed"] is True
 
 
 def test_secrets_are_masked_wherever_a_server_repeats_them() -> None:

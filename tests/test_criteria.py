@@ -12,6 +12,7 @@ from readiness.document import ConfigurationError, parse
 from readiness.inventory import Artifact, Health, Journey, Subject
 from readiness.judge import judge
 from readiness.probes import load, names
+from tests import containers
 from tests.judging import CRITERIA, NOW, estimate, inventory, measured, service, waiver
 
 HTTP = service(health={"live": "/live"}, url="https://localhost:8443")
@@ -428,6 +429,7 @@ CASES: dict[str, Case] = {
     "scan-critical": (SARIF, {"critical_free": True}, {"critical_free": False}),
     "scan-high": (SARIF, {"high_free": True}, {"high_free": False}),
     "scan-errors": (SARIF, {"errors_free": True}, {"errors_free": False}),
+    **containers.CASES,
 }
 
 

@@ -14,7 +14,7 @@ MAX_BYTES = 1 << 20
 MAX_DEPTH = 32
 MAX_NODES = 50_000
 
-_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class Mistake(ValueError):
@@ -32,8 +32,21 @@ def compose(raw: bytes) -> tuple[Any, dict[Place, int]]:
     Refused: tags, anchors, aliases, merge keys, duplicate keys, keys that are no scalars, several
     documents, and more than MAX_BYTES, MAX_DEPTH or MAX_NODES.
     """
-    if len(raw) > MAX_BYTES:
-        raise Mistake("the file is larger than 1 MiB", "Split it, or name another.", 1)
+    text = decoded(raw, MAX_BYTES)
+    parser: Any = yaml.parse(text, Loader=LOADER)
+    with closing(parser) as events:
+        composer = _Composer(events)
+        try:
+            return composer.document(), composer.lines
+        except yaml.YAMLError as error:
+            raise syntax(error, text) from None
+
+
+def decoded(raw: bytes, most: int) -> str:
+    """Return `raw`, at most `most` bytes of UTF-8 without control characters, as text."""
+    if len(raw) > most:
+        fix = "Split it, or name another."
+        raise Mistake(f"the file is larger than {most >> 20} MiB", fix, 1)
     try:
         text = raw.decode("utf-8").removeprefix("\ufeff")
     except UnicodeDecodeError as error:
@@ -43,13 +56,7 @@ def compose(raw: bytes) -> tuple[Any, dict[Place, int]]:
     if at is not None:
         fix = "Remove it, and save the file as UTF-8."
         raise Mistake("this line holds a control character", fix, text.count("\n", 0, at) + 1)
-    parser: Any = yaml.parse(text, Loader=_Loader)
-    with closing(parser) as events:
-        composer = _Composer(events)
-        try:
-            return composer.document(), composer.lines
-        except yaml.YAMLError as error:
-            raise _syntax(error, text) from None
+    return text
 
 
 class _Composer:
@@ -67,7 +74,7 @@ class _Composer:
         next(self.events)  # the start of the stream
         start = next(self.events)
         first = start if isinstance(start, yaml.StreamEndEvent) else next(self.events)
-        self.lines[()] = _line(first)
+        self.lines[()] = line_of(first)
         data = None if first is start else self.node(first, ())
         if data is None:
             self.fail(first, "the file is empty", "Write at least one key into it.")
@@ -104,7 +111,7 @@ class _Composer:
                 first = self.lines[here]
                 what = f"{named(here)} is written twice, first on line {first}"
                 self.fail(event, what, "Remove or rename one of them.")
-            self.lines[here] = _line(event)
+            self.lines[here] = line_of(event)
             found[key] = self.node(next(self.events), here)
         return found
 
@@ -112,7 +119,7 @@ class _Composer:
         found: list[Any] = []
         while not isinstance(event := next(self.events), yaml.SequenceEndEvent):
             here = (*place, len(found))
-            self.lines[here] = _line(event)
+            self.lines[here] = line_of(event)
             found.append(self.node(event, here))
         return found
 
@@ -138,10 +145,11 @@ class _Composer:
             self.fail(event, str(error), "Put quotes around it if it is text.")
 
     def fail(self, event: Any, what: str, fix: str) -> NoReturn:
-        raise Mistake(what, fix, _line(event))
+        raise Mistake(what, fix, line_of(event))
 
 
-def _line(event: Any) -> int:
+def line_of(event: Any) -> int:
+    """Return the 1-based line on which a YAML event starts."""
     return int(event.start_mark.line) + 1
 
 
@@ -154,7 +162,8 @@ _HINTS = {
 }
 
 
-def _syntax(error: yaml.YAMLError, text: str) -> Mistake:
+def syntax(error: yaml.YAMLError, text: str) -> Mistake:
+    """Return what the parser's `error` says of `text`, in words for people."""
     mark = getattr(error, "problem_mark", None)
     problem = getattr(error, "problem", None) or "it cannot be read"
     if mark and text[mark.index : mark.index + 1] == "\t":

@@ -1,0 +1,1 @@
+"""What files that describe containers have in common, in whatever format they are written."""

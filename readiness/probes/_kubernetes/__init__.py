@@ -1,0 +1,1 @@
+"""Kubernetes manifests: read as rendered, and what is asked of them."""
