@@ -70,6 +70,7 @@ def _store(image: str, check: list[str]) -> dict[str, Any]:
 def _common(check: list[str]) -> dict[str, Any]:
     return {
         "user": "10001:10001",
+        "security_opt": ["no-new-privileges:true"],
         "restart": "unless-stopped",
         "mem_limit": "512m",
         "cpus": 1.0,

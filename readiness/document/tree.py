@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
+from pathlib import PurePath
 from typing import Any, NoReturn
 
 import yaml
@@ -41,8 +42,9 @@ class Node:
 
     @property
     def where(self) -> str:
-        """Its file and line, as editors read them."""
-        return f"{self.file}:{self.line}"
+        """Its file and line; of an absolute path the name, since the rest is a machine's."""
+        name = PurePath(self.file)
+        return f"{name.name if name.is_absolute() else self.file}:{self.line}"
 
     @property
     def mapping(self) -> dict[str, Node]:

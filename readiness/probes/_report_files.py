@@ -89,7 +89,8 @@ def _add(
             special = special or (status and stat.S_ISDIR(status.st_mode) and "a folder") or ""
             continue
         matched += 1
-        name = line(os.path.relpath(path, folder), _SHOWN)
+        absolute = Path(pattern).is_absolute()  # where a machine keeps it is no one's business
+        name = line(path.name if absolute else os.path.relpath(path, folder), _SHOWN)
         report = Report(path, name, status.st_size, status.st_mtime)
         found.setdefault((status.st_dev, status.st_ino), report)
         if len(found) > MOST_FILES:
