@@ -1,0 +1,58 @@
+"""What a Prometheus scraped of itself and of its Alertmanagers -> whether alerts are delivered."""
+
+from collections.abc import Mapping
+
+from readiness.measurement import Values
+
+WINDOW = "15m"
+"""Over which failures are counted: that of the alerts that Prometheus' own mixin makes of them."""
+
+_COUNTED: Mapping[str, str] = {
+    "errors": "prometheus_notifications_errors_total",
+    "sent": "prometheus_notifications_sent_total",
+    "dropped": "prometheus_notifications_dropped_total",
+    "missed": "prometheus_rule_group_iterations_missed_total",
+    "undelivered": "alertmanager_notifications_failed_total",
+    "delivered": "alertmanager_notifications_total",
+}
+"""What is counted -> its metric."""
+
+SELF_METRICS: Mapping[str, str] = {
+    "notification_errors_ratio": f"ratio of notifications to Alertmanager that failed in {WINDOW}",
+    "notifications_dropped": f"count of notifications dropped for a full queue in {WINDOW}",
+    "missed_iterations": f"count of evaluations of rules that were missed in {WINDOW}",
+    "deliveries_failed_ratio": "ratio of notifications by Alertmanager to a receiver that failed "
+    f"in {WINDOW}",
+}
+"""What `watched_itself` measures."""
+
+QUERY = " or ".join(
+    f'label_replace(sum(increase({metric}[{WINDOW}])), "of", "{name}", "", "")'
+    for name, metric in _COUNTED.items()
+)
+"""One query for all of them: each sum is told by its label `of`."""
+
+_NOT_SCRAPED = "not tested: this Prometheus scrapes no {}; add it as a target"
+
+
+def watched_itself(counted: Mapping[str, float]) -> Values:
+    """Say how many notifications failed, of the sums that QUERY found."""
+    values: Values = {}
+    for metric, name in (("notifications_dropped", "dropped"), ("missed_iterations", "missed")):
+        if name in counted:
+            values[metric] = round(counted[name])
+    return (
+        values
+        | _share("notification_errors_ratio", counted, "errors", "sent", "Prometheus")
+        | _share("deliveries_failed_ratio", counted, "undelivered", "delivered", "Alertmanager")
+    )
+
+
+def _share(metric: str, counted: Mapping[str, float], part: str, whole: str, of: str) -> Values:
+    if whole not in counted or part not in counted:
+        return {f"{metric}_because": _NOT_SCRAPED.format(of)}
+    if counted[whole] <= 0:
+        return {f"{metric}_because": f"not tested: nothing was sent in {WINDOW}"}
+    failed, sent = min(counted[part], counted[whole]), counted[whole]
+    because = f"{failed:.0f} of {sent:.0f} in the last {WINDOW.rstrip('m')} minutes"
+    return {metric: failed / sent, f"{metric}_because": because}

@@ -1,0 +1,262 @@
+"""prometheus against a real one: a clean state, and each bad state found by its check alone."""
+
+import contextlib
+import dataclasses
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from readiness.finding import Finding
+from readiness.probes import Context
+from tests.background import background
+from tests.monitoring import alertmanager, backend, exporter, prometheus, sample, system, until
+from tests.servers import Web, response
+from tests.states import judged, measured, troubled, unknown
+
+pytestmark = pytest.mark.anyio
+
+STALE_SECONDS = 250
+"""Beyond the limit, and within the five minutes after which Prometheus itself forgets."""
+WATCHDOG = {"alert": "Watchdog", "expr": "vector(1)"}
+RULES: list[dict[str, Any]] = [
+    WATCHDOG,
+    {"alert": "Down", "expr": 'up{job=~"api-gateway|payments|orders|blue"} == 0', "for": "1h"},
+    {"alert": "Errors", "expr": "sum by (job) (rate(shop_errors_total[5m])) > 1"},
+    {"alert": "Slow", "expr": "vector(0) > 1", "labels": {"service": "mail_sender"}},
+]
+
+
+def stale() -> str:
+    """What a leaf tells when it is federated by a Prometheus that lags."""
+    then = int((time.time() - STALE_SECONDS) * 1000)
+    return f'up{{job="orders",instance="orders:8000"}} 1 {then}\n'
+
+
+@pytest.fixture(scope="module")
+def ports() -> Iterator[dict[str, int]]:
+    """Everything that is scraped: what answers, what federates old samples, who is notified."""
+    shop = "# TYPE shop_errors_total counter\nshop_errors_total 3\n"
+    handlers = {
+        "api-gateway": exporter(),
+        "leaf": Web(lambda _: response(200, stale(), "text/plain; version=0.0.4")),
+        "checkout": exporter(shop),
+        "ledger": exporter(),
+        "blue": exporter(),
+        "hook": Web(lambda _: response(200)),
+        "bad-hook": Web(lambda _: response(400)),
+    }
+    with background(*handlers.values()) as found:
+        yield dict(zip(handlers, found, strict=True))
+
+
+@pytest.fixture(scope="module")
+def closed() -> Iterator[int]:
+    """A port at which nothing listens."""
+    import socket
+
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield held.getsockname()[1]
+
+
+def notifying(folder: Path, hook: int) -> contextlib.AbstractContextManager[str]:
+    receiver = {"name": "pager", "webhook_configs": [{"url": f"http://127.0.0.1:{hook}/"}]}
+    return alertmanager(folder, {"receiver": "pager"}, [receiver])
+
+
+def delivered(url: str) -> None:
+    """Wait until Prometheus has counted what it and Alertmanager sent."""
+    until(lambda: sample(url, "sum(increase(prometheus_notifications_sent_total[15m]))"))
+    until(lambda: sample(url, "sum(increase(alertmanager_notifications_total[15m]))"))
+
+
+def port_of(url: str) -> int:
+    return int(url.rpartition(":")[2])
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory, ports: dict[str, int], closed: int) -> Any:
+    """A Prometheus with an Alertmanager; what is wrong in it depends on who is critical."""
+    folder = tmp_path_factory.mktemp("clean")
+    with notifying(folder / "a", ports["hook"]) as to:
+        names = ("api-gateway", "leaf", "checkout", "ledger")
+        jobs = {name: ports[name] for name in names} | {"payments": closed}
+        jobs |= {"alertmanager": port_of(to), "green": ports["blue"]}
+        more = {"leaf": {"honor_labels": True}}
+        with prometheus(folder / "p", jobs, RULES, [port_of(to)], more) as url:
+            delivered(url)
+            until(lambda: sample(url, "count(up)") == len(jobs) + 2)
+            yield url
+
+
+async def found(url: str, context: Context, *critical: str, **settings: Any) -> dict[str, Finding]:
+    subject = backend("prometheus", url, **settings)
+    seen = dataclasses.replace(context, inventory=system(subject, *critical))
+    return await judged(subject, seen)
+
+
+async def test_a_clean_state_has_no_finding(url: str, context: Context) -> None:
+    findings = await found(url, context, "api-gateway", "checkout")
+    assert troubled(findings) == set()
+    assert unknown(findings) == set()
+    assert {f.outcome for f in findings.values()} == {"pass"}
+
+
+async def test_a_critical_service_without_a_target(url: str, context: Context) -> None:
+    findings = await found(url, context, "api-gateway", "mail-sender")
+    assert troubled(findings) == {"prometheus-services-scraped"}
+    assert unknown(findings) == set()
+    because = findings["prometheus-services-scraped"].because
+    assert "mail-sender has no `up` series" in because
+    assert "mail-sender:8000 as instance" in because
+
+
+async def test_a_target_that_is_down(url: str, context: Context) -> None:
+    findings = await found(url, context, "api-gateway", "payments")
+    assert troubled(findings) == {"prometheus-targets-up"}
+    assert findings["prometheus-targets-up"].outcome == "fail"
+    assert "payments: 1 of 1 down" in findings["prometheus-targets-up"].because
+
+
+async def test_a_scrape_that_is_stale(url: str, context: Context) -> None:
+    findings = await found(url, context, "api-gateway", "orders")
+    assert troubled(findings) == {"prometheus-scrape-fresh"}
+    assert findings["prometheus-scrape-fresh"].outcome == "fail"
+    assert "orders was scraped 25" in findings["prometheus-scrape-fresh"].because
+
+
+async def test_a_service_without_an_alert_rule(url: str, context: Context) -> None:
+    findings = await found(url, context, "api-gateway", "ledger")
+    assert troubled(findings) == {"prometheus-alert-rules"}
+    assert "ledger has no alert rule that evaluates" in findings["prometheus-alert-rules"].because
+
+
+async def test_no_watchdog(url: str, context: Context) -> None:
+    findings = await found(url, context, "api-gateway", watchdog="Heartbeat")
+    assert troubled(findings) == {"prometheus-watchdog"}
+    assert findings["prometheus-watchdog"].because == "no alert rule is called Heartbeat"
+
+
+async def test_a_watchdog_that_does_not_fire(url: str, context: Context) -> None:
+    findings = await found(url, context, "api-gateway", watchdog="Slow")
+    assert troubled(findings) == {"prometheus-watchdog"}
+    assert findings["prometheus-watchdog"].because == "Slow is inactive, not firing"
+
+
+async def test_declared_labels_tell_whose_telemetry_it_is(url: str, context: Context) -> None:
+    findings = await found(url, context, "blue")
+    assert "prometheus-services-scraped" in troubled(findings)
+    labels = {"blue": {"job": "green"}}
+    subject = backend("prometheus", url, labels=labels)
+    seen = dataclasses.replace(context, inventory=system(subject, "blue"))
+    values = (await measured(subject, "prometheus", seen)).values
+    assert values["services_scraped_ratio"] == 1
+    assert values["matched"] == "blue by job"
+
+
+async def test_what_is_not_critical_is_told_and_not_judged(url: str, context: Context) -> None:
+    subject = backend("prometheus", url)
+    (other,) = system("reports").services
+    other = other.model_copy(update={"criticality": "high"})
+    seen = dataclasses.replace(context, inventory=system(subject, other))
+    findings = await judged(subject, seen)
+    assert troubled(findings) == set()
+    assert findings["prometheus-services-scraped"].outcome == "not_applicable"
+    values = (await measured(subject, "prometheus", seen)).values
+    assert values["others_unscraped"] == 1
+    assert values["others_unscraped_because"] == "reports"
+
+
+async def test_what_is_excluded_is_not_looked_for(url: str, context: Context) -> None:
+    findings = await found(url, context, "api-gateway", "mainframe", exclude=["mainframe"])
+    assert troubled(findings) == set()
+
+
+# States that need a server of their own
+
+
+@dataclasses.dataclass(frozen=True)
+class Servers:
+    """One Prometheus for each state that the others cannot share."""
+
+    errs: str
+    alone: str
+    alone_folder: Path
+    unheard: str
+    refused: str
+
+
+@pytest.fixture(scope="module")
+def servers(
+    tmp_path_factory: pytest.TempPathFactory, ports: dict[str, int], closed: int
+) -> Iterator[Servers]:
+    """All of them, started together: each takes five seconds to find its first target."""
+    at = tmp_path_factory.mktemp("states")
+    clash = {"alert": "Clash", "expr": "up * on () up"}
+    one = {"api-gateway": ports["api-gateway"]}
+    with contextlib.ExitStack() as stack:
+        enter = stack.enter_context
+        good = port_of(enter(notifying(at / "good", ports["hook"])))
+        bad = port_of(enter(notifying(at / "bad", ports["bad-hook"])))
+        known = {**one, "alertmanager": good}
+        yield Servers(
+            errs=enter(prometheus(at / "errs", known, [*RULES, clash], [good])),
+            alone=enter(prometheus(at / "alone", one, RULES)),
+            alone_folder=at / "alone",
+            unheard=enter(prometheus(at / "unheard", one, RULES, [closed])),
+            refused=enter(prometheus(at / "refused", {**one, "alertmanager": bad}, RULES, [bad])),
+        )
+
+
+async def test_a_rule_that_errs(servers: Servers, context: Context) -> None:
+    delivered(servers.errs)
+    findings = await found(servers.errs, context, "api-gateway")
+    assert troubled(findings) == {"prometheus-rules-evaluate"}
+    assert findings["prometheus-rules-evaluate"].because.startswith("Clash: ")
+    assert unknown(findings) == set()
+
+
+async def test_no_alertmanager_and_a_broken_configuration(
+    servers: Servers, context: Context
+) -> None:
+    url = servers.alone
+    until(lambda: sample(url, 'ALERTS{alertname="Watchdog"}'))
+    until(lambda: sample(url, 'up{job="api-gateway"}') == 1)
+    findings = await found(url, context, "api-gateway")
+    assert troubled(findings) == {"prometheus-alertmanager"}
+    assert unknown(findings) == set()
+    assert findings["prometheus-notifications"].because == "no Alertmanager is connected"
+
+    (servers.alone_folder / "prometheus.yml").write_text("scrape_configs: nonsense\n")
+    reload(url)
+    findings = await found(url, context, "api-gateway")
+    assert troubled(findings) == {"prometheus-alertmanager", "prometheus-config"}
+
+
+def reload(url: str) -> None:
+    """Let a Prometheus of ours read its configuration again, as the probe never does."""
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(urllib.request.Request(f"{url}/-/reload", b""), timeout=5)
+    refused.value.close()
+
+
+async def test_an_alertmanager_that_is_down(servers: Servers, context: Context) -> None:
+    url = servers.unheard
+    until(lambda: sample(url, "sum(increase(prometheus_notifications_errors_total[15m]))"))
+    findings = await found(url, context, "api-gateway")
+    assert troubled(findings) == {"prometheus-notifications"}
+    assert unknown(findings) == {"prometheus-deliveries"}
+    assert "scrapes no Alertmanager" in findings["prometheus-deliveries"].because
+
+
+async def test_a_receiver_that_refuses(servers: Servers, context: Context) -> None:
+    url = servers.refused
+    delivered(url)
+    until(lambda: sample(url, "sum(increase(alertmanager_notifications_failed_total[15m]))"))
+    findings = await found(url, context, "api-gateway")
+    assert troubled(findings) == {"prometheus-deliveries"}
