@@ -61,7 +61,7 @@ def read(groups: Any) -> tuple[Group, ...]:
         Group(
             name=str(group.get("name", "")),
             interval=_seconds(group.get("interval")),
-            evaluated=_time(group.get("lastEvaluation")),
+            evaluated=moment(group.get("lastEvaluation")),
             rules=tuple(map(_rule, rows(group.get("rules")))),
         )
         for group in rows(groups)
@@ -186,7 +186,7 @@ def _seconds(interval: Any) -> float:
     return float(interval) if isinstance(interval, int | float) else 60.0
 
 
-def _time(text: Any) -> datetime | None:
+def moment(text: Any) -> datetime | None:
     """Read RFC 3339 with nanoseconds; None for Go's zero time, which stands for never."""
     found = re.match(r"(\d{4})-\d\d-\d\dT\d\d:\d\d:\d\d", str(text))
     if not found or found[1] == "0001":

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import socket
 import time
 import urllib.error
 import urllib.request
@@ -57,7 +58,6 @@ def ports() -> Iterator[dict[str, int]]:
 @pytest.fixture(scope="module")
 def closed() -> Iterator[int]:
     """A port at which nothing listens."""
-    import socket
 
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
