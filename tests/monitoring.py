@@ -2,7 +2,9 @@
 
 import contextlib
 import json
+import os
 import shutil
+import socket
 import time
 import urllib.error
 import urllib.parse
@@ -167,3 +169,59 @@ def system(*services: Service | str) -> Inventory:
         for each in services
     ]
     return Inventory(version=1, system=System(name="shop"), services=tuple(whole))
+
+
+def built(variable: str, name: str) -> str:
+    """Return the program that a variable names; skip the test where it names none."""
+    program = os.environ.get(variable)
+    if not program or not Path(program).is_file():
+        pytest.skip(f"{variable} names no {name} built from source: a model of it is tested")
+    return program
+
+
+@contextlib.contextmanager
+def loki(folder: Path) -> Iterator[str]:
+    """Yield the URL of a Loki of one process, that keeps what it gets in `folder`."""
+    program = built("READINESS_LOKI", "Loki")
+    folder.mkdir(parents=True, exist_ok=True)
+
+    def command(port: int) -> list[str]:
+        configuration = LOKI.format(port=port, grpc=_unused(), folder=folder)
+        (folder / "loki.yaml").write_text(configuration)
+        return [program, f"-config.file={folder / 'loki.yaml'}", "-log.level=error"]
+
+    with store.serving(command, _ready("/loki/api/v1/labels"), folder, seconds=30) as port:
+        yield f"http://127.0.0.1:{port}"
+
+
+LOKI = """\
+auth_enabled: false
+analytics: {{reporting_enabled: false}}
+server:
+  http_listen_address: 127.0.0.1
+  http_listen_port: {port}
+  grpc_listen_address: 127.0.0.1
+  grpc_listen_port: {grpc}
+common:
+  instance_addr: 127.0.0.1
+  path_prefix: {folder}/data
+  replication_factor: 1
+  ring: {{kvstore: {{store: inmemory}}}}
+  storage:
+    filesystem: {{chunks_directory: {folder}/chunks, rules_directory: {folder}/rules}}
+ingester: {{lifecycler: {{min_ready_duration: 0s, final_sleep: 0s}}}}
+schema_config:
+  configs:
+    - from: 2020-10-24
+      store: tsdb
+      object_store: filesystem
+      schema: v13
+      index: {{prefix: index_, period: 24h}}
+"""
+
+
+def _unused() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port

@@ -28,6 +28,7 @@ READS: Mapping[Kind, frozenset[str]] = {
     "loki": frozenset(
         {
             "/ready",
+            "/metrics",
             "/loki/api/v1/status/buildinfo",
             "/loki/api/v1/labels",
             "/loki/api/v1/label/{label}/values",
@@ -85,16 +86,7 @@ class Backend:
         self, path: str, query: Mapping[str, str] | None = None, **parts: str
     ) -> Any | Withheld:
         """Return the JSON at `path`, or why it is withheld; ProbeError for what is broken."""
-        answer = await self.answer(path, query, **parts)
-        withheld = refusal(path, answer)
-        if withheld:
-            return withheld
-        if not answer.ok:
-            raise ProbeError("protocol", f"GET {path} answered {answer.outcome}")
-        try:
-            return json.loads(answer.text)
-        except (ValueError, RecursionError):
-            raise ProbeError("protocol", f"GET {path} answered 200 without JSON") from None
+        return told(path, await self.answer(path, query, **parts))
 
     async def must_read(self, path: str, query: Mapping[str, str] | None = None) -> Any:
         """Return the JSON at `path`; ProbeError where it is withheld, too."""
@@ -114,6 +106,19 @@ def refusal(path: str, answer: Answer) -> Withheld | None:
     if answer.ok and not answer.complete:
         return Withheld(f"not tested: what GET {path} answers is longer than 1 MiB")
     return None
+
+
+def told(path: str, answer: Answer) -> Any | Withheld:
+    """Return the JSON of an answer, or why it is withheld; ProbeError for what is broken."""
+    withheld = refusal(path, answer)
+    if withheld:
+        return withheld
+    if not answer.ok:
+        raise ProbeError("protocol", f"GET {path} answered {answer.outcome}")
+    try:
+        return json.loads(answer.text)
+    except (ValueError, RecursionError):
+        raise ProbeError("protocol", f"GET {path} answered 200 without JSON") from None
 
 
 def unreadable(withheld: Withheld) -> ProbeError:

@@ -1,0 +1,75 @@
+"""Servers modelled on the documented answers of Loki, Tempo and Grafana, for where none is built.
+
+The shapes are recorded from Loki 3.7 and Tempo 1.5; Grafana's are those of its documentation.
+"""
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from email.utils import formatdate
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from readiness.probes._promql import selectors
+from tests.servers import Request, Web, response
+
+
+def answered(data: Any, status: int = 200, **headers: str) -> bytes:
+    """Return a response as a Go server gives it, with its date."""
+    text = data if isinstance(data, str) else json.dumps(data)
+    media_type = "text/plain" if isinstance(data, str) else "application/json"
+    date = {"Date": formatdate(time.time(), usegmt=True)}
+    return response(status, text, media_type, {**date, **headers})
+
+
+@dataclass
+class Loki:
+    """Streams of lines: labels -> times in nanoseconds."""
+
+    streams: list[tuple[Mapping[str, str], int]] = field(default_factory=list)
+    ready: bool = True
+    refused: int = 0
+
+    def __call__(self, request: Request) -> bytes:
+        """Answer one request."""
+        url = urlsplit(request.target)
+        query = {name: values[0] for name, values in parse_qs(url.query).items()}
+        parts = [unquote(part) for part in url.path.split("/")]
+        match parts[1:]:
+            case ["ready"]:
+                told = "ready" if self.ready else "Ingester not ready: waiting for 15s"
+                return answered(f"{told}\n", 200 if self.ready else 503)
+            case ["metrics"]:
+                lines = (
+                    f'loki_distributor_lines_received_total{{tenant="fake"}} {len(self.streams)}',
+                    f'loki_discarded_samples_total{{reason="rate_limited",tenant="fake"}} '
+                    f"{self.refused}",
+                )
+                return answered("\n".join(lines) + "\n")
+            case ["loki", "api", "v1", "status", "buildinfo"]:
+                return answered({"version": "3.7.8", "revision": "", "goVersion": ""})
+            case ["loki", "api", "v1", "labels"]:
+                return self._data(sorted({name for labels, _ in self.streams for name in labels}))
+            case ["loki", "api", "v1", "label", name, "values"]:
+                found = {labels[name] for labels, _ in self.streams if name in labels}
+                return self._data(sorted(found))
+            case ["loki", "api", "v1", "query_range"]:
+                return self._data({"resultType": "streams", "result": self._newest(query["query"])})
+        return answered("404 page not found\n", 404)
+
+    def _newest(self, query: str) -> list[Any]:
+        (selector,) = selectors(query)
+        mine = [one for one in self.streams if selector.selects(one[0], strictly=True)]
+        if not mine:
+            return []
+        labels, moment = max(mine, key=lambda one: one[1])
+        return [{"stream": labels, "values": [[str(moment), "a line"]]}]
+
+    def _data(self, data: Any) -> bytes:
+        return answered({"status": "success", "data": data})
+
+
+def serve(modelled: Any) -> Web:
+    """Return the server of a model, which records its requests."""
+    return Web(modelled)
