@@ -3,6 +3,7 @@
 The shapes are recorded from Loki 3.7 and Tempo 1.5; Grafana's are those of its documentation.
 """
 
+import base64
 import json
 import time
 from collections.abc import Mapping
@@ -73,3 +74,47 @@ class Loki:
 def serve(modelled: Any) -> Web:
     """Return the server of a model, which records its requests."""
     return Web(modelled)
+
+
+def attribute(key: str, value: str) -> dict[str, Any]:
+    """Return one attribute as OTLP's JSON has it."""
+    return {"key": key, "value": {"stringValue": value}}
+
+
+@dataclass
+class Tempo:
+    """Traces by their id, each found after so many requests for it."""
+
+    patience: int = 0
+    traces: dict[str, list[Any]] = field(default_factory=dict)
+    asked: int = 0
+
+    def export(self, batches: list[Any]) -> None:
+        """Take spans in OTLP's JSON; keep their ids as base64, as Tempo tells them."""
+        for batch in batches:
+            for scope in batch["scopeSpans"]:
+                trace = scope["spans"][0]["traceId"]
+                kept = {**batch, "scopeSpans": [{"spans": [self._kept(s) for s in scope["spans"]]}]}
+                self.traces.setdefault(trace, []).append(kept)
+
+    def __call__(self, request: Request) -> bytes:
+        """Answer one request."""
+        path = urlsplit(request.target).path
+        if path == "/api/echo":
+            return answered("echo")
+        if path.startswith("/api/traces/"):
+            self.asked += 1
+            found = self.traces.get(path.rpartition("/")[2])
+            if found and self.asked > self.patience:
+                return answered({"batches": found})
+            return answered("trace not found", 404)
+        return answered("404 page not found\n", 404)
+
+    @staticmethod
+    def _kept(span: dict[str, Any]) -> dict[str, Any]:
+        kinds = {2: "SPAN_KIND_SERVER", 3: "SPAN_KIND_CLIENT"}
+        ids = {
+            key: base64.b64encode(bytes.fromhex(span[key])).decode()
+            for key in ("traceId", "spanId", "parentSpanId")
+        }
+        return {**span, **ids, "kind": kinds[span["kind"]]}

@@ -225,3 +225,42 @@ def _unused() -> int:
         listener.bind(("127.0.0.1", 0))
         port: int = listener.getsockname()[1]
         return port
+
+
+@contextlib.contextmanager
+def tempo(folder: Path) -> Iterator[tuple[str, int]]:
+    """Yield the URL of a Tempo of one process, and the port at which it takes OTLP over HTTP."""
+    program = built("READINESS_TEMPO", "Tempo")
+    folder.mkdir(parents=True, exist_ok=True)
+    otlp = _unused()
+
+    def command(port: int) -> list[str]:
+        configuration = TEMPO.format(
+            port=port, otlp=otlp, grpc=_unused(), gossip=_unused(), folder=folder
+        )
+        (folder / "tempo.yaml").write_text(configuration)
+        return [program, f"-config.file={folder / 'tempo.yaml'}"]
+
+    with store.serving(command, _ready("/ready"), folder, seconds=40) as port:
+        yield f"http://127.0.0.1:{port}", otlp
+
+
+TEMPO = """\
+server:
+  http_listen_address: 127.0.0.1
+  http_listen_port: {port}
+  grpc_listen_address: 127.0.0.1
+  grpc_listen_port: {grpc}
+usage_report: {{reporting_enabled: false}}
+distributor:
+  receivers: {{otlp: {{protocols: {{http: {{endpoint: "127.0.0.1:{otlp}"}}}}}}}}
+ingester:
+  lifecycler:
+    address: 127.0.0.1
+    final_sleep: 0s
+    min_ready_duration: 0s
+    ring: {{replication_factor: 1, kvstore: {{store: inmemory}}}}
+memberlist: {{bind_addr: [127.0.0.1], bind_port: {gossip}}}
+storage:
+  trace: {{backend: local, local: {{path: {folder}/blocks}}, wal: {{path: {folder}/wal}}}}
+"""
