@@ -118,3 +118,36 @@ class Tempo:
             for key in ("traceId", "spanId", "parentSpanId")
         }
         return {**span, **ids, "kind": kinds[span["kind"]]}
+
+
+@dataclass
+class Grafana:
+    """Dashboards, and data sources by their uid with the status of their health check."""
+
+    token: str = "glsa_t0ken"
+    database: str = "ok"
+    dashboards: list[dict[str, Any]] = field(default_factory=list)
+    sources: dict[str, int] = field(default_factory=dict)
+
+    def __call__(self, request: Request) -> bytes:
+        """Answer one request."""
+        path = urlsplit(request.target).path
+        if path == "/api/health":
+            told = {"commit": "f92ed39b9a", "database": self.database, "version": "10.1.0"}
+            return answered(told, 200 if self.database == "ok" else 503)
+        if request.headers.get("authorization") != f"Bearer {self.token}":
+            return answered({"message": "Unauthorized", "traceID": ""}, 401)
+        if path == "/api/datasources":
+            sources = ({"id": 1, "uid": uid, "name": uid.title()} for uid in self.sources)
+            return answered([{**one, "type": "prometheus", "url": SECRET_URL} for one in sources])
+        if path == "/api/search":
+            return answered([{"type": "dash-db", "tags": [], **one} for one in self.dashboards])
+        if path.startswith("/api/datasources/uid/"):
+            status = self.sources[path.split("/")[4]]
+            told = {"message": "it says", "status": "OK" if status == 200 else "ERROR"}
+            return answered(told, status)
+        return answered({"message": "Not found"}, 404)
+
+
+SECRET_URL = "http://grafana:s3cret@prometheus:9090"
+"""What a data source may hold that nobody should be shown."""

@@ -33,18 +33,18 @@ LabelName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,99}$")]
 LabelValue = Annotated[str, Field(min_length=1, max_length=200)]
 
 
-class WatchedSettings(ProbeSettings):
-    """How the backend is asked, and what belongs to which service."""
+class BackendSettings(ProbeSettings):
+    """How a backend is asked."""
 
     headers: Mapping[HeaderName, SecretStr] = Field(
         default_factory=dict,
         description="headers to send, such as `Authorization: Bearer ...` or `X-Scope-OrgID: 1`",
     )
-    labels: Mapping[str, Mapping[LabelName, LabelValue]] = Field(
-        default_factory=dict,
-        description="labels by service, where they differ from its name: "
-        "`{api-gateway: {job: gateway}}`",
-    )
+
+
+class WatchingSettings(BackendSettings):
+    """What a backend need not watch."""
+
     exclude: tuple[str, ...] = Field(
         (), description="critical services that another backend watches, or that nobody can"
     )
@@ -52,10 +52,25 @@ class WatchedSettings(ProbeSettings):
     def named(self, inventory: Inventory) -> Iterator[Named]:
         """Part of ProbeSettings."""
         services = [service.name for service in inventory.services]
-        for name in self.labels:
-            yield ("labels",), name, services, "service"
         for name in self.exclude:
             yield ("exclude",), name, services, "service"
+
+
+class WatchedSettings(WatchingSettings):
+    """What in a backend belongs to which service."""
+
+    labels: Mapping[str, Mapping[LabelName, LabelValue]] = Field(
+        default_factory=dict,
+        description="labels by service, where they differ from its name: "
+        "`{api-gateway: {job: gateway}}`",
+    )
+
+    def named(self, inventory: Inventory) -> Iterator[Named]:
+        """Part of ProbeSettings."""
+        yield from super().named(inventory)
+        services = [service.name for service in inventory.services]
+        for name in self.labels:
+            yield ("labels",), name, services, "service"
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,11 +121,12 @@ class Watched:
 
 
 def watched(
-    inventory: Inventory, settings: WatchedSettings, *, critical: bool = True
+    inventory: Inventory, settings: WatchingSettings, *, critical: bool = True
 ) -> tuple[Watched, ...]:
     """Return the critical services, or all the others, that are to be found in telemetry."""
+    labels = settings.labels if isinstance(settings, WatchedSettings) else {}
     return tuple(
-        Watched(service, settings.labels.get(service.name, {}))
+        Watched(service, labels.get(service.name, {}))
         for service in inventory.services
         if service.kind not in BACKENDS
         and service.name not in settings.exclude

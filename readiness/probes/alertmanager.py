@@ -4,16 +4,17 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
-from pydantic import Field, SecretStr
+from pydantic import Field
 
 from readiness.escape import line
-from readiness.inventory import HeaderName, Service, Tier
+from readiness.inventory import Service, Tier
 from readiness.measurement import Values
-from readiness.probes import Context, ProbeSettings, _routing, _silences
+from readiness.probes import Context, _routing, _silences
 from readiness.probes._alert_rules import is_watchdog, text_labels
 from readiness.probes._backend import Backend, Withheld, inner, rows
 from readiness.probes._routing import ROUTING_METRICS, Routing
 from readiness.probes._silences import SILENCE_METRICS
+from readiness.probes._watched import BackendSettings
 
 TIER: Tier = "observe"
 KINDS = frozenset({"alertmanager"})
@@ -33,13 +34,9 @@ METRICS: Mapping[str, str] = {
 _USUAL_NAMES = "(?i)(watchdog|dead.?man.?s?.?switch|deadman|always.?firing)"
 
 
-class Settings(ProbeSettings):
+class Settings(BackendSettings):
     """How it is asked, and what it should look like."""
 
-    headers: Mapping[HeaderName, SecretStr] = Field(
-        default_factory=dict,
-        description="headers to send, such as `Authorization: Bearer ...` or `X-Scope-OrgID: 1`",
-    )
     watchdog: str | None = Field(
         None,
         pattern=r'^[^"\\\s]{1,200}$',
