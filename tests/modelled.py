@@ -151,3 +151,81 @@ class Grafana:
 
 SECRET_URL = "http://grafana:s3cret@prometheus:9090"
 """What a data source may hold that nobody should be shown."""
+
+
+@dataclass
+class Prometheus:
+    """`up` series with their age in seconds, and groups of rules; a Mimir if it says so.
+
+    For states that a real server is not easily brought into, and where none is installed.
+    """
+
+    application: str | None = None
+    prefix: str = ""
+    tenant: str | None = None
+    ups: list[tuple[dict[str, str], int, float]] = field(default_factory=list)
+    groups: list[dict[str, Any]] = field(default_factory=list)
+    metrics: frozenset[str] = frozenset()
+
+    def __call__(self, request: Request) -> bytes:
+        """Answer one request."""
+        url = urlsplit(request.target)
+        query = {name: values[0] for name, values in parse_qs(url.query).items()}
+        if self.tenant and request.headers.get("x-scope-orgid") != self.tenant:
+            return answered("no org id\n", 401)
+        match url.path.removeprefix(f"{self.prefix}/api/v1/"):
+            case "query":
+                return self._success(
+                    {"resultType": "vector", "result": self._found(query["query"])}
+                )
+            case "rules":
+                return self._success({"groups": self.groups})
+            case "status/buildinfo":
+                named = {"application": self.application} if self.application else {}
+                return self._success({"version": "2.15.0", "revision": "abc", **named})
+            case "alertmanagers" if not self.application:
+                active = [{"url": "http://127.0.0.1:9093/api/v2/alerts"}]
+                return self._success({"activeAlertmanagers": active, "droppedAlertmanagers": []})
+            case "status/runtimeinfo" if not self.application:
+                told = {"reloadConfigSuccess": True, "corruptionCount": 0}
+                return self._success({**told, "storageRetention": "15d"})
+        return answered("404 page not found\n", 404)
+
+    def _found(self, query: str) -> list[Any]:
+        now = time.time()
+        if query == "up":
+            return [
+                {"metric": {"__name__": "up", **labels}, "value": [now, str(state)]}
+                for labels, state, _ in self.ups
+            ]
+        if query == "time() - timestamp(up)":
+            return [{"metric": labels, "value": [now, str(age)]} for labels, _, age in self.ups]
+        if query == "vector(1)":
+            return [{"metric": {}, "value": [now, "1"]}]
+        if query.startswith("count({__name__=~"):
+            (selector,) = selectors(query)
+            labels = [labels for labels, _, _ in self.ups]
+            there = any(selector.selects(one, strictly=False) for one in labels)
+            asked = query.partition('"')[2].partition('"')[0].split("|")
+            there = there and bool(self.metrics & set(asked))
+            return [{"metric": {}, "value": [now, "1"]}] if there else []
+        counts = {"errors": 0, "sent": 9, "undelivered": 0, "delivered": 9}
+        return [{"metric": {"of": of}, "value": [now, str(n)]} for of, n in counts.items()]
+
+    def _success(self, data: Any) -> bytes:
+        return answered({"status": "success", "data": data})
+
+
+def rule(name: str, query: str, **changes: Any) -> dict[str, Any]:
+    """Return an alert rule as /api/v1/rules tells it."""
+    told = {"name": name, "query": query, "health": "ok", "state": "inactive", "labels": {}}
+    return {**told, "type": "alerting", "duration": 0, "annotations": {}, **changes}
+
+
+def group(name: str, *rules: Any, seconds_ago: float | None = 10.0) -> dict[str, Any]:
+    """Return a group of rules, evaluated so long ago or never."""
+    evaluated = "0001-01-01T00:00:00Z"
+    if seconds_ago is not None:
+        moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(time.time() - seconds_ago))
+        evaluated = f"{moment}.123456789Z"
+    return {"name": name, "interval": 60, "lastEvaluation": evaluated, "rules": list(rules)}

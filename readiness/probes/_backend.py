@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from readiness.failure import ProbeError
 from readiness.inventory import Kind, Service
 from readiness.probes import Context
-from readiness.probes._answer import Answer
+from readiness.probes._answer import BODY_LIMIT, Answer
 from readiness.probes._http import exchange, target
 
 READS: Mapping[Kind, frozenset[str]] = {
@@ -103,7 +103,7 @@ def refusal(path: str, answer: Answer) -> Withheld | None:
         return Withheld(f"not tested: {because}", denied=True)
     if answer.status in _NOT_OFFERED:
         return Withheld(f"not tested: GET {path} answered {answer.status}: it is not offered here")
-    if answer.ok and not answer.complete:
+    if answer.ok and (not answer.complete or len(answer.body) >= BODY_LIMIT):
         return Withheld(f"not tested: what GET {path} answers is longer than 1 MiB")
     return None
 

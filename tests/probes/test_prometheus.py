@@ -1,4 +1,4 @@
-"""prometheus against a real one: a clean state, and each bad state found by its check alone."""
+"""prometheus against a real one, and a model: each bad state is found by its check alone."""
 
 import contextlib
 import dataclasses
@@ -13,10 +13,13 @@ from typing import Any
 import pytest
 
 from readiness.finding import Finding
+from readiness.inventory import Service
 from readiness.probes import Context
+from readiness.probes._watched import Watched
 from tests.background import background
+from tests.modelled import Prometheus, group, rule
 from tests.monitoring import alertmanager, backend, exporter, prometheus, sample, system, until
-from tests.servers import Web, response
+from tests.servers import Web, refusing, response, serving
 from tests.states import judged, measured, troubled, unknown
 
 pytestmark = pytest.mark.anyio
@@ -260,3 +263,149 @@ async def test_a_receiver_that_refuses(servers: Servers, context: Context) -> No
     until(lambda: sample(url, "sum(increase(alertmanager_notifications_failed_total[15m]))"))
     findings = await found(url, context, "api-gateway")
     assert troubled(findings) == {"prometheus-deliveries"}
+
+
+# States that a model is brought into
+
+
+MIMIR = {"application": "Grafana Mimir", "prefix": "/prometheus", "tenant": "shop"}
+
+
+def model(**changes: Any) -> Prometheus:
+    """Return a server whose critical service `web` is watched well."""
+    rules = group("shop", rule("Down", "up == 0"), rule("Watchdog", "vector(1)", state="firing"))
+    return Prometheus(**{"ups": [({"job": "web"}, 1, 3.0)], "groups": [rules], **changes})
+
+
+async def of_model(
+    server: Prometheus, context: Context, *more: Service, **settings: Any
+) -> dict[str, Finding]:
+    async with serving(Web(server)) as port:
+        subject = backend("prometheus", f"http://127.0.0.1:{port}{server.prefix}", **settings)
+        seen = dataclasses.replace(context, inventory=system(subject, "web", *more))
+        return await judged(subject, seen)
+
+
+async def test_a_modelled_clean_state_has_no_finding(context: Context) -> None:
+    findings = await of_model(model(), context)
+    assert {f.outcome for f in findings.values()} == {"pass"}
+
+
+async def test_mimir_is_known_by_its_name(context: Context) -> None:
+    headers = {"X-Scope-OrgID": "shop"}
+    notified = backend("alertmanager", "http://127.0.0.1:9093")
+    findings = await of_model(model(**MIMIR), context, notified, headers=headers)
+    assert troubled(findings) == unknown(findings) == set()
+    idle = {name for name, f in findings.items() if f.outcome == "not_applicable"}
+    assert idle == {
+        *("prometheus-alertmanager", "prometheus-notifications"),
+        *("prometheus-deliveries", "prometheus-config"),
+    }
+    because = findings["prometheus-config"].because
+    assert because == "Grafana Mimir has no such state of its own to ask for"
+
+
+async def test_where_mimir_sends_is_unknown_without_an_alertmanager(context: Context) -> None:
+    findings = await of_model(model(**MIMIR), context, headers={"X-Scope-OrgID": "shop"})
+    assert troubled(findings) == set()
+    assert unknown(findings) == {"prometheus-alertmanager"}
+
+
+async def test_a_tenant_that_is_not_named_is_denied(context: Context) -> None:
+    findings = await of_model(model(**MIMIR), context)
+    assert troubled(findings) == set()
+    assert unknown(findings) == set(findings)
+    assert "answered 401: give this probe `headers`" in findings["prometheus-up"].because
+
+
+async def test_a_group_that_is_late(context: Context) -> None:
+    late = group("slow", rule("Slow", "a > 1"), seconds_ago=400)
+    findings = await of_model(model(groups=[*model().groups, late]), context)
+    assert troubled(findings) == {"prometheus-rules-recent"}
+    because = findings["prometheus-rules-recent"].because
+    assert because.startswith("slow is due every 60 s and was last evaluated 40")
+
+
+async def test_a_group_that_was_never_evaluated_is_unknown(context: Context) -> None:
+    new = group("new", rule("New", "a > 1", health="unknown"), seconds_ago=None)
+    findings = await of_model(model(groups=[*model().groups, new]), context)
+    assert troubled(findings) == set()
+    assert unknown(findings) == {"prometheus-rules-recent"}
+
+
+async def test_no_rule_at_all(context: Context) -> None:
+    findings = await of_model(model(groups=[]), context)
+    assert troubled(findings) == {"prometheus-alert-rules", "prometheus-watchdog"}
+    assert findings["prometheus-rules-evaluate"].outcome == "not_applicable"
+
+
+@pytest.mark.parametrize(
+    ("query", "labels", "covered"),
+    [
+        ("up == 0", {}, True),
+        ('up{job="web"} == 0', {}, True),
+        ('up{job!="web"} == 0', {}, False),
+        ('up{env="prod"} == 0', {}, False),
+        ("scrape_duration_seconds > 9", {}, True),
+        ('absent(up{job="web"})', {}, True),
+        ('sum(rate(errors_total{job=~"web|api",code=~"5.."}[5m])) > 1', {}, True),
+        ('sum(rate(errors_total{job=~".+"}[5m])) > 1', {}, False),
+        ("sum(rate(errors_total[5m])) > 1", {}, False),
+        ("sum(rate(shop_requests_total[5m])) > 1", {}, True),
+        ('sum(rate(shop_requests_total{job="db"}[5m])) > 1', {}, False),
+        ("vector(1)", {"service": "web"}, True),
+        ("vector(1)", {"team": "web"}, False),
+    ],
+)
+async def test_whose_a_rule_is(
+    query: str, labels: dict[str, str], covered: bool, context: Context
+) -> None:
+    watchdog = rule("Watchdog", "vector(1)", state="firing")
+    groups = [group("shop", rule("It", query, labels=labels), watchdog)]
+    server = model(groups=groups, metrics=frozenset({"shop_requests_total"}))
+    findings = await of_model(server, context)
+    assert troubled(findings) == (set() if covered else {"prometheus-alert-rules"})
+
+
+async def test_the_only_rule_of_a_service_must_evaluate(context: Context) -> None:
+    broken = rule("Down", "up == 0", health="err", lastError="no such [/] thing" * 99)
+    watchdog = rule("Watchdog", "vector(1)", state="firing")
+    findings = await of_model(model(groups=[group("shop", broken, watchdog)]), context)
+    assert troubled(findings) == {"prometheus-alert-rules", "prometheus-rules-evaluate"}
+    assert len(findings["prometheus-rules-evaluate"].because) < 500
+
+
+async def test_a_replica_that_is_down_is_a_warning(context: Context) -> None:
+    ups = [({"job": "web", "pod": f"web-{n}"}, n % 2, 3.0) for n in range(2)]
+    findings = await of_model(model(ups=ups), context)
+    assert troubled(findings) == {"prometheus-targets-up"}
+    assert findings["prometheus-targets-up"].outcome == "warn"
+
+
+@pytest.mark.parametrize(
+    ("labels", "by"),
+    [
+        ({"job": "web"}, "job"),
+        ({"job": "shop/web"}, "job"),
+        ({"app_kubernetes_io_name": "Web"}, "app_kubernetes_io_name"),
+        ({"pod": "web-7f9c5b6d4-x2xvz"}, "pod"),
+        ({"pod": "web-0"}, "pod"),
+        ({"pod": "web-x2xvz"}, "pod"),
+        ({"instance": "web:8000"}, "instance"),
+        ({"pod": "web-gateway-7f9c5b6d4-x2xvz"}, None),
+        ({"pod": "web-gateway"}, None),
+        ({"job": "web-gateway"}, None),
+        ({"instance": "http://web:8000"}, None),
+        ({"instance": "web:8001"}, None),
+        ({"team": "web"}, None),
+    ],
+)
+async def test_by_which_labels_a_service_is_known(labels: dict[str, str], by: str | None) -> None:
+    (service,) = system("web").services
+    assert Watched(service, {}).by(labels) == by
+
+
+async def test_one_that_is_down_fails_all(context: Context) -> None:
+    async with refusing() as port:
+        findings = await judged(backend("prometheus", f"http://127.0.0.1:{port}"), context)
+    assert {f.outcome for f in findings.values()} == {"fail"}
