@@ -69,6 +69,11 @@ def fits(pattern: str, value: str) -> bool | None:
         return None
 
 
+def literal(text: str) -> str:
+    """Return a pattern of RE2 for the text itself."""
+    return "".join(c if c.isalnum() or c in "-_:/ " else f"\\{c}" for c in text)
+
+
 def selectors(expression: str) -> tuple[Selector, ...]:
     """Return every selector of the expression, none twice."""
     tokens = [

@@ -32,7 +32,7 @@ QUERY = " or ".join(
 )
 """One query for all of them: each sum is told by its label `of`."""
 
-_NOT_SCRAPED = "not tested: this Prometheus scrapes no {}; add it as a target"
+_NOT_SCRAPED = "not tested: this server does not scrape {}; add a job for that"
 
 
 def watched_itself(counted: Mapping[str, float]) -> Values:
@@ -43,8 +43,8 @@ def watched_itself(counted: Mapping[str, float]) -> Values:
             values[metric] = round(counted[name])
     return (
         values
-        | _share("notification_errors_ratio", counted, "errors", "sent", "Prometheus")
-        | _share("deliveries_failed_ratio", counted, "undelivered", "delivered", "Alertmanager")
+        | _share("notification_errors_ratio", counted, "errors", "sent", "itself")
+        | _share("deliveries_failed_ratio", counted, "undelivered", "delivered", "an Alertmanager")
     )
 
 

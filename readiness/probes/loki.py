@@ -15,6 +15,7 @@ from readiness.probes import Context, _ingested
 from readiness.probes._answer import Answer
 from readiness.probes._backend import Backend, Withheld, inner, refusal, rows, told, unreadable
 from readiness.probes._few import few
+from readiness.probes._promql import literal
 from readiness.probes._watched import (
     NAMING,
     NOBODY,
@@ -102,14 +103,9 @@ def _selector(service: Watched, streams: Streams) -> tuple[str, str] | None:
     for label, values in streams.items():
         mine = [value for value in values if service.is_named(label, value)][:_MOST_VALUES]
         if mine:
-            pattern = "|".join(_literal(value) for value in mine)
+            pattern = "|".join(literal(value) for value in mine)
             return label, f"{{{label}=~{json.dumps(pattern)}}}"
     return None
-
-
-def _literal(value: str) -> str:
-    """Return a pattern of RE2 for the value itself."""
-    return "".join(c if c.isalnum() or c in "-_/ " else f"\\{c}" for c in value)
 
 
 async def _newest(

@@ -3,17 +3,18 @@
 import json
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from pydantic import Field
 
-from readiness.escape import line
-from readiness.inventory import Inventory, Service, Tier
+from readiness.inventory import Service, Tier
 from readiness.measurement import Values
-from readiness.probes import Context, _alert_rules
-from readiness.probes._alert_rules import RULE_METRICS, Group, text_labels
-from readiness.probes._backend import Backend, Withheld, inner, rows
-from readiness.probes._self_watch import QUERY, SELF_METRICS, watched_itself
+from readiness.probes import Context, _alert_rules, _delivery
+from readiness.probes._alert_rules import RULE_METRICS, Group
+from readiness.probes._backend import Backend, Withheld, inner
+from readiness.probes._delivery import DELIVERY_METRICS
+from readiness.probes._instant import query
+from readiness.probes._promql import literal
+from readiness.probes._self_watch import SELF_METRICS
 from readiness.probes._targets import (
     TARGET_METRICS,
     Owned,
@@ -38,25 +39,19 @@ KINDS = frozenset({"prometheus"})
 EXCLUSIVE = False
 METRICS: Mapping[str, str] = {
     "answers": "true or false: it answers a query",
-    "version": "its version",
-    "implementation": "Prometheus, or the application that its build information names",
-    "is_prometheus": "true or false: it tells of itself what Prometheus alone does",
     **WATCHED_METRICS,
     **TARGET_METRICS,
     "services_alerted_ratio": "ratio of critical services with an alert rule that evaluates",
     **RULE_METRICS,
-    "lists_alertmanagers": "true or false: it tells to which Alertmanagers it sends",
-    "alertmanager_connected": "true or false: it sends to at least one Alertmanager",
-    "alertmanagers": "count of Alertmanagers it sends to",
-    "notifies": "true or false: it sends alerts, and counts how that goes",
-    "config_loaded": "true or false: the configuration on disk was loaded",
-    "storage_retention": "how long or how much it keeps, in its own words",
-    "storage_corruptions": "count of corruptions met in its write-ahead log",
+    **DELIVERY_METRICS,
     **SELF_METRICS,
 }
 _MOST_ASKED = 20
 """Services for which it is asked which metrics they have."""
-_LONGEST_QUERY = 4000
+_LONGEST_PATTERN = 3000
+"""Characters of the names of metrics in one query, which is part of a URL."""
+_MOST_LABELS = 5
+"""Different labels of one service in the same."""
 
 
 class Settings(WatchedSettings):
@@ -79,33 +74,14 @@ async def measure(service: Service, settings: Settings, context: Context) -> Val
     values |= others(owned(watched(context.inventory, settings, critical=False), targets))
     values |= matched(labels_used(mine))
     values |= await _rules(backend, settings, mine, now)
-    build = await _build(backend)
-    return values | build | await _delivery(backend, build["is_prometheus"] is True)
-
-
-async def _query(backend: Backend, query: str) -> tuple[float, list[tuple[dict[str, str], float]]]:
-    """Return the server's time of an instant query, and the labels and value of each series."""
-    found = await backend.must_read("/api/v1/query", {"query": query})
-    series, now = [], 0.0
-    for each in rows(inner(found, "data", "result")):
-        moment, value = _sample(each.get("value"))
-        now = max(now, moment)
-        series.append((dict(text_labels(each.get("metric"))), value))
-    return now, series
-
-
-def _sample(value: Any) -> tuple[float, float]:
-    try:
-        moment, number = value
-        return float(moment), float(number)
-    except (TypeError, ValueError):
-        return 0.0, math.nan
+    build = await _delivery.build(backend)
+    return values | build | await _delivery.delivered(backend, build["is_prometheus"] is True)
 
 
 async def _targets(backend: Backend) -> tuple[float, list[Target]]:
-    _, states = await _query(backend, "up")
-    _, ages = await _query(backend, "time() - timestamp(up)")
-    now, _ = await _query(backend, "vector(1)")
+    _, states = await query(backend, "up")
+    _, ages = await query(backend, "time() - timestamp(up)")
+    now, _ = await query(backend, "vector(1)")
     seconds = {_key(labels): age for labels, age in ages}
     targets = []
     for labels, state in states:
@@ -161,81 +137,16 @@ async def _has_any(
     backend: Backend, metrics: set[str], targets: Sequence[tuple[Target, str]]
 ) -> bool:
     """Whether series of one of the metrics carry the labels that told whose the targets are."""
-    target, told = targets[0]
-    labels = [f"{name}={json.dumps(target.labels[name])}" for name in told.split(", ")]
-    names = "|".join(sorted(metrics))[:_LONGEST_QUERY].rpartition("|")
-    listed = names[0] if len("|".join(metrics)) > _LONGEST_QUERY else "|".join(sorted(metrics))
-    selector = ",".join([f"__name__=~{json.dumps(listed)}", *labels])
-    _, found = await _query(backend, f"count({{{selector}}})")
+    listed, length = [], 0
+    for name in sorted(metrics):
+        length += len(name) + 1
+        if length < _LONGEST_PATTERN:
+            listed.append(literal(name))
+    named = f"__name__=~{json.dumps('|'.join(listed))}"
+    telling = dict.fromkeys(
+        ",".join(f"{name}={json.dumps(target.labels[name])}" for name in told.split(", "))
+        for target, told in targets
+    )
+    asked = " or ".join(f"{{{named},{labels}}}" for labels in list(telling)[:_MOST_LABELS])
+    _, found = await query(backend, f"count({asked})")
     return bool(found)
-
-
-async def _build(backend: Backend) -> Values:
-    """Tell Prometheus from Mimir, which names itself as `application`."""
-    found = await backend.read("/api/v1/status/buildinfo")
-    if isinstance(found, Withheld):
-        return {"version_because": found.because, "is_prometheus": True}
-    application = inner(found, "data", "application")
-    name = line(str(application), 60) if application else "Prometheus"
-    version = line(str(inner(found, "data", "version") or ""), 60)
-    values: Values = {"implementation": name, "is_prometheus": name == "Prometheus"}
-    if name != "Prometheus":
-        values["is_prometheus_because"] = f"{name} has no such state of its own to ask for"
-    return values | ({"version": version} if version else {})
-
-
-async def _delivery(backend: Backend, is_prometheus: bool) -> Values:
-    connected = await _alertmanagers(backend, is_prometheus)
-    if not is_prometheus:
-        because = "only Prometheus counts its notifications where it can be asked"
-        return connected | {"notifies": False, "notifies_because": because}
-    _, counted = await _query(backend, QUERY)
-    sums = {labels.get("of", ""): value for labels, value in counted if math.isfinite(value)}
-    notifies: Values = {"notifies_because": "not tested: it does not tell where it sends"}
-    if "alertmanager_connected" in connected:
-        notifies = {"notifies": connected["alertmanager_connected"]}
-    if notifies.get("notifies") is False:
-        notifies["notifies_because"] = "no Alertmanager is connected"
-    return connected | notifies | watched_itself(sums) | await _runtime(backend)
-
-
-async def _alertmanagers(backend: Backend, is_prometheus: bool) -> Values:
-    found: Any = None
-    if is_prometheus:
-        found = await backend.read("/api/v1/alertmanagers")
-    if not is_prometheus or isinstance(found, Withheld):
-        return _unlisted(backend.context.inventory)
-    active = rows(inner(found, "data", "activeAlertmanagers"))
-    dropped = rows(inner(found, "data", "droppedAlertmanagers"))
-    values: Values = {"lists_alertmanagers": True, "alertmanagers": len(active)}
-    values["alertmanager_connected"] = bool(active)
-    if not active:
-        because = "it is connected to no Alertmanager"
-        more = f" ({len(dropped)} dropped by relabeling)" if dropped else ""
-        values["alertmanager_connected_because"] = because + more
-    return values
-
-
-def _unlisted(inventory: Inventory) -> Values:
-    """Say that delivery is seen elsewhere, if the inventory has an Alertmanager to see it at."""
-    if any(service.kind == "alertmanager" for service in inventory.services):
-        because = "it does not tell; the watchdog that arrives in Alertmanager does"
-        return {"lists_alertmanagers": False, "lists_alertmanagers_because": because}
-    because = "not tested: it does not tell; name the Alertmanager in the inventory to see it there"
-    return {"lists_alertmanagers_because": because}
-
-
-async def _runtime(backend: Backend) -> Values:
-    found = await backend.read("/api/v1/status/runtimeinfo")
-    if isinstance(found, Withheld):
-        return {"config_loaded_because": found.because}
-    told, values = inner(found, "data"), Values()
-    if isinstance(loaded := inner(told, "reloadConfigSuccess"), bool):
-        values["config_loaded"] = loaded
-        if not loaded:
-            values["config_loaded_because"] = "the last reload failed; it runs the one before"
-    if isinstance(kept := inner(told, "storageRetention"), str):
-        values["storage_retention"] = line(kept, 60)
-    if isinstance(corrupted := inner(told, "corruptionCount"), int):
-        values["storage_corruptions"] = corrupted
-    return values

@@ -254,7 +254,7 @@ async def test_an_alertmanager_that_is_down(servers: Servers, context: Context) 
     findings = await found(url, context, "api-gateway")
     assert troubled(findings) == {"prometheus-notifications"}
     assert unknown(findings) == {"prometheus-deliveries"}
-    assert "scrapes no Alertmanager" in findings["prometheus-deliveries"].because
+    assert "does not scrape an Alertmanager" in findings["prometheus-deliveries"].because
 
 
 async def test_a_receiver_that_refuses(servers: Servers, context: Context) -> None:
