@@ -14,7 +14,7 @@ from tests.monitoring import alertmanager, backend, post
 from tests.servers import Web, refusing, response, serving
 from tests.states import judged, measured, troubled, unknown
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.xdist_group("alertmanager")]  # servers start once
 
 SECRET = "https://hooks.example.com/T0KEN"
 PAGER = {"name": "pager", "webhook_configs": [{"url": SECRET}]}

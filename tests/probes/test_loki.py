@@ -17,7 +17,7 @@ from tests.monitoring import backend, loki, post, system, until
 from tests.servers import Web, refusing, serving
 from tests.states import judged, measured, troubled, unknown
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.xdist_group("loki")]  # servers start once
 
 STREAMS = {
     "api-gateway": ({"job": "shop/api-gateway"}, 1),

@@ -22,7 +22,7 @@ from tests.monitoring import alertmanager, backend, exporter, prometheus, sample
 from tests.servers import Web, refusing, response, serving
 from tests.states import judged, measured, troubled, unknown
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.xdist_group("prometheus")]  # servers start once
 
 STALE_SECONDS = 250
 """Beyond the limit, and within the five minutes after which Prometheus itself forgets."""
@@ -82,19 +82,53 @@ def port_of(url: str) -> int:
     return int(url.rpartition(":")[2])
 
 
+@dataclasses.dataclass(frozen=True)
+class Servers:
+    """One Prometheus whose state depends on who is critical, and one for each other state."""
+
+    clean: str
+    errs: str
+    alone: str
+    alone_folder: Path
+    unheard: str
+    refused: str
+
+
+CLEAN_TARGETS = 8
+
+
 @pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory, ports: dict[str, int], closed: int) -> Any:
-    """A Prometheus with an Alertmanager; what is wrong in it depends on who is critical."""
-    folder = tmp_path_factory.mktemp("clean")
-    with notifying(folder / "a", ports["hook"]) as to:
-        names = ("api-gateway", "leaf", "checkout", "ledger")
-        jobs = {name: ports[name] for name in names} | {"payments": closed}
-        jobs |= {"alertmanager": port_of(to), "green": ports["blue"]}
-        more = {"leaf": {"honor_labels": True}}
-        with prometheus(folder / "p", jobs, RULES, [port_of(to)], more) as url:
-            delivered(url)
-            until(lambda: sample(url, "count(up)") == len(jobs) + 2)
-            yield url
+def servers(
+    tmp_path_factory: pytest.TempPathFactory, ports: dict[str, int], closed: int
+) -> Iterator[Servers]:
+    """All of them, started together: each takes five seconds to find its first target."""
+    at = tmp_path_factory.mktemp("states")
+    clash = {"alert": "Clash", "expr": "up * on () up"}
+    one = {"api-gateway": ports["api-gateway"]}
+    several = {name: ports[name] for name in ("leaf", "checkout", "ledger")}
+    federated = {"leaf": {"honor_labels": True}}
+    with contextlib.ExitStack() as stack:
+        enter = stack.enter_context
+        good = port_of(enter(notifying(at / "good", ports["hook"])))
+        bad = port_of(enter(notifying(at / "bad", ports["bad-hook"])))
+        known = {**one, "alertmanager": good}
+        clean = {**known, **several, "payments": closed, "green": ports["blue"]}
+        yield Servers(
+            clean=enter(prometheus(at / "clean", clean, RULES, [good], federated)),
+            errs=enter(prometheus(at / "errs", known, [*RULES, clash], [good])),
+            alone=enter(prometheus(at / "alone", one, RULES)),
+            alone_folder=at / "alone",
+            unheard=enter(prometheus(at / "unheard", one, RULES, [closed])),
+            refused=enter(prometheus(at / "refused", {**one, "alertmanager": bad}, RULES, [bad])),
+        )
+
+
+@pytest.fixture(scope="module")
+def url(servers: Servers) -> str:
+    """The Prometheus whose state depends on who is critical, once it has scraped everything."""
+    delivered(servers.clean)
+    until(lambda: sample(servers.clean, "count(up)") == CLEAN_TARGETS + 1)  # one is federated
+    return servers.clean
 
 
 async def found(url: str, context: Context, *critical: str, **settings: Any) -> dict[str, Finding]:
@@ -181,39 +215,6 @@ async def test_what_is_excluded_is_not_looked_for(url: str, context: Context) ->
 
 
 # States that need a server of their own
-
-
-@dataclasses.dataclass(frozen=True)
-class Servers:
-    """One Prometheus for each state that the others cannot share."""
-
-    errs: str
-    alone: str
-    alone_folder: Path
-    unheard: str
-    refused: str
-
-
-@pytest.fixture(scope="module")
-def servers(
-    tmp_path_factory: pytest.TempPathFactory, ports: dict[str, int], closed: int
-) -> Iterator[Servers]:
-    """All of them, started together: each takes five seconds to find its first target."""
-    at = tmp_path_factory.mktemp("states")
-    clash = {"alert": "Clash", "expr": "up * on () up"}
-    one = {"api-gateway": ports["api-gateway"]}
-    with contextlib.ExitStack() as stack:
-        enter = stack.enter_context
-        good = port_of(enter(notifying(at / "good", ports["hook"])))
-        bad = port_of(enter(notifying(at / "bad", ports["bad-hook"])))
-        known = {**one, "alertmanager": good}
-        yield Servers(
-            errs=enter(prometheus(at / "errs", known, [*RULES, clash], [good])),
-            alone=enter(prometheus(at / "alone", one, RULES)),
-            alone_folder=at / "alone",
-            unheard=enter(prometheus(at / "unheard", one, RULES, [closed])),
-            refused=enter(prometheus(at / "refused", {**one, "alertmanager": bad}, RULES, [bad])),
-        )
 
 
 async def test_a_rule_that_errs(servers: Servers, context: Context) -> None:

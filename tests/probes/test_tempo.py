@@ -19,7 +19,7 @@ from tests.monitoring import backend, post, tempo
 from tests.servers import Request, Web, refusing, response, serving
 from tests.states import judged, measured, troubled, unknown
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.xdist_group("tempo")]  # servers start once
 
 Export = Callable[[list[Any]], None]
 QUICK = {"within": "2s", "settle": "0.1s"}
