@@ -23,11 +23,6 @@ URLS = {
     "redis": "redis://localhost:6379/0",
     "mcp": "http://localhost:8001/mcp",
     "tcp": "tcp://localhost:9000",
-    "prometheus": "http://localhost:9090",
-    "alertmanager": "http://localhost:9093",
-    "loki": "http://localhost:3100",
-    "tempo": "http://localhost:3200",
-    "grafana": "http://localhost:3000",
 }
 
 

@@ -1,6 +1,7 @@
 """Servers modelled on the documented answers of Loki, Tempo and Grafana, for where none is built.
 
-The shapes are recorded from Loki 3.7 and Tempo 1.5; Grafana's are those of its documentation.
+The shapes are recorded from Loki 3.7, a Tempo of 2025 and a Grafana of 2023; those of Prometheus
+and Mimir are documented ones.
 """
 
 import base64
@@ -136,7 +137,7 @@ class Grafana:
             told = {"commit": "f92ed39b9a", "database": self.database, "version": "10.1.0"}
             return answered(told, 200 if self.database == "ok" else 503)
         if request.headers.get("authorization") != f"Bearer {self.token}":
-            return answered({"message": "Unauthorized", "traceID": ""}, 401)
+            return answered({"message": "Unauthorized"}, 401)
         if path == "/api/datasources":
             sources = ({"id": 1, "uid": uid, "name": uid.title()} for uid in self.sources)
             return answered([{**one, "type": "prometheus", "url": SECRET_URL} for one in sources])
@@ -146,7 +147,7 @@ class Grafana:
             status = self.sources[path.split("/")[4]]
             told = {"message": "it says", "status": "OK" if status == 200 else "ERROR"}
             return answered(told, status)
-        return answered({"message": "Not found"}, 404)
+        return answered({"message": "Not found", "traceID": ""}, 404)
 
 
 SECRET_URL = "http://grafana:s3cret@prometheus:9090"

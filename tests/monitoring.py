@@ -130,10 +130,10 @@ def sample(url: str, query: str) -> float | None:
     return float(found[0]["value"][1]) if found else None
 
 
-def post(url: str, data: Any) -> Any:
+def post(url: str, data: Any, **headers: str) -> Any:
     """Send JSON, for what a test has to set up; return the JSON that comes back, if any."""
     body = json.dumps(data).encode()
-    request = urllib.request.Request(url, body, {"Content-Type": "application/json"})
+    request = urllib.request.Request(url, body, {"Content-Type": "application/json", **headers})
     with urllib.request.urlopen(request, timeout=5) as answer:
         text = answer.read()
     return json.loads(text) if text.strip() else None
@@ -264,3 +264,25 @@ memberlist: {{bind_addr: [127.0.0.1], bind_port: {gossip}}}
 storage:
   trace: {{backend: local, local: {{path: {folder}/blocks}}, wal: {{path: {folder}/wal}}}}
 """
+
+
+@contextlib.contextmanager
+def grafana(folder: Path) -> Iterator[str]:
+    """Yield the URL of a Grafana with its own SQLite; its administrator is as it ships."""
+    program = built("READINESS_GRAFANA", "Grafana")
+    home = os.environ.get("READINESS_GRAFANA_HOME", "")
+    folder.mkdir(parents=True, exist_ok=True)
+
+    def command(port: int) -> list[str]:
+        lines = [
+            *("[server]", "http_addr = 127.0.0.1", f"http_port = {port}"),
+            *("[paths]", *(f"{part} = {folder / part}" for part in ("data", "logs", "plugins"))),
+            *("[analytics]", "reporting_enabled = false", "check_for_updates = false"),
+            *("check_for_plugin_updates = false", "[log]", "mode = console", "level = error"),
+        ]
+        (folder / "grafana.ini").write_text("\n".join(lines) + "\n")
+        own = ("--homepath", home, "--config", str(folder / "grafana.ini"))
+        return [program, "server", *own]
+
+    with store.serving(command, _ready("/api/health"), folder, seconds=60) as port:
+        yield f"http://127.0.0.1:{port}"

@@ -46,14 +46,17 @@ TLS = service(kind="web", url="https://localhost:8443", probes={"tls": {}})
 OIDC = service(probes={"oidc_discovery": {}})
 JWT = service(probes={"jwt": {"signing_key": "k", "jwks": "/jwks"}})
 POSTGRES, REDIS, TCP = service(kind="postgres"), service(kind="redis"), service(kind="tcp")
-PROMETHEUS = service(kind="prometheus")
-ALERTMANAGER = service(kind="alertmanager", probes={"alertmanager": {"peers": 3}})
-LOKI = service(kind="loki")
+PROMETHEUS = service(kind="prometheus", url="http://localhost:9090")
+ALERTMANAGER = service(
+    kind="alertmanager", url="http://localhost:9093", probes={"alertmanager": {"peers": 3}}
+)
+LOKI = service(kind="loki", url="http://localhost:3100")
 TEMPO = service(
     kind="tempo",
+    url="http://localhost:3200",
     probes={"tempo": {"path": "/orders", "expect": ["auth"]}},
 )
-GRAFANA = service(kind="grafana")
+GRAFANA = service(kind="grafana", url="http://localhost:3000")
 
 JOURNEY = Journey.model_validate(
     {"name": "buy", "title": "Buy", "steps": [{"name": "look", "request": "/", "service": "api"}]}

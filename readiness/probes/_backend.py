@@ -8,11 +8,11 @@ from urllib.parse import quote, urlencode
 
 from pydantic import SecretStr
 
-from readiness.failure import ProbeError
+from readiness.failure import Failure, ProbeError
 from readiness.inventory import Kind, Service
 from readiness.probes import Context
 from readiness.probes._answer import BODY_LIMIT, Answer
-from readiness.probes._http import exchange, target
+from readiness.probes._http import Target, attempt, exchange, target
 
 READS: Mapping[Kind, frozenset[str]] = {
     "prometheus": frozenset(
@@ -75,12 +75,22 @@ class Backend:
         self, path: str, query: Mapping[str, str] | None = None, **parts: str
     ) -> Answer:
         """GET one of READS, its `{parts}` filled in; ValueError for any other path."""
+        return await exchange(self.context, self._to(path, query, parts), headers=self._sent)
+
+    async def attempt(self, path: str, **parts: str) -> Answer | Failure:
+        """Return what `answer` does, or the failure if the backend is at fault."""
+        return await attempt(self.context, self._to(path, None, parts), headers=self._sent)
+
+    def _to(self, path: str, query: Mapping[str, str] | None, parts: Mapping[str, str]) -> Target:
         if path not in READS[self.service.kind]:
             raise ValueError(f"{path} is none of the documented reads")
         filled = path.format_map({name: quote(part, safe="") for name, part in parts.items()})
         asked = f"?{urlencode(query, quote_via=quote)}" if query else ""
-        sent = {name: value.get_secret_value() for name, value in self.headers.items()}
-        return await exchange(self.context, target(self.service, filled + asked), headers=sent)
+        return target(self.service, filled + asked)
+
+    @property
+    def _sent(self) -> dict[str, str]:
+        return {name: value.get_secret_value() for name, value in self.headers.items()}
 
     async def read(
         self, path: str, query: Mapping[str, str] | None = None, **parts: str

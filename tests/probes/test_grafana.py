@@ -1,6 +1,8 @@
-"""grafana against a model of its documented answers, and a real one where one is named."""
+"""grafana against a model of it, and against a real one where READINESS_GRAFANA names it."""
 
+import asyncio
 import dataclasses
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -8,12 +10,14 @@ import pytest
 from readiness.finding import Finding
 from readiness.inventory import Service
 from readiness.probes import Context
-from tests.modelled import Grafana
-from tests.monitoring import backend, system
+from tests import servers
+from tests.background import background
+from tests.modelled import Grafana, Prometheus
+from tests.monitoring import backend, grafana, post, system
 from tests.servers import Web, always, refusing, response, serving
 from tests.states import judged, measured, troubled, unknown
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.xdist_group("grafana")]
 
 SHOWN = [
     {"uid": "a1", "title": "API Gateway / Overview"},
@@ -67,6 +71,25 @@ async def test_a_data_source_that_is_not_healthy(status: int, context: Context) 
     findings = await found(model(sources={"a": 200, "tempo": status}), context, "api-gateway")
     assert troubled(findings) == {"grafana-datasources"}
     assert f"not healthy: Tempo ({status})" in findings["grafana-datasources"].because
+
+
+async def test_a_data_source_that_hangs_is_not_grafana_s_silence(context: Context) -> None:
+    grafana = model()
+
+    async def hanging(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        request = await servers.read_request(reader)
+        assert request
+        if "/uid/loki/" in request.target:
+            await servers.silent(reader, writer)
+        writer.write(grafana(request))
+        await writer.drain()
+
+    async with serving(hanging) as port:
+        one = subject(port)
+        seen = dataclasses.replace(context, timeout=0.3, inventory=system(one, "api-gateway"))
+        findings = await judged(one, seen)
+    assert troubled(findings) == {"grafana-datasources"}
+    assert "not healthy: Loki (no answer)" in findings["grafana-datasources"].because
 
 
 async def test_no_data_source_is_not_applicable(context: Context) -> None:
@@ -123,3 +146,66 @@ async def test_another_program_at_its_address_fails(context: Context) -> None:
         findings = await judged(subject(port), context)
     assert findings["grafana-up"].outcome == "fail"
     assert "without its health" in findings["grafana-up"].because
+
+
+# A real one
+
+
+@dataclasses.dataclass(frozen=True)
+class Real:
+    """A Grafana, the token of a viewer of it, and what makes it whole again."""
+
+    url: str
+    token: str
+    admin: dict[str, str]
+
+    def source(self, name: str, kind: str, url: str) -> None:
+        """Add a data source, which takes an administrator."""
+        data = {"name": name, "type": kind, "access": "proxy", "url": url}
+        post(f"{self.url}/api/datasources", data, **self.admin)
+
+
+@pytest.fixture(scope="module")
+def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Real]:
+    """A Grafana with a healthy data source, one that has no check, and a dashboard."""
+    admin = {"Authorization": "Basic YWRtaW46YWRtaW4="}
+    with (
+        background(Web(Prometheus())) as (port,),
+        grafana(tmp_path_factory.mktemp("grafana")) as url,
+    ):
+        viewer = {"name": "readiness", "role": "Viewer"}
+        account = post(f"{url}/api/serviceaccounts", viewer, **admin)["id"]
+        tokens = f"{url}/api/serviceaccounts/{account}/tokens"
+        one = Real(url, post(tokens, {"name": "t"}, **admin)["key"], admin)
+        one.source("Metrics", "prometheus", f"http://127.0.0.1:{port}")
+        one.source("Samples", "testdata", "")
+        dashboard = {"dashboard": {"title": "API Gateway / Overview", "tags": ["payments"]}}
+        post(f"{url}/api/dashboards/db", dashboard, **admin)
+        yield one
+
+
+async def of_real(
+    real: Real, context: Context, *critical: str, token: str | None = None
+) -> dict[str, Finding]:
+    headers = {"Authorization": f"Bearer {token or real.token}"} if token != "" else {}
+    one = backend("grafana", real.url, headers=headers)
+    return await judged(one, dataclasses.replace(context, inventory=system(one, *critical)))
+
+
+async def test_a_real_one(real: Real, context: Context) -> None:
+    findings = await of_real(real, context, "api-gateway", "payments")
+    assert {f.outcome for f in findings.values()} == {"pass"}
+
+    findings = await of_real(real, context, "api-gateway", "ledger")
+    assert troubled(findings) == {"grafana-dashboards"}
+
+    for token in ("", "glsa_of-somebody-else"):
+        findings = await of_real(real, context, "api-gateway", token=token)
+        assert troubled(findings) == set()
+        assert unknown(findings) == {"grafana-datasources", "grafana-dashboards"}
+
+    async with refusing() as closed:
+        real.source("Gone", "prometheus", f"http://127.0.0.1:{closed}")
+        findings = await of_real(real, context, "api-gateway")
+    assert troubled(findings) == {"grafana-datasources"}
+    assert "not healthy: Gone (400)" in findings["grafana-datasources"].because
