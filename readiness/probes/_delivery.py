@@ -18,6 +18,7 @@ DELIVERY_METRICS: Mapping[str, str] = {
     "lists_alertmanagers": "true or false: it tells to which Alertmanagers it sends",
     "alertmanager_connected": "true or false: it sends to at least one Alertmanager",
     "alertmanagers": "count of Alertmanagers it sends to",
+    "alertmanagers_dropped": "count of Alertmanagers that relabeling keeps it from sending to",
     "notifies": "true or false: it sends alerts, and counts how that goes",
     "config_loaded": "true or false: the configuration on disk was loaded",
     "storage_retention": "how long or how much it keeps, in its own words",
@@ -65,6 +66,7 @@ async def _alertmanagers(backend: Backend, is_prometheus: bool) -> Values:
     active = rows(inner(found, "data", "activeAlertmanagers"))
     dropped = rows(inner(found, "data", "droppedAlertmanagers"))
     values: Values = {"lists_alertmanagers": True, "alertmanagers": len(active)}
+    values["alertmanagers_dropped"] = len(dropped)
     values["alertmanager_connected"] = bool(active)
     if not active:
         because = "it is connected to no Alertmanager"

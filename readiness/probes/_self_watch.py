@@ -21,24 +21,34 @@ SELF_METRICS: Mapping[str, str] = {
     "notification_errors_ratio": f"ratio of notifications to Alertmanager that failed in {WINDOW}",
     "notifications_dropped": f"count of notifications dropped for a full queue in {WINDOW}",
     "missed_iterations": f"count of evaluations of rules that were missed in {WINDOW}",
+    "head_series": "count of series that it holds in memory",
     "deliveries_failed_ratio": "ratio of notifications by Alertmanager to a receiver that failed "
     f"in {WINDOW}",
 }
 """What `watched_itself` measures."""
 
 QUERY = " or ".join(
-    f'label_replace(sum(increase({metric}[{WINDOW}])), "of", "{name}", "", "")'
-    for name, metric in _COUNTED.items()
+    f'label_replace({sought}, "of", "{name}", "", "")'
+    for name, sought in (
+        *((name, f"sum(increase({metric}[{WINDOW}]))") for name, metric in _COUNTED.items()),
+        ("series", "max(prometheus_tsdb_head_series)"),
+    )
 )
 """One query for all of them: each sum is told by its label `of`."""
 
+_TOLD = {
+    "notifications_dropped": "dropped",
+    "missed_iterations": "missed",
+    "head_series": "series",
+}
+"""Metric -> what of QUERY it is as it is."""
 _NOT_SCRAPED = "not tested: this server does not scrape {}; add a job for that"
 
 
 def watched_itself(counted: Mapping[str, float]) -> Values:
     """Say how many notifications failed, of the sums that QUERY found."""
     values: Values = {}
-    for metric, name in (("notifications_dropped", "dropped"), ("missed_iterations", "missed")):
+    for metric, name in _TOLD.items():
         if name in counted:
             values[metric] = round(counted[name])
     return (

@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.xdist_group("loki")]  # servers sta
 
 STREAMS = {
     "api-gateway": ({"job": "shop/api-gateway"}, 1),
-    "payments": ({"app": "payments", "level": "info"}, 3600),
+    "payments": ({"app": "payments", "level": "info"}, 3660),
     "search": ({"pod": "search-7f9c5b6d4-x2xvz"}, 2),
     "blue": ({"team": "green"}, 3),
     "slow": ({"container": "slow"}, 600),

@@ -144,6 +144,19 @@ async def test_a_clean_state_has_no_finding(url: str, context: Context) -> None:
     assert {f.outcome for f in findings.values()} == {"pass"}
 
 
+async def test_what_it_tells_of_itself(url: str, context: Context) -> None:
+    values = (await measured(backend("prometheus", url), "prometheus", context)).values
+    assert values["implementation"] == "Prometheus"
+    assert str(values["version"])[0].isdigit()
+    assert values["alertmanagers"] == 1
+    assert values["alertmanagers_dropped"] == values["notifications_dropped"] == 0
+    assert values["storage_corruptions"] == values["missed_iterations"] == 0
+    assert int(str(values["head_series"])) > 100
+    assert values["targets"] == CLEAN_TARGETS + 1
+    assert values["targets_down_because"] == "payments"
+    assert values["storage_retention"] == "15d"
+
+
 async def test_a_critical_service_without_a_target(url: str, context: Context) -> None:
     findings = await found(url, context, "api-gateway", "mail-sender")
     assert troubled(findings) == {"prometheus-services-scraped"}

@@ -152,7 +152,9 @@ async def test_a_call_that_is_not_declared(chain: Chain, context: Context) -> No
 
 
 async def test_a_service_that_should_be_in_the_trace(chain: Chain, context: Context) -> None:
-    findings = await found(chain, context, path="/api/orders", expect=["auth", "mailer"])
+    findings = await found(
+        chain, context, path="/api/orders", expect=["auth", "mailer"], within="1s"
+    )
     assert troubled(findings) == {"tempo-services-traced"}
     assert "not in the trace: mailer" in findings["tempo-services-traced"].because
 
