@@ -51,12 +51,13 @@ class WatchingSettings(BackendSettings):
 
     def named(self, inventory: Inventory) -> Iterator[Named]:
         """Part of ProbeSettings."""
+        yield from super().named(inventory)
         services = [service.name for service in inventory.services]
         for name in self.exclude:
             yield ("exclude",), name, services, "service"
 
 
-class WatchedSettings(WatchingSettings):
+class LabelledSettings(BackendSettings):
     """What in a backend belongs to which service."""
 
     labels: Mapping[str, Mapping[LabelName, LabelValue]] = Field(
@@ -71,6 +72,10 @@ class WatchedSettings(WatchingSettings):
         services = [service.name for service in inventory.services]
         for name in self.labels:
             yield ("labels",), name, services, "service"
+
+
+class WatchedSettings(LabelledSettings, WatchingSettings):
+    """What need not be watched, and what belongs to which service."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,7 +16,7 @@ from readiness.probes._backend import Backend, Withheld, refusal, told, unreadab
 from readiness.probes._few import few
 from readiness.probes._http import attempt, public_path, target
 from readiness.probes._trace import Edge, Span
-from readiness.probes._watched import BACKENDS, Watched, WatchedSettings
+from readiness.probes._watched import BACKENDS, LabelledSettings, Watched
 
 TIER: Tier = "observe"
 KINDS = frozenset({"tempo"})
@@ -42,11 +42,11 @@ class Credential(ProbeSettings):
     """What the request that is traced must carry."""
 
     headers: Mapping[HeaderName, SecretStr] = Field(
-        default_factory=dict, description="headers to send with that request"
+        min_length=1, description="headers to send with that request"
     )
 
 
-class Settings(WatchedSettings):
+class Settings(LabelledSettings):
     """Which request is traced, and how long its trace may take."""
 
     service: str | None = Field(
@@ -55,7 +55,9 @@ class Settings(WatchedSettings):
     path: UrlPath | None = Field(
         None, description="a path of it that is traced and changes nothing, else its health path"
     )
-    credential: Credential = Credential()
+    credential: Credential | None = Field(
+        None, description="what that request must carry: `{headers: {Authorization: Bearer ...}}`"
+    )
     within: Duration = Field(
         30, ge=1, le=300, description="how long after the answer the trace may take to be found"
     )
@@ -112,9 +114,8 @@ def _entry(inventory: Inventory, settings: Settings) -> Service | None:
 async def _traced(backend: Backend, entry: Service, settings: Settings) -> Values:
     context, trace = backend.context, secrets.token_hex(16)
     path = settings.path or entry.health_path
-    headers = {
-        name: value.get_secret_value() for name, value in settings.credential.headers.items()
-    }
+    credential = settings.credential.headers if settings.credential else {}
+    headers = {name: value.get_secret_value() for name, value in credential.items()}
     headers["traceparent"] = f"00-{trace}-{secrets.token_hex(8)}-01"  # 01: sampled
     answer = await attempt(context, target(entry, path), headers=headers)
     request = f"GET {public_path(path)} of {entry.name}"
