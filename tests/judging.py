@@ -27,7 +27,7 @@ URLS = {
 
 
 def service(name: str = "api", kind: str = "http", **changes: Any) -> Service:
-    return Service.model_validate({"name": name, "kind": kind, "url": URLS[kind]} | changes)
+    return Service.model_validate({"name": name, "kind": kind, "url": URLS.get(kind)} | changes)
 
 
 def inventory(*services: Service, **changes: Any) -> Inventory:

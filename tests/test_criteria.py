@@ -47,6 +47,17 @@ TLS = service(kind="web", url="https://localhost:8443", probes={"tls": {}})
 OIDC = service(probes={"oidc_discovery": {}})
 JWT = service(probes={"jwt": {"signing_key": "k", "jwks": "/jwks"}})
 POSTGRES, REDIS, TCP = service(kind="postgres"), service(kind="redis"), service(kind="tcp")
+PROMETHEUS = service(kind="prometheus", url="http://localhost:9090")
+ALERTMANAGER = service(
+    kind="alertmanager", url="http://localhost:9093", probes={"alertmanager": {"peers": 3}}
+)
+LOKI = service(kind="loki", url="http://localhost:3100")
+TEMPO = service(
+    kind="tempo",
+    url="http://localhost:3200",
+    probes={"tempo": {"path": "/orders", "expect": ["auth"]}},
+)
+GRAFANA = service(kind="grafana", url="http://localhost:3000")
 
 JOURNEY = Journey.model_validate(
     {"name": "buy", "title": "Buy", "steps": [{"name": "look", "request": "/", "service": "api"}]}
@@ -415,6 +426,127 @@ CASES: dict[str, Case] = {
     "error-pages-quiet": (OPEN, {"error_pages_quiet": True}, {"error_pages_quiet": False}),
     "journey-succeeds": (JOURNEY, {"succeeded": True}, {"succeeded": False}),
     "journey-leaves-nothing": (JOURNEY, {"left_nothing": True}, {"left_nothing": False}),
+    "prometheus-up": (PROMETHEUS, {"answers": True}, {"answers": False}),
+    "prometheus-services-scraped": (
+        PROMETHEUS,
+        {"has_critical_services": True, "services_scraped_ratio": 1.0},
+        {"has_critical_services": True, "services_scraped_ratio": 0.95},
+    ),
+    "prometheus-targets-up": (
+        PROMETHEUS,
+        {"has_critical_services": True, "targets_up_ratio": 1.0},
+        {"has_critical_services": True, "targets_up_ratio": 0.4},
+    ),
+    "prometheus-scrape-fresh": (
+        PROMETHEUS,
+        {"has_critical_services": True, "oldest_scrape_ms": 60_000.0},
+        {"has_critical_services": True, "oldest_scrape_ms": 250_000.0},
+    ),
+    "prometheus-alert-rules": (
+        PROMETHEUS,
+        {"has_critical_services": True, "services_alerted_ratio": 1.0},
+        {"has_critical_services": True, "services_alerted_ratio": 0.95},
+    ),
+    "prometheus-rules-evaluate": (
+        PROMETHEUS,
+        {"has_rules": True, "rules_evaluate": True},
+        {"has_rules": True, "rules_evaluate": False},
+    ),
+    "prometheus-rules-recent": (
+        PROMETHEUS,
+        {"has_rules": True, "rules_recent": True},
+        {"has_rules": True, "rules_recent": False},
+    ),
+    "prometheus-watchdog": (PROMETHEUS, {"watchdog_firing": True}, {"watchdog_firing": False}),
+    "prometheus-alertmanager": (
+        PROMETHEUS,
+        {"lists_alertmanagers": True, "alertmanager_connected": True},
+        {"lists_alertmanagers": True, "alertmanager_connected": False},
+    ),
+    "prometheus-notifications": (
+        PROMETHEUS,
+        {"notifies": True, "notification_errors_ratio": 0.0},
+        {"notifies": True, "notification_errors_ratio": 0.04},
+    ),
+    "prometheus-deliveries": (
+        PROMETHEUS,
+        {"notifies": True, "deliveries_failed_ratio": 0.0},
+        {"notifies": True, "deliveries_failed_ratio": 0.02},
+    ),
+    "prometheus-config": (
+        PROMETHEUS,
+        {"is_prometheus": True, "config_loaded": True},
+        {"is_prometheus": True, "config_loaded": False},
+    ),
+    "alertmanager-up": (ALERTMANAGER, {"answers": True}, {"answers": False}),
+    "alertmanager-receiver": (ALERTMANAGER, {"has_receiver": True}, {"has_receiver": False}),
+    "alertmanager-default-receiver": (
+        ALERTMANAGER,
+        {"has_receiver": True, "default_receiver_connected": True},
+        {"has_receiver": True, "default_receiver_connected": False},
+    ),
+    "alertmanager-watchdog": (
+        ALERTMANAGER,
+        {"watchdog_arrived": True},
+        {"watchdog_arrived": False},
+    ),
+    "alertmanager-watchdog-leaves": (
+        ALERTMANAGER,
+        {"watchdog_leavable": True, "watchdog_routed": True},
+        {"watchdog_leavable": True, "watchdog_routed": False},
+    ),
+    "alertmanager-not-muted": (ALERTMANAGER, {"not_muted": True}, {"not_muted": False}),
+    "alertmanager-silences-end": (
+        ALERTMANAGER,
+        {"has_silences": True, "longest_silence_days": 0.0},
+        {"has_silences": True, "longest_silence_days": 91.0},
+    ),
+    "alertmanager-peers": (ALERTMANAGER, {"peers_complete": True}, {"peers_complete": False}),
+    "loki-up": (LOKI, {"answers": True}, {"answers": False}),
+    "loki-ready": (LOKI, {"ready": True}, {"ready": False}),
+    "loki-services-logging": (
+        LOKI,
+        {"has_critical_services": True, "services_logging_ratio": 1.0},
+        {"has_critical_services": True, "services_logging_ratio": 0.95},
+    ),
+    "loki-lines-fresh": (
+        LOKI,
+        {"has_critical_services": True, "oldest_line_ms": 1000.0},
+        {"has_critical_services": True, "oldest_line_ms": 1_000_000.0},
+    ),
+    "loki-lines-refused": (
+        LOKI,
+        {"counts_lines": True, "lines_refused_ratio": 0.0},
+        {"counts_lines": True, "lines_refused_ratio": 0.02},
+    ),
+    "tempo-up": (TEMPO, {"answers": True}, {"answers": False}),
+    "tempo-trace-found": (
+        TEMPO,
+        {"has_entry": True, "trace_found": True},
+        {"has_entry": True, "trace_found": False},
+    ),
+    "tempo-services-traced": (
+        TEMPO,
+        {"has_entry": True, "expected_ratio": 1.0},
+        {"has_entry": True, "expected_ratio": 0.9},
+    ),
+    "tempo-dependencies-shown": (
+        TEMPO,
+        {"has_dependencies": True, "depends_on_shown_ratio": 1.0},
+        {"has_dependencies": True, "depends_on_shown_ratio": 0.3},
+    ),
+    "grafana-up": (GRAFANA, {"answers": True}, {"answers": False}),
+    "grafana-database": (GRAFANA, {"database_ok": True}, {"database_ok": False}),
+    "grafana-datasources": (
+        GRAFANA,
+        {"has_datasources": True, "datasources_healthy_ratio": 1.0},
+        {"has_datasources": True, "datasources_healthy_ratio": 0.9},
+    ),
+    "grafana-dashboards": (
+        GRAFANA,
+        {"has_critical_services": True, "services_shown_ratio": 1.0},
+        {"has_critical_services": True, "services_shown_ratio": 0.9},
+    ),
     "trace-refused": (OPEN, {"trace_refused": True}, {"trace_refused": False}),
     "tests-passed": (JUNIT, {"passed_ratio": 1.0}, {"passed_ratio": 15 / 42}),
     "tests-flaky": (JUNIT, {"flaky_ratio": 0.001}, {"flaky_ratio": 1 / 42}),

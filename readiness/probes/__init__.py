@@ -33,7 +33,7 @@ Address = tuple[int, str, int]
 """(socket family, numeric IP, port)"""
 
 
-Noun = Literal["identity", "journey", "step", "role", "variable"]
+Noun = Literal["identity", "journey", "step", "role", "variable", "service"]
 Named = tuple[tuple[str, ...], str, Collection[str], Noun]
 """(keys below the settings, the name there, the names that there are, what they name)"""
 
