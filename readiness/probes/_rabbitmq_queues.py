@@ -28,6 +28,22 @@ _SHOWN = 60
 Queue = Mapping[str, Any]
 
 
+def hidden(told: Told, totals: Any) -> str:
+    """Return which queues are seen if they are not all; a tenth may have come or gone since."""
+    seen = count(told.fields.get("total_count"))
+    total = count(totals.get("queues")) if isinstance(totals, Mapping) else None
+    if seen is None or total is None or seen >= 0.9 * total:
+        return ""
+    return f"{seen} of {total} queues"
+
+
+def unseen(seen: str) -> Values:
+    """Return why nothing is known of the queues, of which the user sees `seen`."""
+    how = "give it the tag monitoring, and permissions on every virtual host"
+    why = f"not tested: the user sees {seen}: {how}"
+    return {"queues_because": why, "queued_because": why}
+
+
 def values(told: Told, parking: Sequence[str], previous: Values) -> Values:
     """Return METRICS. Streams keep what was read, so that they are no queues here.
 

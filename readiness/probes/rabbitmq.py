@@ -45,7 +45,7 @@ END_OF_SUPPORT: Mapping[tuple[int, int], date] = MappingProxyType(
 
 A series is supported until the next one is out, so that of the newest nobody can say the end.
 """
-_OVERVIEW = "/api/overview?columns=rabbitmq_version,product_version,node"
+_OVERVIEW = "/api/overview?columns=rabbitmq_version,product_version,object_totals"
 _ALARMS = "/api/health/checks/alarms"
 _SERIES = re.compile(r"(\d{1,3})\.(\d{1,3})(?!\d)")
 _SHOWN = 60
@@ -71,8 +71,13 @@ async def measure(service: Service, settings: Settings, context: Context) -> Val
         raise ProbeError("protocol", "GET /api/overview did not answer as RabbitMQ does")
     values: Values = {"connected": True, **_version(version, datetime.now(UTC).date())}
     values |= _alarms(await ask(service, _ALARMS, context))
-    values |= _rabbitmq_nodes.values(await ask(service, _rabbitmq_nodes.PATH, context))
+    nodes = await ask(service, _rabbitmq_nodes.PATH, context)
     queues = await ask(service, _rabbitmq_queues.PATH, context)
+    values |= _rabbitmq_nodes.values(nodes)
+    if nodes.denied:
+        return values | _rabbitmq_queues.unseen("queues of the user's own virtual hosts only")
+    if hidden := _rabbitmq_queues.hidden(queues, overview.get("object_totals")):
+        return values | _rabbitmq_queues.unseen(hidden)
     return values | _rabbitmq_queues.values(queues, settings.parking, context.previous)
 
 
