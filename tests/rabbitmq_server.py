@@ -5,7 +5,6 @@ import contextlib
 import json
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import time
@@ -76,6 +75,7 @@ def running(folder: Path) -> Iterator[RabbitMQ]:
         "RABBITMQ_MNESIA_BASE": str(folder / "data"),
         "RABBITMQ_LOG_BASE": str(folder / "log"),
         "RABBITMQ_PID_FILE": str(folder / "pid"),
+        "RABBITMQ_ALLOW_INPUT": "1",  # or it is the child of a shell, and outlives it
         "RABBITMQ_NODENAME": "probe@localhost",
         "RABBITMQ_DIST_PORT": str(distribution),
         "ERL_EPMD_PORT": str(mapper),
@@ -85,7 +85,7 @@ def running(folder: Path) -> Iterator[RabbitMQ]:
         log = stack.enter_context((folder / "out").open("wb"))
         for command in ([_EPMD], [str(_FOLDER / "rabbitmq-server")]):
             process = subprocess.Popen(
-                command, env=environ, stdout=log, stderr=log, start_new_session=True
+                command, env=environ, stdin=subprocess.PIPE, stdout=log, stderr=log
             )
             stack.callback(_stop, process)
         broker = RabbitMQ(management, environ)
@@ -94,10 +94,8 @@ def running(folder: Path) -> Iterator[RabbitMQ]:
 
 
 def _stop(process: "subprocess.Popen[bytes]") -> None:
-    """Kill a program with all that it started: what it stored is thrown away."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    process.kill()  # what it stored is thrown away
+    process.communicate()
 
 
 def _wait(broker: RabbitMQ, process: "subprocess.Popen[bytes]", log: Path) -> None:
