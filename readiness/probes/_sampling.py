@@ -15,12 +15,17 @@ _SHARE = 0.5
 
 
 async def sample(
-    exchange: Callable[[], Awaitable[object]], n: int, context: Context, at_once: int = 1
+    exchange: Callable[[], Awaitable[object]],
+    n: int,
+    context: Context,
+    at_once: int = 1,
+    pause: float = 0.0,
 ) -> Values:
     """Time `exchange` up to `n` times after one to warm up; return `p50_ms` and `p95_ms`.
 
     Up to `at_once` are under way together, each bounded by `within`. When half of the time to the
     deadline is used up, sampling ends early; `p95_ms_because` then explains an estimate left empty.
+    After each, `pause` seconds go by: samples taken within one moment tell of that moment only.
     """
     clock = asyncio.get_running_loop().time
     began = clock()
@@ -32,6 +37,8 @@ async def sample(
     async def repeat() -> None:
         while clock() < give_up and next(turns, None) is not None:
             samples.append(await _timed(exchange, context))
+            if pause:
+                await asyncio.sleep(pause)
 
     async with asyncio.TaskGroup() as group:
         for _ in range(at_once):

@@ -39,6 +39,7 @@ METRICS: Mapping[str, str] = {
     "accepting": "true or false: every address accepts a connection at the service's port",
 }
 _MOST_SAMPLES = 100
+_PAUSE_SECONDS = 0.005
 _MOST_DIALLED = 16
 _SHOWN = 60
 _NO_SUCH_FAMILY = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.ENETUNREACH)
@@ -168,7 +169,8 @@ def _some(found: Sequence[str], settings: Settings) -> Sequence[str]:
 
 
 async def _sampled(once: Callable[[], Awaitable[object]], context: Context) -> Values:
-    return await sample(once, min(context.samples, _MOST_SAMPLES), context)
+    n = min(context.samples, _MOST_SAMPLES)
+    return await sample(once, n, context, pause=_PAUSE_SECONDS)
 
 
 def _described(found: Sequence[str], settings: Settings) -> Values:
