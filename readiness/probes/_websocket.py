@@ -1,12 +1,10 @@
 """One WebSocket connection by the run's own sockets and TLS -> its messages, bounded (RFC 6455)."""
 
-import base64
 import logging
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
-from urllib.parse import unquote
 
 from readiness import __version__
 from readiness.failure import ProbeError
@@ -233,12 +231,3 @@ def _silent() -> logging.Logger:
 def _headers(opening: Opening, context: Context) -> dict[str, str]:
     found = {"User-Agent": f"readiness/{__version__}", "Readiness-Run": context.run_id}
     return found | dict(opening.headers)
-
-
-def authorization(service: Service) -> dict[str, str]:
-    """Return the header of the URL's user and password, none if it has neither."""
-    url = split(service.url.get_secret_value())
-    if "@" not in url.netloc or not (url.username or url.password):
-        return {}
-    pair = f"{unquote(url.username or '')}:{unquote(url.password or '')}"
-    return {"Authorization": "Basic " + base64.b64encode(pair.encode()).decode()}

@@ -13,9 +13,10 @@ from readiness.measurement import Values
 from readiness.probes import Context, ProbeSettings
 from readiness.probes._connection import within
 from readiness.probes._few import few
+from readiness.probes._http import target
 from readiness.probes._load import one_line
 from readiness.probes._sampling import sample
-from readiness.probes._websocket import Channel, Opening, Refused, authorization
+from readiness.probes._websocket import Channel, Opening, Refused
 from readiness.probes.http_cors import STRANGER, Origin
 
 TIER: Tier = "observe"
@@ -74,8 +75,10 @@ class Settings(ProbeSettings):
 
     def opening(self, service: Service, origin: str | None) -> Opening:
         """Return the handshake of one who comes from a page of `origin`."""
-        sent = {name: value.get_secret_value() for name, value in self.headers.items()}
-        return Opening(authorization(service) | sent, origin, self.subprotocols or ())
+        basic = target(service, "").authorization
+        sent = {"Authorization": basic} if basic else {}
+        sent |= {name: value.get_secret_value() for name, value in self.headers.items()}
+        return Opening(sent, origin, self.subprotocols or ())
 
 
 async def measure(service: Service, settings: Settings, context: Context) -> Values:
