@@ -90,7 +90,7 @@ def _record(data: bytes, at: int, found: list[Record]) -> int:
     _, at = _name(data, at)
     number, family, ttl, length = _FIXED.unpack_from(data, at)
     at += _FIXED.size
-    end = at + length
+    end = at + int(length)
     if end > len(data):
         raise ValueError("ends early")
     if family == 1 and (kind := _TYPES.get(number)):

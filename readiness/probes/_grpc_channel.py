@@ -83,7 +83,7 @@ class Channel:
         """
         loop = asyncio.get_running_loop()
         done: asyncio.Future[None] = loop.create_future()
-        unary = self._channel.unary_unary(method)
+        unary: Any = self._channel.unary_unary(method)
         call = unary.future(message, timeout=2 * self._context.timeout, metadata=self._metadata)
         call.add_done_callback(lambda _: _wake(loop, done))
         try:
@@ -172,7 +172,12 @@ def _outcome(call: Any) -> bytes:
 def _wake(loop: asyncio.AbstractEventLoop, done: "asyncio.Future[None]") -> None:
     """Settle `done`, from a thread of grpcio's; the loop may be closed by now."""
     with contextlib.suppress(RuntimeError):
-        loop.call_soon_threadsafe(lambda: done.done() or done.set_result(None))
+        loop.call_soon_threadsafe(_settle, done)
+
+
+def _settle(done: "asyncio.Future[None]") -> None:
+    if not done.done():
+        done.set_result(None)
 
 
 def _roots(trust: ssl.SSLContext) -> bytes | None:

@@ -19,7 +19,7 @@ from readiness.probes._connection import dial, within
 from readiness.probes._dns_message import Record, RecordType, query
 from readiness.probes._few import few
 from readiness.probes._name_server import WRITTEN, NameServer
-from readiness.probes._sampling import sample
+from readiness.probes._sampling import pause, sample
 from readiness.probes._system_lookups import SystemLookups
 
 TIER: Tier = "observe"
@@ -39,7 +39,6 @@ METRICS: Mapping[str, str] = {
     "accepting": "true or false: every address accepts a connection at the service's port",
 }
 _MOST_SAMPLES = 100
-_PAUSE_SECONDS = 0.005
 _MOST_DIALLED = 16
 _SHOWN = 60
 _NO_SUCH_FAMILY = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.ENETUNREACH)
@@ -170,7 +169,7 @@ def _some(found: Sequence[str], settings: Settings) -> Sequence[str]:
 
 async def _sampled(once: Callable[[], Awaitable[object]], context: Context) -> Values:
     n = min(context.samples, _MOST_SAMPLES)
-    return await sample(once, n, context, pause=_PAUSE_SECONDS)
+    return await sample(once, n, context, after=pause)
 
 
 def _described(found: Sequence[str], settings: Settings) -> Values:

@@ -13,7 +13,7 @@ from readiness.probes._connection import within
 from readiness.probes._few import few
 from readiness.probes._grpc_channel import Answered, Channel
 from readiness.probes._http import target
-from readiness.probes._sampling import sample
+from readiness.probes._sampling import pause, sample
 
 TIER: Tier = "observe"
 KINDS = frozenset({"grpc"})
@@ -31,7 +31,6 @@ CHECK = "/grpc.health.v1.Health/Check"
 _STATUS = ("UNKNOWN", "SERVING", "NOT_SERVING", "SERVICE_UNKNOWN")
 """HealthCheckResponse.ServingStatus by number (grpc/health/v1/health.proto)."""
 _MOST_SAMPLES = 76
-_PAUSE_SECONDS = 0.005
 _DENIED = ("UNAUTHENTICATED", "PERMISSION_DENIED")
 
 
@@ -118,7 +117,7 @@ async def _sampled(channel: Channel, name: str, context: Context) -> Values:
                 raise _fault(answer) from answer
 
     n = min(context.samples, _MOST_SAMPLES)
-    return await sample(once, n, context, pause=_PAUSE_SECONDS)
+    return await sample(once, n, context, after=pause)
 
 
 def _overall(told: str, settings: Settings) -> Values:

@@ -15,7 +15,7 @@ from readiness.probes._connection import within
 from readiness.probes._few import few
 from readiness.probes._http import target
 from readiness.probes._load import one_line
-from readiness.probes._sampling import sample
+from readiness.probes._sampling import pause, sample
 from readiness.probes._websocket import Channel, Opening, Refused
 from readiness.probes.http_cors import STRANGER, Origin
 
@@ -37,7 +37,6 @@ METRICS: Mapping[str, str] = {
     "closed_in_order": "true or false: our goodbye was answered",
 }
 _MOST_SAMPLES = 76
-_PAUSE_SECONDS = 0.005
 _LIMITED = (429, 502, 503, 504)
 """What says nothing of the origin that asked."""
 
@@ -94,7 +93,8 @@ async def measure(service: Service, settings: Settings, context: Context) -> Val
         values |= await _goodbye(channel, context)
     finally:
         channel.close()
-    values |= await _handshakes(service, settings, own, context)
+    polite = values["closed_in_order"] is True
+    values |= await _handshakes(service, settings, own, context, polite)
     return values | await _origins(service, settings, context)
 
 
@@ -134,7 +134,7 @@ async def _talk(channel: Channel, settings: Settings, context: Context) -> Value
     what = "ping" if settings.send is None else "message"
     try:
         n = min(context.samples, _MOST_SAMPLES)
-        timed = await sample(round_trip, n, context, pause=_PAUSE_SECONDS)
+        timed = await sample(round_trip, n, context, after=pause)
     except (OSError, ProbeError) as error:
         failure = classify(error)
         if not failure.blames_target:
@@ -152,32 +152,46 @@ async def _echo(channel: Channel, text: str, expect: str | None) -> None:
 
 
 async def _goodbye(channel: Channel, context: Context) -> Values:
-    try:
-        with within(context) as watch:
-            watch.begin("goodbye")
-            code = await channel.leave()
-    except (OSError, ProbeError) as error:
-        failure = classify(error)
-        if not failure.blames_target:
-            raise
-        code, told = None, failure.detail
-    else:
-        told = "connection closed without goodbye"
+    code, told = await _left(channel, context)
     if code is not None:
         return {"close_code": code, "closed_in_order": True}
     return {"close_code": 1006, "closed_in_order": False, "closed_in_order_because": told}
 
 
+async def _left(channel: Channel, context: Context) -> tuple[int | None, str]:
+    """Say goodbye; return the close code that came back, or None and what came instead."""
+    try:
+        with within(context) as watch:
+            watch.begin("goodbye")
+            return await channel.leave(), "connection closed without goodbye"
+    except (OSError, ProbeError) as error:
+        failure = classify(error)
+        if not failure.blames_target:
+            raise
+        return None, failure.detail
+
+
 async def _handshakes(
-    service: Service, settings: Settings, origin: str | None, context: Context
+    service: Service, settings: Settings, origin: str | None, context: Context, polite: bool
 ) -> Values:
+    """Sample opening handshakes, and say goodbye each time where it is answered at all.
+
+    Servers write an error into their log for each client that hangs up without.
+    """
     opening = settings.opening(service, origin)
 
-    async def once() -> None:
-        (await Channel.open(service, opening, context)).close()
+    async def farewell(channel: Channel) -> None:
+        try:
+            if polite:
+                await _left(channel, context)
+        finally:
+            channel.close()
+        await pause(channel)
 
     n = min(context.samples, _MOST_SAMPLES)
-    timed = await sample(once, n, context, pause=_PAUSE_SECONDS)
+    timed = await sample(
+        lambda: Channel.open(service, opening, context), n, context, after=farewell
+    )
     return {f"handshake.{name}": value for name, value in timed.items()}
 
 
@@ -221,5 +235,8 @@ async def _admitted(
         if not failure.blames_target:
             raise
         return False if failure.kind == "reset" else failure.detail
-    channel.close()
+    try:
+        await _left(channel, context)
+    finally:
+        channel.close()
     return True

@@ -327,8 +327,8 @@ from readiness.resolve import resolve
 
 async def ask(port):
     context = Context(time.monotonic() + 9, 0.3, 3, {}, frozenset(), "t",
-        ssl.create_default_context, resolve, Budget(), {}, print, Inventory(version=1, system=System(name="t"), services=()),
-        Ledger(None, "t"), Path(), {})
+        ssl.create_default_context, resolve, Budget(), {}, print,
+        Inventory(version=1, system=System(name="t"), services=()), Ledger(None, "t"), Path(), {})
     service = Service.model_validate(
         {"name": "x", "kind": "grpc", "url": f"grpc://127.0.0.1:{port}"})
     try:

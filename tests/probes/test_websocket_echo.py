@@ -156,6 +156,20 @@ async def test_credentials_are_sent_and_never_shown(brief: Context) -> None:
     assert denied.kind == "denied" and "s3cret" not in denied.detail
 
 
+async def test_nobody_is_left_without_goodbye(brief: Context) -> None:
+    """Or the server's log would hold an error for each connection of ours."""
+    codes: list[int | None] = []
+
+    async def note(connection: ServerConnection) -> None:
+        await echo(connection)
+        await connection.wait_closed()
+        codes.append(connection.close_code)
+
+    async with echoing(note) as port:
+        await measure(service(port), Settings(origins=tuple(OWN)), brief)
+    assert codes == [1000] * 7
+
+
 # Bad states
 
 
