@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from readiness import __version__
-from readiness.failure import ProbeError
+from readiness.failure import ProbeError, classify
 from readiness.inventory import Service
 from readiness.inventory.url import split
 from readiness.probes import Context
-from readiness.probes._connection import dial
+from readiness.probes._connection import dial, within
 from readiness.probes._wire import TlsWire, Wire
 
 if TYPE_CHECKING:
@@ -193,6 +193,19 @@ class Channel:
     async def _flush(self) -> None:
         if data := b"".join(self._protocol.data_to_send()):
             await self._wire.send(data)
+
+
+async def left(channel: Channel, context: Context) -> tuple[int | None, str]:
+    """Say goodbye; return the close code that came back, or None and what came instead."""
+    try:
+        with within(context) as watch:
+            watch.begin("goodbye")
+            return await channel.leave(), "connection closed without goodbye"
+    except (OSError, ProbeError) as error:
+        failure = classify(error)
+        if not failure.blames_target:
+            raise
+        return None, failure.detail
 
 
 def _protocol(service: Service, opening: Opening) -> "ClientProtocol":

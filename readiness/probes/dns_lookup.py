@@ -1,7 +1,5 @@
 """What a service's name resolves to, how long that takes, and whether every address accepts."""
 
-import asyncio
-import errno
 import ipaddress
 import socket
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -10,13 +8,14 @@ from typing import Annotated, Self, get_args
 from pydantic import Field, field_validator, model_validator
 
 from readiness.escape import line
-from readiness.failure import Failure, ProbeError, classify
+from readiness.failure import ProbeError
 from readiness.inventory import Kind, Service, Tier
 from readiness.inventory.url import split
 from readiness.measurement import Values
-from readiness.probes import Address, Context, ProbeSettings
-from readiness.probes._connection import dial, within
+from readiness.probes import Context, ProbeSettings
+from readiness.probes._connection import within
 from readiness.probes._dns_message import Record, RecordType, query
+from readiness.probes._every_address import accepting
 from readiness.probes._few import few
 from readiness.probes._name_server import WRITTEN, NameServer
 from readiness.probes._sampling import pause, sample
@@ -39,9 +38,7 @@ METRICS: Mapping[str, str] = {
     "accepting": "true or false: every address accepts a connection at the service's port",
 }
 _MOST_SAMPLES = 100
-_MOST_DIALLED = 16
 _SHOWN = 60
-_NO_SUCH_FAMILY = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.ENETUNREACH)
 
 Text = Annotated[str, Field(min_length=1, max_length=255)]
 
@@ -121,7 +118,7 @@ async def measure(service: Service, settings: Settings, context: Context) -> Val
     if not own or service.port is None:
         because = "what was looked up is not where the service is"
         return values | {"dialled": False, "dialled_because": because}
-    return values | await _accepting(found, service.port, context)
+    return values | await accepting(found, service.port, context)
 
 
 async def _by_system(
@@ -200,40 +197,6 @@ def _expected(one: str, settings: Settings) -> bool:
 
 def _folded(name: str) -> str:
     return name.lower().rstrip(".")
-
-
-async def _accepting(found: Sequence[str], port: int, context: Context) -> Values:
-    """Connect to each address once; what this machine has no family for is not counted."""
-    tried = found[:_MOST_DIALLED]
-    outcomes = await asyncio.gather(*(_connects(host, port, context) for host in tried))
-    told = dict(zip(tried, outcomes, strict=True))
-    closed = [f"{host}: {why.detail}" for host, why in told.items() if isinstance(why, Failure)]
-    reached = [host for host, outcome in told.items() if outcome is True]
-    values: Values = {"dialled": True}
-    if closed:
-        return values | {"accepting": False, "accepting_because": few(closed)}
-    if not reached:
-        because = "not tested: this machine has no address of the family that they are of"
-        return values | {"accepting_because": because}
-    return values | {"accepting": True}
-
-
-async def _connects(host: str, port: int, context: Context) -> Failure | bool:
-    """Return true if it accepts, why not, or false where this machine cannot tell."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    address: Address = (family, host, port)
-    try:
-        with within(context) as watch:
-            watch.begin("connect")
-            (await dial([address])).close()
-    except (OSError, ProbeError) as error:
-        if isinstance(error, OSError) and error.errno in _NO_SUCH_FAMILY and ":" in host:
-            return False
-        failure = classify(error)
-        if not failure.blames_target:
-            raise
-        return failure
-    return True
 
 
 def _ascii(host: str) -> str:

@@ -1,16 +1,16 @@
 """How a NATS server does by its monitoring port: health, slow consumers, limits, JetStream."""
 
 import ipaddress
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from readiness.escape import line
 from readiness.failure import ProbeError
 from readiness.inventory import Service, Tier
 from readiness.measurement import Values
-from readiness.probes import Context, ProbeSettings
+from readiness.probes import Context, ProbeSettings, _nats_jetstream
 from readiness.probes._few import few
-from readiness.probes._monitoring import Told, ask, count, demanded, most, share
+from readiness.probes._monitoring import Told, ask, count, demanded, share
 
 TIER: Tier = "observe"
 KINDS = frozenset({"nats"})
@@ -29,16 +29,8 @@ METRICS: Mapping[str, str] = {
     "exposed": "true or false: it listens for clients on other addresses than this machine's own",
     "authenticated": "true or false: clients must prove who they are",
     "encrypted": "true or false: clients must speak TLS",
-    "jetstream": "true or false: JetStream is on",
-    "storage_limited": "true or false: JetStream's files have a limit",
-    "storage_ratio": "ratio 0..1: JetStream's files of their limit",
-    "memory_limited": "true or false: JetStream's memory has a limit",
-    "memory_ratio": "ratio 0..1: JetStream's memory of its limit",
-    "streams": "count: streams of JetStream",
-    "consumed": "true or false: a stream has consumers",
-    "consumer_lag": "count: messages that the last of the consumers has yet to be given",
+    **_nats_jetstream.METRICS,
 }
-_STREAMS = "/jsz?accounts=true&streams=true&consumers=true&limit=1000"
 _PENDING = "/connz?sort=pending&limit=3"
 _SHOWN = 60
 
@@ -59,10 +51,10 @@ async def measure(service: Service, settings: Settings, context: Context) -> Val
         because = str(values["consumers_keep_up_because"])
         slowest = _slowest(await ask(service, _PENDING, context))
         values["consumers_keep_up_because"] = because + slowest
-    if not (config := _object(server.get("jetstream"), "config")):
-        return values | _no_jetstream()
-    values |= _limits(config, _object(server.get("jetstream"), "stats"))
-    return values | _streams(await ask(service, _STREAMS, context))
+    values |= _nats_jetstream.limits(server.get("jetstream"))
+    if not values["jetstream"]:
+        return values
+    return values | _nats_jetstream.streams(await ask(service, _nats_jetstream.PATH, context))
 
 
 def _identity(server: Mapping[str, Any]) -> Values:
@@ -134,58 +126,3 @@ def _slowest(told: Told) -> str:
         if isinstance(one, Mapping) and (pending := count(one.get("pending_bytes")))
     ]
     return f"; waiting now: {few(waiting, between=', ')}" if waiting else ""
-
-
-def _no_jetstream() -> Values:
-    values: Values = {"jetstream": False}
-    for fact in ("storage_limited", "memory_limited", "consumed"):
-        values |= {fact: False, f"{fact}_because": "JetStream is off"}
-    return values
-
-
-def _limits(config: Mapping[str, Any], stats: Mapping[str, Any]) -> Values:
-    values: Values = {"jetstream": True}
-    for name in ("storage", "memory"):
-        ratio = share(stats.get(name), limit := config.get(f"max_{name}"))
-        values[f"{name}_limited"] = ratio is not None
-        if ratio is not None:
-            told = f"{count(stats.get(name))} of {count(limit)} bytes"
-            values |= {f"{name}_ratio": ratio, f"{name}_ratio_because": told}
-    return values
-
-
-def _streams(told: Told) -> Values:
-    if not told.fields:
-        why = told.untold
-        return {"streams_because": why, "consumed_because": why, "consumer_lag_because": why}
-    values: Values = {}
-    streams = count(told.fields.get("streams"))
-    if streams is not None:
-        values["streams"] = streams
-    lags = {name: float(lag) for name, lag in _lags(told.fields)}
-    last = most(lags)
-    values["consumed"] = last is not None
-    if last:
-        because = f"{last[0]} is the last of {len(lags)}"
-        values |= {"consumer_lag": int(last[1]), "consumer_lag_because": because}
-    return values
-
-
-def _lags(jsz: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
-    """Yield `stream/consumer` and the messages that wait for it."""
-    for account in _objects(jsz, "account_details"):
-        for stream in _objects(account, "stream_detail"):
-            for consumer in _objects(stream, "consumer_detail"):
-                names = (stream.get("name"), consumer.get("name"))
-                if (lag := count(consumer.get("num_pending"))) is not None:
-                    yield "/".join(line(str(name), _SHOWN) for name in names), lag
-
-
-def _object(of: Any, key: str) -> Mapping[str, Any]:
-    found = of.get(key) if isinstance(of, Mapping) else None
-    return found if isinstance(found, Mapping) else {}
-
-
-def _objects(of: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
-    found = of.get(key)
-    return [one for one in found if isinstance(one, Mapping)] if isinstance(found, list) else []

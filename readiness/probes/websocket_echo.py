@@ -10,13 +10,12 @@ from readiness.escape import line
 from readiness.failure import ProbeError, classify
 from readiness.inventory import HeaderName, Service, Tier
 from readiness.measurement import Values
-from readiness.probes import Context, ProbeSettings
+from readiness.probes import Context, ProbeSettings, _websocket_origins
 from readiness.probes._connection import within
-from readiness.probes._few import few
 from readiness.probes._http import target
 from readiness.probes._load import one_line
 from readiness.probes._sampling import pause, sample
-from readiness.probes._websocket import Channel, Opening, Refused
+from readiness.probes._websocket import Channel, Opening, Refused, left
 from readiness.probes.http_cors import STRANGER, Origin
 
 TIER: Tier = "observe"
@@ -31,14 +30,11 @@ METRICS: Mapping[str, str] = {
     "p95_ms": "ms: 95th percentile of the round trip of that",
     "subprotocol": "the subprotocol that the server chose",
     "subprotocol_agreed": "true or false: it chose one of `subprotocols`",
-    "foreign_origin_refused": "true or false: the script of a foreign site is refused",
-    "origins_accepted": "true or false: every origin of `origins` is let in",
+    **_websocket_origins.METRICS,
     "close_code": "code of the goodbye that answered ours (RFC 6455, section 7.4); 1006 for none",
     "closed_in_order": "true or false: our goodbye was answered",
 }
 _MOST_SAMPLES = 76
-_LIMITED = (429, 502, 503, 504)
-"""What says nothing of the origin that asked."""
 
 Subprotocol = Annotated[str, Field(pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}$")]
 
@@ -95,7 +91,10 @@ async def measure(service: Service, settings: Settings, context: Context) -> Val
         channel.close()
     polite = values["closed_in_order"] is True
     values |= await _handshakes(service, settings, own, context, polite)
-    return values | await _origins(service, settings, context)
+    if settings.origins is None:
+        return values
+    doors = [(one, settings.opening(service, one)) for one in (*settings.origins[1:], STRANGER)]
+    return values | await _websocket_origins.values(service, doors, context)
 
 
 async def _opened(
@@ -152,23 +151,10 @@ async def _echo(channel: Channel, text: str, expect: str | None) -> None:
 
 
 async def _goodbye(channel: Channel, context: Context) -> Values:
-    code, told = await _left(channel, context)
+    code, told = await left(channel, context)
     if code is not None:
         return {"close_code": code, "closed_in_order": True}
     return {"close_code": 1006, "closed_in_order": False, "closed_in_order_because": told}
-
-
-async def _left(channel: Channel, context: Context) -> tuple[int | None, str]:
-    """Say goodbye; return the close code that came back, or None and what came instead."""
-    try:
-        with within(context) as watch:
-            watch.begin("goodbye")
-            return await channel.leave(), "connection closed without goodbye"
-    except (OSError, ProbeError) as error:
-        failure = classify(error)
-        if not failure.blames_target:
-            raise
-        return None, failure.detail
 
 
 async def _handshakes(
@@ -183,7 +169,7 @@ async def _handshakes(
     async def farewell(channel: Channel) -> None:
         try:
             if polite:
-                await _left(channel, context)
+                await left(channel, context)
         finally:
             channel.close()
         await pause(channel)
@@ -193,50 +179,3 @@ async def _handshakes(
         lambda: Channel.open(service, opening, context), n, context, after=farewell
     )
     return {f"handshake.{name}": value for name, value in timed.items()}
-
-
-async def _origins(service: Service, settings: Settings, context: Context) -> Values:
-    """Ask from each declared origin but the first, which got in, and from a foreign one."""
-    if settings.origins is None:
-        return {}
-    asked = [(o, await _admitted(service, settings, o, context)) for o in settings.origins[1:]]
-    shut = [line(origin, 100) for origin, admitted in asked if admitted is False]
-    doubts = [admitted for _, admitted in asked if isinstance(admitted, str)]
-    values: Values = {"origins_accepted": not shut}
-    if shut:
-        values["origins_accepted_because"] = f"refused: {few(shut, between=', ')}"
-    elif doubts:
-        values = {"origins_accepted_because": f"not tested: {doubts[0]}"}
-    metric = "foreign_origin_refused"
-    admitted = await _admitted(service, settings, STRANGER, context)
-    if isinstance(admitted, str):
-        return values | {f"{metric}_because": f"not tested: {admitted}"}
-    because = f"the handshake of a page of {STRANGER} was answered 101"
-    values |= {f"{metric}_because": because} if admitted else {}
-    return values | {metric: not admitted}
-
-
-async def _admitted(
-    service: Service, settings: Settings, origin: str, context: Context
-) -> bool | str:
-    """Whether a page of `origin` gets a connection, or why that is not known.
-
-    Some servers hang up instead of refusing.
-    """
-    try:
-        with within(context) as watch:
-            watch.begin("opening handshake")
-            channel = await Channel.open(service, settings.opening(service, origin), context)
-    except Refused as error:
-        limited = error.status in _LIMITED
-        return error.failure.detail if limited else False
-    except (OSError, ProbeError) as error:
-        failure = classify(error)
-        if not failure.blames_target:
-            raise
-        return False if failure.kind == "reset" else failure.detail
-    try:
-        await _left(channel, context)
-    finally:
-        channel.close()
-    return True
