@@ -524,7 +524,11 @@ CASES: dict[str, Case] = {
     "nats-up": (NATS, {"connected": True}, {"connected": False}),
     "nats-healthy": (NATS, {"healthy": True}, {"healthy": False}),
     "nats-slow-consumers": (NATS, {"consumers_keep_up": True}, {"consumers_keep_up": False}),
-    "nats-connections": (NATS, {"connections_ratio": 0.7}, {"connections_ratio": 0.91}),
+    "nats-connections": (
+        NATS,
+        {"connections_limited": True, "connections_ratio": 0.7},
+        {"connections_limited": True, "connections_ratio": 0.91},
+    ),
     "nats-storage": (
         NATS,
         {"storage_limited": True, "storage_ratio": 0.8},

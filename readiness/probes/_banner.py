@@ -27,6 +27,8 @@ class Expected:
         """Raise ValueError for what is no expression, or one that might take long."""
         slashed = len(written) > 2 and written.startswith("/") and written.endswith("/")
         self._text = b"" if slashed else written.encode()
+        if len(self._text) > LIMIT:
+            raise ValueError(f"is longer than the {LIMIT} bytes that are looked at")
         self._pattern = _compiled(written[1:-1]) if slashed else None
 
     def is_met_by(self, data: bytes) -> bool | None:

@@ -10,7 +10,6 @@ import os
 import re
 import ssl
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from readiness import __version__
@@ -28,7 +27,6 @@ MOST_BYTES = 64 << 10
 """Of one answer, and of the metadata that comes with it."""
 _NOT_INSTALLED = "the library grpcio is not installed: pip install 'readiness[grpc]'"
 _QUIET = {"GRPC_VERBOSITY": "NONE", "GRPC_TRACE": "", "GRPC_ENABLE_FORK_SUPPORT": "0"}
-_MOST_CERTIFICATES = 2000
 
 
 _UNREACHED = "failed to connect to all addresses"
@@ -181,13 +179,10 @@ def _settle(done: "asyncio.Future[None]") -> None:
 
 
 def _roots(trust: ssl.SSLContext) -> bytes | None:
-    """Return the authorities that `trust` trusts as PEM, None to leave it to grpcio.
+    """Return the authorities that `trust` holds as PEM, None to leave it to grpcio.
 
-    OpenSSL reads a folder of them only when it needs one, so that they are read here.
+    Of a folder of them OpenSSL holds those that it has needed; that of this server it has needed
+    by now, since its certificate was verified.
     """
-    ders = trust.get_ca_certs(binary_form=True)
-    if ders:
-        return "".join(map(ssl.DER_cert_to_PEM_cert, ders)).encode()
-    folder = ssl.get_default_verify_paths().capath
-    files = sorted(Path(folder).glob("*.[0-9]"))[:_MOST_CERTIFICATES] if folder else []
-    return b"\n".join(file.read_bytes() for file in files) or None
+    pem = map(ssl.DER_cert_to_PEM_cert, trust.get_ca_certs(binary_form=True))
+    return "".join(pem).encode() or None

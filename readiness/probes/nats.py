@@ -24,6 +24,7 @@ METRICS: Mapping[str, str] = {
     "slow_consumers": "count: clients cut off for reading too slowly, since the server started",
     "consumers_keep_up": "true or false: none was since the run before, or since the start",
     "connections": "count: clients connected",
+    "connections_limited": "true or false: there is a max_connections",
     "connections_ratio": "ratio 0..1: connections of max_connections",
     "memory_bytes": "bytes: resident memory of the server",
     "exposed": "true or false: it listens for clients on other addresses than this machine's own",
@@ -96,11 +97,17 @@ def _health(told: Told) -> Values:
 def _connections(server: Mapping[str, Any]) -> Values:
     now, limit = count(server.get("connections")), server.get("max_connections")
     values: Values = {"connections": now} if now is not None else {}
+    if isinstance(limit, int) and not isinstance(limit, bool) and limit <= 0:
+        unlimited = "max_connections is not limited"
+        return values | {"connections_limited": False, "connections_limited_because": unlimited}
     ratio = share(now, limit)
     if ratio is None:
-        return values | {"connections_ratio_because": "not tested: /varz tells no max_connections"}
+        return values | {
+            "connections_limited_because": "not tested: /varz tells no max_connections"
+        }
     told = f"{now} of max_connections {count(limit)}"
-    return values | {"connections_ratio": ratio, "connections_ratio_because": told}
+    values |= {"connections_ratio": ratio, "connections_ratio_because": told}
+    return values | {"connections_limited": True}
 
 
 def _slow(server: Mapping[str, Any], previous: Values) -> Values:

@@ -3,7 +3,10 @@
 import asyncio
 import contextlib
 import dataclasses
+import functools
 import os
+import shutil
+import ssl
 import subprocess
 import sys
 import time
@@ -21,7 +24,6 @@ from readiness.estimate import Estimate
 from readiness.failure import Failure, ProbeError, classify
 from readiness.inventory import Service
 from readiness.probes import Context
-from readiness.probes._grpc_channel import _roots
 from readiness.probes.grpc_health import CHECK, METRICS, Settings, _read, _written, measure
 from tests import servers
 from tests.certificates import Authority, self_signed
@@ -248,16 +250,32 @@ async def test_encrypted_by_the_run_s_trust(brief: Context, tmp_path: Path) -> N
     assert bare.kind == "tls"
 
 
-def test_authorities_in_a_folder_are_found(tmp_path: Path, monkeypatch: Any) -> None:
-    import ssl
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Return a folder of authorities by their hash, beside localhost5.pem that one vouches for."""
+    program = shutil.which("openssl")
+    if program is None:
+        pytest.skip("the program openssl is not installed")
+    authority = Authority(tmp_path)
+    authority.server("localhost")
+    (root,) = authority.client().get_ca_certs(binary_form=True)
+    found = tmp_path / "folder"
+    found.mkdir()
+    (found / "root.pem").write_text(ssl.DER_cert_to_PEM_cert(root))
+    subprocess.run([program, "rehash", found], check=True, capture_output=True)
+    return found
 
-    Authority(tmp_path).server("localhost")
-    empty = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    (tmp_path / "0a1b2c3d.0").write_bytes((tmp_path / "localhost5.pem").read_bytes())
-    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
-    assert b"BEGIN CERTIFICATE" in (_roots(empty) or b"")
-    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path / "none"))
-    assert _roots(empty) is None
+
+async def test_authorities_in_a_folder_are_trusted_too(
+    brief: Context, tmp_path: Path, folder: Path
+) -> None:
+    """OpenSSL reads such a folder, which is Debian's default, only as it needs one of them."""
+    trusting = dataclasses.replace(
+        brief, tls=functools.cache(lambda: ssl.create_default_context(capath=str(folder)))
+    )
+    with telling({"": STATUS.SERVING}, (tmp_path / "localhost5.pem").read_bytes()) as port:
+        findings = await judged(service(port, "grpcs", "localhost"), trusting)
+    assert not troubled(findings) and unknown(findings) == UNTIMED
 
 
 async def first_line(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

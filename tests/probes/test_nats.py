@@ -184,6 +184,14 @@ async def test_what_an_old_server_does_not_tell_is_not_tested(context: Context) 
     assert findings["nats-healthy"].because.startswith("not tested: ")
 
 
+@pytest.mark.parametrize(("limit", "outcome"), [(-1, "not_applicable"), (None, "unknown")])
+async def test_connections_without_a_limit(limit: Any, outcome: str, context: Context) -> None:
+    varz = VARZ | {"max_connections": limit}
+    async with servers.serving(model(varz=(200, varz))) as port:
+        findings = await judged(service(f"http://127.0.0.1:{port}"), context)
+    assert findings["nats-connections"].outcome == outcome
+
+
 async def test_more_streams_than_are_read_are_not_tested(context: Context) -> None:
     on = VARZ | {
         "jetstream": {"config": {"max_storage": -1, "max_memory": 100}, "stats": {"memory": 1}}

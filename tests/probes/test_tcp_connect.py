@@ -176,6 +176,7 @@ def test_no_pattern_that_is_allowed_takes_long(pattern: str) -> None:
         ("/a{99999999999}/", "no regular expression"),
         ("", "at least 1"),
         ("x" * 201, "at most 200"),
+        ("€" * 86, "longer than the 256 bytes"),
     ],
 )
 def test_a_pattern_that_might_take_long_is_refused(banner: str, message: str) -> None:
