@@ -18,6 +18,7 @@ from readiness.inventory import Service
 from readiness.inventory.url import split
 from readiness.probes import Context
 from readiness.probes._connection import dial
+from readiness.probes._http import target as aim_at
 from readiness.probes._wire import TlsWire, Wire
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ class Channel:
         """
         grpc = _library()
         url = split(service.url.get_secret_value())
-        host, port = url.hostname or "", service.port
+        host, port = aim_at(service, "").host, service.port
         assert port, "grpc and grpcs name a port"
         at = await _accepting(host, port, context.tls() if url.scheme == "grpcs" else None, context)
         target = f"ipv6:[{at}]:{port}" if ":" in at else f"ipv4:{at}:{port}"

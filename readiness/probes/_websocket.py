@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
+from urllib.parse import quote
 
 from readiness import __version__
 from readiness.failure import ProbeError, classify
@@ -12,6 +13,7 @@ from readiness.inventory import Service
 from readiness.inventory.url import split
 from readiness.probes import Context
 from readiness.probes._connection import dial, within
+from readiness.probes._http import target
 from readiness.probes._wire import TlsWire, Wire
 
 if TYPE_CHECKING:
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 MOST_BYTES = 1 << 20
 """Of one message; more is refused with the close code 1009."""
 _DENIED = (401, 403, 407)
+_WRITTEN = "/%?:@!$&'()*+,;=~-._"
+"""What stays as it is in a path or a query."""
 _NOT_INSTALLED = "the library websockets is not installed: pip install 'readiness[websocket]'"
 
 
@@ -216,17 +220,11 @@ def _protocol(service: Service, opening: Opening) -> "ClientProtocol":
         from websockets.uri import WebSocketURI
     except ImportError as error:
         raise ProbeError("not_installed", _NOT_INSTALLED) from error
-    url = split(service.url.get_secret_value())
-    host = url.hostname or ""
+    url, host = split(service.url.get_secret_value()), target(service, "").host
+    path, query = (quote(part, safe=_WRITTEN) for part in (url.path, url.query))
     assert service.port, "ws and wss have ports of their own"
     return ClientProtocol(
-        WebSocketURI(
-            url.scheme == "wss",
-            host if host.isascii() else host.encode("idna").decode("ascii"),
-            service.port,
-            url.path,
-            url.query,
-        ),
+        WebSocketURI(url.scheme == "wss", host, service.port, path, query),
         origin=Origin(opening.origin) if opening.origin is not None else None,
         subprotocols=[Subprotocol(one) for one in opening.subprotocols] or None,
         max_size=MOST_BYTES,

@@ -51,19 +51,20 @@ def service(port: int, scheme: str = "grpc", host: str = "127.0.0.1", **settings
 @contextlib.contextmanager
 def serving(handler: Any, tls: bytes | None = None) -> Iterator[int]:
     """Serve a generic handler, or the servicer of the health service, on a free port."""
-    server = grpc.server(ThreadPoolExecutor(4))
-    if isinstance(handler, health_pb2_grpc.HealthServicer):
-        health_pb2_grpc.add_HealthServicer_to_server(handler, server)
-    else:
-        server.add_generic_rpc_handlers(handler)
-    at = "localhost:0" if tls else "127.0.0.1:0"
-    credentials = tls and grpc.ssl_server_credentials([(tls, tls)])
-    port = server.add_secure_port(at, credentials) if credentials else server.add_insecure_port(at)
-    server.start()
-    try:
-        yield port
-    finally:
-        server.stop(0).wait(10)
+    with ThreadPoolExecutor(4) as threads:
+        server = grpc.server(threads)
+        if isinstance(handler, health_pb2_grpc.HealthServicer):
+            health_pb2_grpc.add_HealthServicer_to_server(handler, server)
+        else:
+            server.add_generic_rpc_handlers(handler)
+        at = "localhost:0" if tls else "127.0.0.1:0"
+        trust = tls and grpc.ssl_server_credentials([(tls, tls)])
+        port = server.add_secure_port(at, trust) if trust else server.add_insecure_port(at)
+        server.start()
+        try:
+            yield port
+        finally:
+            server.stop(0).wait(10)
 
 
 @contextlib.contextmanager
