@@ -9,7 +9,7 @@ import contextlib
 import os
 import re
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from readiness import __version__
@@ -126,27 +126,16 @@ async def _accepting(host: str, port: int, tls: ssl.SSLContext | None, context: 
 
 
 def _library() -> Any:
-    """Import grpcio so that it logs nothing: what it has to say is in the failure."""
-    with _environment(_QUIET):
-        try:
-            import grpc
-        except ImportError as error:
-            raise ProbeError("not_installed", _NOT_INSTALLED) from error
-    return grpc
+    """Import grpcio so that it logs nothing: what it has to say is in the failure.
 
-
-@contextlib.contextmanager
-def _environment(changed: Mapping[str, str]) -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in changed}
-    os.environ.update(changed)
+    It reads these variables when it is imported, or when its first channel is made.
+    """
+    os.environ.update(_QUIET)
     try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+        import grpc
+    except ImportError as error:
+        raise ProbeError("not_installed", _NOT_INSTALLED) from error
+    return grpc
 
 
 def _outcome(call: Any) -> bytes:
