@@ -25,6 +25,9 @@ async def accepting(found: Sequence[str], port: int, context: Context) -> Values
     values: Values = {"dialled": True}
     if closed:
         return values | {"accepting": False, "accepting_because": few(closed)}
+    if len(found) > _MOST:
+        because = f"not tested: there are {len(found)} addresses, of which {_MOST} were tried"
+        return values | {"accepting_because": because}
     if not reached:
         because = "not tested: this machine has no address of the family that they are of"
         return values | {"accepting_because": because}

@@ -114,6 +114,16 @@ async def test_an_address_that_does_not_accept_is_named(context: Context) -> Non
     assert findings["dns-every-address"].because == "127.0.0.9: connection refused"
 
 
+async def test_more_addresses_than_are_tried_are_not_called_good(context: Context) -> None:
+    names = Names({(HOST, "A"): [address(f"127.0.0.{i}") for i in range(1, 18)]})
+    async with naming(names) as resolver, servers.never_accepting("0.0.0.0") as port:
+        own = service(port, resolver=resolver)
+        findings = await judged(own, context, only=["dns_lookup"])
+    assert not troubled(findings)
+    assert unknown(findings) == UNTIMED | {"dns-every-address"}
+    assert findings["dns-every-address"].because.startswith("not tested: there are 17 addresses")
+
+
 async def test_a_record_that_leads_elsewhere_is_named(context: Context) -> None:
     async with naming(Names(ONE)) as resolver, servers.never_accepting() as port:
         own = service(port, resolver=resolver, expect=["10.0.0.0/8", "fd00::/8"])
