@@ -23,6 +23,10 @@ URLS = {
     "redis": "redis://localhost:6379/0",
     "mcp": "http://localhost:8001/mcp",
     "tcp": "tcp://localhost:9000",
+    "grpc": "grpc://localhost:50051",
+    "websocket": "ws://localhost:8000/live",
+    "rabbitmq": "http://localhost:15672",
+    "nats": "http://localhost:8222",
 }
 
 

@@ -238,7 +238,7 @@ def in_turn(*answers: bytes) -> Handler:
 
 
 @contextlib.asynccontextmanager
-async def never_accepting() -> AsyncIterator[int]:
+async def never_accepting(host: str = "127.0.0.1") -> AsyncIterator[int]:
     """Yield a port that takes connections into its backlog and never looks at them."""
-    with socket.create_server(("127.0.0.1", 0), backlog=512) as listener:
+    with socket.create_server((host, 0), backlog=512) as listener:
         yield listener.getsockname()[1]

@@ -58,6 +58,14 @@ TEMPO = service(
     probes={"tempo": {"path": "/orders", "expect": ["auth"]}},
 )
 GRAFANA = service(kind="grafana", url="http://localhost:3000")
+BANNER = service(kind="tcp", probes={"tcp_connect": {"banner": "SSH-"}})
+DNS = service(probes={"dns_lookup": {"expect": ["10.0.0.0/8"]}})
+GRPC = service(kind="grpc", probes={"grpc_health": {"services": ["shop.v1.Orders"]}})
+WEBSOCKET = service(
+    kind="websocket",
+    probes={"websocket_echo": {"origins": ["https://a.example"], "subprotocols": ["v1"]}},
+)
+RABBITMQ, NATS = service(kind="rabbitmq"), service(kind="nats")
 
 JOURNEY = Journey.model_validate(
     {"name": "buy", "title": "Buy", "steps": [{"name": "look", "request": "/", "service": "api"}]}
@@ -546,6 +554,143 @@ CASES: dict[str, Case] = {
         GRAFANA,
         {"has_critical_services": True, "services_shown_ratio": 1.0},
         {"has_critical_services": True, "services_shown_ratio": 0.9},
+    "tcp-banner": (BANNER, {"greets": True}, {"greets": False}),
+    "dns-resolves": (
+        DNS,
+        {"is_name": True, "resolved": True},
+        {"is_name": True, "resolved": False},
+    ),
+    "dns-lookup-p95": (
+        DNS,
+        {"is_name": True, "p95_ms": estimate(9, 5, 130)},
+        {"is_name": True, "p95_ms": estimate(900, 401, 2e3)},
+    ),
+    "dns-expected": (
+        DNS,
+        {"is_name": True, "as_expected": True},
+        {"is_name": True, "as_expected": False},
+    ),
+    "dns-every-address": (
+        DNS,
+        {"dialled": True, "accepting": True},
+        {"dialled": True, "accepting": False},
+    ),
+    "grpc-up": (GRPC, {"connected": True}, {"connected": False}),
+    "grpc-serving": (
+        GRPC,
+        {"overall_told": True, "serving": True},
+        {"overall_told": True, "serving": False},
+    ),
+    "grpc-services": (
+        GRPC,
+        {"health_implemented": True, "services_serving": True},
+        {"health_implemented": True, "services_serving": False},
+    ),
+    "grpc-health-implemented": (
+        GRPC,
+        {"health_implemented": True},
+        {"health_implemented": False},
+    ),
+    "grpc-health-p95": (
+        GRPC,
+        {"health_implemented": True, "p95_ms": estimate(9, 5, 100)},
+        {"health_implemented": True, "p95_ms": estimate(2e3, 1001, 3e3)},
+    ),
+    "websocket-up": (WEBSOCKET, {"connected": True}, {"connected": False}),
+    "websocket-answers": (WEBSOCKET, {"answered": True}, {"answered": False}),
+    "websocket-subprotocol": (
+        WEBSOCKET,
+        {"subprotocol_agreed": True},
+        {"subprotocol_agreed": False},
+    ),
+    "websocket-close": (WEBSOCKET, {"closed_in_order": True}, {"closed_in_order": False}),
+    "websocket-handshake-p95": (
+        WEBSOCKET,
+        {"handshake.p95_ms": estimate(90, 50, 300)},
+        {"handshake.p95_ms": estimate(2e3, 1001, 3e3)},
+    ),
+    "websocket-p95": (
+        WEBSOCKET,
+        {"answered": True, "p95_ms": estimate(9, 5, 100)},
+        {"answered": True, "p95_ms": estimate(2e3, 1001, 3e3)},
+    ),
+    "websocket-origin": (
+        WEBSOCKET,
+        {"foreign_origin_refused": True},
+        {"foreign_origin_refused": False},
+    ),
+    "websocket-own-origins": (WEBSOCKET, {"origins_accepted": True}, {"origins_accepted": False}),
+    "rabbitmq-up": (RABBITMQ, {"connected": True}, {"connected": False}),
+    "rabbitmq-alarms": (RABBITMQ, {"unalarmed": True}, {"unalarmed": False}),
+    "rabbitmq-nodes": (
+        RABBITMQ,
+        {"clustered": True, "nodes_running": True},
+        {"clustered": True, "nodes_running": False},
+    ),
+    "rabbitmq-partitions": (
+        RABBITMQ,
+        {"clustered": True, "united": True},
+        {"clustered": True, "united": False},
+    ),
+    "rabbitmq-memory": (RABBITMQ, {"memory_ratio": 0.8}, {"memory_ratio": 0.91}),
+    "rabbitmq-disk": (RABBITMQ, {"disk_ratio": 0.5}, {"disk_ratio": 0.81}),
+    "rabbitmq-descriptors": (
+        RABBITMQ,
+        {"descriptors_known": True, "descriptors_ratio": 0.8},
+        {"descriptors_known": True, "descriptors_ratio": 0.91},
+    ),
+    "rabbitmq-unattended": (
+        RABBITMQ,
+        {"queued": True, "attended": True},
+        {"queued": True, "attended": False},
+    ),
+    "rabbitmq-queue-depth": (
+        RABBITMQ,
+        {"queued": True, "deepest_queue": 1000},
+        {"queued": True, "deepest_queue": 10_001},
+    ),
+    "rabbitmq-unacknowledged": (
+        RABBITMQ,
+        {"queued": True, "unacknowledged": 1000},
+        {"queued": True, "unacknowledged": 10_001},
+    ),
+    "rabbitmq-supported": (
+        RABBITMQ,
+        {"support_known": True, "supported": True},
+        {"support_known": True, "supported": False},
+    ),
+    "nats-up": (NATS, {"connected": True}, {"connected": False}),
+    "nats-healthy": (NATS, {"healthy": True}, {"healthy": False}),
+    "nats-slow-consumers": (NATS, {"consumers_keep_up": True}, {"consumers_keep_up": False}),
+    "nats-connections": (
+        NATS,
+        {"connections_limited": True, "connections_ratio": 0.7},
+        {"connections_limited": True, "connections_ratio": 0.91},
+    ),
+    "nats-storage": (
+        NATS,
+        {"storage_limited": True, "storage_ratio": 0.8},
+        {"storage_limited": True, "storage_ratio": 0.91},
+    ),
+    "nats-memory": (
+        NATS,
+        {"memory_limited": True, "memory_ratio": 0.8},
+        {"memory_limited": True, "memory_ratio": 0.91},
+    ),
+    "nats-consumer-lag": (
+        NATS,
+        {"consumed": True, "consumer_lag": 1000},
+        {"consumed": True, "consumer_lag": 10_001},
+    ),
+    "nats-authentication": (
+        NATS,
+        {"exposed": True, "authenticated": True},
+        {"exposed": True, "authenticated": False},
+    ),
+    "nats-encryption": (
+        NATS,
+        {"exposed": True, "encrypted": True},
+        {"exposed": True, "encrypted": False},
     ),
     "trace-refused": (OPEN, {"trace_refused": True}, {"trace_refused": False}),
     "tests-passed": (JUNIT, {"passed_ratio": 1.0}, {"passed_ratio": 15 / 42}),
@@ -616,7 +761,9 @@ def test_what_a_check_needs_declared_can_be_declared(name: str) -> None:
 
 def test_quantiles_and_rates_are_judged_by_their_interval_alone() -> None:
     for rule in CRITERIA.checks.values():
-        sampled = bool(re.fullmatch(r"(at_rate\.)?(p\d\d_ms|success_rate)", rule.metric))
+        sampled = bool(
+            re.fullmatch(r"(at_rate\.|handshake\.)?(p\d\d_ms|success_rate)", rule.metric)
+        )
         assert rule.sampled is sampled, rule.id
 
 

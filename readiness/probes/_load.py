@@ -24,7 +24,7 @@ _LIMITED_SHARE = 0.01
 """With more refusals for coming too often, what is left does not show what the service can do."""
 
 
-def _one_line(value: SecretStr) -> SecretStr:
+def one_line(value: SecretStr) -> SecretStr:
     text = value.get_secret_value()
     if not text.isprintable() or any(ord(character) > 255 for character in text):
         raise ValueError("a header's value is one line of printable Latin-1 text")
@@ -44,7 +44,7 @@ class LoadSettings(ProbeSettings):
         description="what to ask, as in `GET /path`; the health path if not given; "
         "anything but GET and HEAD needs the write tier",
     )
-    headers: Mapping[HeaderName, Annotated[SecretStr, AfterValidator(_one_line)]] = Field(
+    headers: Mapping[HeaderName, Annotated[SecretStr, AfterValidator(one_line)]] = Field(
         default_factory=dict, description="headers to send along"
     )
     payload: Secret[JsonValue] | None = Field(
