@@ -58,14 +58,6 @@ TEMPO = service(
     probes={"tempo": {"path": "/orders", "expect": ["auth"]}},
 )
 GRAFANA = service(kind="grafana", url="http://localhost:3000")
-BANNER = service(kind="tcp", probes={"tcp_connect": {"banner": "SSH-"}})
-DNS = service(probes={"dns_lookup": {"expect": ["10.0.0.0/8"]}})
-GRPC = service(kind="grpc", probes={"grpc_health": {"services": ["shop.v1.Orders"]}})
-WEBSOCKET = service(
-    kind="websocket",
-    probes={"websocket_echo": {"origins": ["https://a.example"], "subprotocols": ["v1"]}},
-)
-RABBITMQ, NATS = service(kind="rabbitmq"), service(kind="nats")
 
 JOURNEY = Journey.model_validate(
     {"name": "buy", "title": "Buy", "steps": [{"name": "look", "request": "/", "service": "api"}]}
@@ -78,6 +70,15 @@ COVERAGE = Artifact(name="coverage", kind="coverage", files=("coverage.xml",))
 SARIF = Artifact(name="scan", kind="sarif", files=("*.sarif",))
 
 Case = tuple[Subject, dict[str, Any], dict[str, Any]]
+
+BANNER = service(kind="tcp", probes={"tcp_connect": {"banner": "SSH-"}})
+DNS = service(probes={"dns_lookup": {"expect": ["10.0.0.0/8"]}})
+GRPC = service(kind="grpc", probes={"grpc_health": {"services": ["shop.v1.Orders"]}})
+WEBSOCKET = service(
+    kind="websocket",
+    probes={"websocket_echo": {"origins": ["https://a.example"], "subprotocols": ["v1"]}},
+)
+RABBITMQ, NATS = service(kind="rabbitmq"), service(kind="nats")
 
 CASES: dict[str, Case] = {
     "health-ready": (HTTP, {"healthy": True}, {"healthy": False}),
@@ -554,6 +555,22 @@ CASES: dict[str, Case] = {
         GRAFANA,
         {"has_critical_services": True, "services_shown_ratio": 1.0},
         {"has_critical_services": True, "services_shown_ratio": 0.9},
+    ),
+    "trace-refused": (OPEN, {"trace_refused": True}, {"trace_refused": False}),
+    "tests-passed": (JUNIT, {"passed_ratio": 1.0}, {"passed_ratio": 15 / 42}),
+    "tests-flaky": (JUNIT, {"flaky_ratio": 0.001}, {"flaky_ratio": 1 / 42}),
+    "tests-skipped": (JUNIT, {"skipped_ratio": 0.1}, {"skipped_ratio": 0.31}),
+    "tests-not-vanished": (JUNIT, {"enough_cases": True}, {"enough_cases": False}),
+    "tests-commit": (
+        JUNIT,
+        {"commit_declared": True, "commit_matches": True},
+        {"commit_declared": True, "commit_matches": False},
+    ),
+    "coverage-lines": (COVERAGE, {"line_rate": 0.75}, {"line_rate": 0.59}),
+    "scan-critical": (SARIF, {"critical_free": True}, {"critical_free": False}),
+    "scan-high": (SARIF, {"high_free": True}, {"high_free": False}),
+    "scan-errors": (SARIF, {"errors_free": True}, {"errors_free": False}),
+    **containers.CASES,
     "tcp-banner": (BANNER, {"greets": True}, {"greets": False}),
     "dns-resolves": (
         DNS,
@@ -692,21 +709,6 @@ CASES: dict[str, Case] = {
         {"exposed": True, "encrypted": True},
         {"exposed": True, "encrypted": False},
     ),
-    "trace-refused": (OPEN, {"trace_refused": True}, {"trace_refused": False}),
-    "tests-passed": (JUNIT, {"passed_ratio": 1.0}, {"passed_ratio": 15 / 42}),
-    "tests-flaky": (JUNIT, {"flaky_ratio": 0.001}, {"flaky_ratio": 1 / 42}),
-    "tests-skipped": (JUNIT, {"skipped_ratio": 0.1}, {"skipped_ratio": 0.31}),
-    "tests-not-vanished": (JUNIT, {"enough_cases": True}, {"enough_cases": False}),
-    "tests-commit": (
-        JUNIT,
-        {"commit_declared": True, "commit_matches": True},
-        {"commit_declared": True, "commit_matches": False},
-    ),
-    "coverage-lines": (COVERAGE, {"line_rate": 0.75}, {"line_rate": 0.59}),
-    "scan-critical": (SARIF, {"critical_free": True}, {"critical_free": False}),
-    "scan-high": (SARIF, {"high_free": True}, {"high_free": False}),
-    "scan-errors": (SARIF, {"errors_free": True}, {"errors_free": False}),
-    **containers.CASES,
 }
 
 

@@ -105,7 +105,7 @@ async def exchange(
             protocol=head.protocol,
             headers=head.headers,
             body=content[:BODY_LIMIT],
-            complete=complete,
+            complete=complete and len(content) <= BODY_LIMIT,
             ms=watch.ms,
             certificate_days=_days_until(wire.certificate_end),
             untimed={} if exact else _forget(watch, wire),

@@ -14,7 +14,12 @@ from readiness.probes._handshake import Outcome, Session, lenient, shake
 from readiness.probes._http import Target, target
 
 TIER: Tier = "observe"
-KINDS = frozenset({"http", "web", "mcp", "prometheus", "alertmanager", "loki", "tempo", "grafana"})
+KINDS = frozenset(
+    {
+        *("http", "web", "mcp", "rabbitmq", "nats"),
+        *("prometheus", "alertmanager", "loki", "tempo", "grafana"),
+    }
+)
 EXCLUSIVE = False
 METRICS: Mapping[str, str] = {
     "protocol": "the newest version of TLS that the server and this machine share",
