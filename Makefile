@@ -14,7 +14,7 @@ else
 endif
 PACKAGED := $(wildcard pyproject.toml)
 
-.PHONY: demo demo-fixed test thorough lint types golden docs clean
+.PHONY: demo demo-fixed test thorough lint types golden platform docs clean
 
 demo: $(VENV)/.all
 	$(BIN)/readiness demo
@@ -38,6 +38,9 @@ types: $(VENV)/.dev
 golden: $(VENV)/.dev
 	$(BIN)/python -m tests.golden.remake
 	$(BIN)/python -m tests.mutants.told
+
+platform: $(VENV)/.dev
+	$(BIN)/python -m tests.golden.capture
 
 docs: $(VENV)/.dev
 	$(BIN)/python docs/generate.py

@@ -13,7 +13,7 @@ from readiness.gate import Policy
 from readiness.histogram import Histogram
 from readiness.inventory import Inventory, Waiver
 from readiness.measurement import Measurement, Value, Values
-from tests import sample_security
+from tests import sample_platform, sample_security
 
 STARTED = datetime(2026, 11, 23, 10, 37, tzinfo=UTC)
 SECONDS = 24.6
@@ -122,14 +122,13 @@ def _evidence(measurements: Sequence[Measurement], /, **changes: Any) -> Evidenc
 
 def _system(*, fixed: bool, samples: int = SAMPLES) -> list[Measurement]:
     found: list[Measurement] = []
-    for service in inventory().services:
-        if service.name in DOWN and not fixed:
-            found += [_refused(service.name, probe) for probe in service.expected_probes]
-            continue
-        found += [
-            _measured(service.name, probe, _values(service.name, probe, fixed, samples))
-            for probe in service.expected_probes
-        ]
+    for service in (*inventory().services, *inventory().artifacts):
+        for probe in service.expected_probes:
+            if service.name in DOWN and not fixed and probe != "compose_file":
+                found.append(_refused(service.name, probe))
+            else:
+                values = _values(service.name, probe, fixed, samples)
+                found.append(_measured(service.name, probe, values))
     found += [
         _measured(one.name, "journey", sample_security.journey(one, fixed))
         for one in inventory().journeys
@@ -157,6 +156,8 @@ def _measured(
 
 
 def _values(service: str, probe: str, fixed: bool, samples: int) -> Values:
+    if sample_platform.is_kept(probe):
+        return sample_platform.values(service, probe, fixed)
     if probe == "http_concurrency":
         return _concurrency(service, fixed)
     if probe == "http_access":
