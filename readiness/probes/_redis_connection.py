@@ -43,6 +43,8 @@ whether a command would be permitted, and runs nothing."""
 
 SHOWN = 100
 """The most characters of a server's text that are repeated."""
+MISCONF = "MISCONF"
+"""How the error begins that PING is answered with while writes are refused for a failing disk."""
 MOST_COUNT = 1000
 """The most that one SCAN, XPENDING or SLOWLOG GET may ask for."""
 _LONGEST_SETTING = 1000

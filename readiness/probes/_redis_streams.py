@@ -108,7 +108,7 @@ async def pending_ms(connection: Session, group: Group) -> int | ResponseError:
     )
 
 
-async def idle_ms(connection: Session, group: Group) -> int | None | ResponseError:
+async def idle_ms(connection: Session, group: Group) -> int | ResponseError | None:
     """Return for how long none of the group's consumers has asked, None where it has none."""
     if not group.consumers:
         return None

@@ -10,7 +10,7 @@ from pydantic import Field
 from readiness.inventory.duration import Duration
 from readiness.measurement import Values
 from readiness.probes import Context
-from readiness.probes._redis_connection import Session
+from readiness.probes._redis_connection import Session, not_tested
 from readiness.probes._redis_info import number, parsed
 
 Window = Annotated[
@@ -43,17 +43,17 @@ class Looks:
         return found | {f"{name}_per_second": delta / self.seconds}
 
 
-async def looked(connection: Session, window: float, context: Context) -> Looks | object:
-    """Return both looks, at most half of the time to the deadline apart, or INFO's refusal."""
+async def looked(connection: Session, window: float, context: Context) -> Looks | str:
+    """Return both looks, at most half of the time to the deadline apart, or why INFO is refused."""
     first = await connection.ask("INFO")
     if not isinstance(first, str):
-        return first
+        return not_tested(first, "INFO")
     clock = asyncio.get_running_loop().time
     began = clock()
     await asyncio.sleep(max(0.0, min(window, (context.deadline - began) / 2)))
     last = await connection.ask("INFO")
     if not isinstance(last, str):
-        return last
+        return not_tested(last, "INFO")
     before, after = parsed(first), parsed(last)
     return Looks(before, after, _apart(before, after) or max(clock() - began, 1e-3))
 

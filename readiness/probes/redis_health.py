@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 
+from redis.exceptions import ResponseError
+
 from readiness.failure import ProbeError
 from readiness.inventory import Service, Tier
 from readiness.measurement import Values
 from readiness.probes import Context, ProbeSettings, _redis_info
-from readiness.probes._redis_connection import SHOWN, Session, session
+from readiness.probes._redis_connection import MISCONF, SHOWN, Session, session
 from readiness.probes._sampling import sample
 
 TIER: Tier = "observe"
@@ -52,5 +54,11 @@ async def measure(service: Service, settings: Settings, context: Context) -> Val
 
 
 async def _ping(connection: Session) -> None:
-    if (answer := await connection.exchange("PING")) != "PONG":
+    try:
+        answer = await connection.exchange("PING")
+    except ResponseError as error:
+        if not str(error).startswith(MISCONF):
+            raise
+        return  # an answer like any other: it refuses writes, which redis_persistence tells of
+    if answer != "PONG":
         raise ProbeError("protocol", f"PING was answered {str(answer)[:SHOWN]!r}")

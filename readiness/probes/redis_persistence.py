@@ -1,4 +1,4 @@
-"""Whether a Redis or Valkey keeps its data: snapshots (RDB), append-only file (AOF), their errors."""
+"""Whether a Redis or Valkey keeps its data: snapshots (RDB), append-only file (AOF), errors."""
 
 import re
 from collections.abc import Mapping
@@ -39,6 +39,8 @@ METRICS: Mapping[str, str] = {
 _GRACE_SECONDS = 10
 """A save that just failed, or another child at work, puts a due snapshot off by seconds."""
 
+_HANGS_SECONDS = 600
+
 
 class Settings(RoleSettings):
     """What the keys are for, and how long to watch."""
@@ -53,8 +55,8 @@ async def measure(service: Service, settings: Settings, context: Context) -> Val
         stops = await connection.setting("stop-writes-on-bgsave-error")
         fsync = await connection.setting("appendfsync")
         looks = await looked(connection, settings.window, context)
-    if not isinstance(looks, Looks):
-        return unexplained(METRICS, not_tested(looks, "INFO"))
+    if isinstance(looks, str):
+        return unexplained(METRICS, looks)
     role = role_of(service, settings)
     found = _snapshots(looks, rules) | _appends(looks) | _role(looks.last, rules, role)
     found |= {"appendfsync": fsync} if isinstance(fsync, str) else {}
@@ -72,7 +74,8 @@ def _stopped(found: Values, rules: Any, stops: Any) -> Values:
         return {"writes_stopped_because": not_tested(stops, "CONFIG GET")}
     stopped = bool(rules) and stops == "yes"
     because = f"{found['rdb_last_save_ok_because']}, and writes are refused meanwhile (MISCONF)"
-    return {"writes_stopped": stopped} | ({"rdb_last_save_ok_because": because} if stopped else {})
+    told: Values = {"rdb_last_save_ok_because": because} if stopped else {}
+    return {"writes_stopped": stopped, **told}
 
 
 def _snapshots(looks: Looks, rules: Any) -> Values:
@@ -81,7 +84,7 @@ def _snapshots(looks: Looks, rules: Any) -> Values:
     if (age := _age(fields)) is not None:
         found["rdb_last_save_seconds"] = age
     status = fields.get("rdb_last_bgsave_status")
-    tried = isinstance(rules, str) and rules != "" or status == "err" or _count(fields) > 0
+    tried = (isinstance(rules, str) and rules != "") or status == "err" or _count(fields) > 0
     found |= fact("rdb_saved", tried, "snapshots are off and none was taken")
     if status:
         found |= fact("rdb_last_save_ok", status == "ok", _unsaved(fields, age))
@@ -118,14 +121,25 @@ def _schedule(looks: Looks, rules: str) -> Values:
 def _overdue(fields: Mapping[str, str], rules: str) -> str:
     """Name the first rule (`3600 1 300 100`: seconds and changes) that should have saved."""
     age, changes = _age(fields), number(fields, "rdb_changes_since_last_save")
-    if age is None or changes is None or fields.get("rdb_bgsave_in_progress") == "1":
+    if age is None or changes is None:
         return ""
+    if fields.get("rdb_bgsave_in_progress") == "1":
+        return _hanging(fields)
     if "1" in (fields.get("aof_rewrite_in_progress"), fields.get("loading")):
         return ""
     for seconds, least in re.findall(r"(\d{1,12}) (\d{1,12})", rules):
         if changes >= int(least) and age > int(seconds) + _GRACE_SECONDS:
             return f"{changes} changes in {age:.0f} s, the rule is {least} in {seconds} s"
     return ""
+
+
+def _hanging(fields: Mapping[str, str]) -> str:
+    """Name a save under way that takes ten times as long as the last, and ten minutes at least."""
+    taken = number(fields, "rdb_current_bgsave_time_sec") or 0
+    usual = number(fields, "rdb_last_bgsave_time_sec") or 0
+    if taken < max(10 * usual, _HANGS_SECONDS):
+        return ""
+    return f"a save has been under way for {taken} s, the last took {usual} s"
 
 
 def _appends(looks: Looks) -> Values:

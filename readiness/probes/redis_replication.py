@@ -125,10 +125,8 @@ async def _primary(
     found |= fact("has_replicas", bool(online), "no replica is online")
     if online:
         looks = await looked(connection, settings.window, context)
-        if not isinstance(looks, Looks):
-            return found | unexplained(
-                ("replica_lag_seconds", "replica_lag_ratio"), not_tested(looks, "INFO")
-            )
+        if isinstance(looks, str):
+            return found | unexplained(("replica_lag_seconds", "replica_lag_ratio"), looks)
         found |= _lag(looks)
     return found
 

@@ -11,7 +11,7 @@ from readiness.inventory import Service, Tier
 from readiness.measurement import Values
 from readiness.probes import Context, ProbeSettings
 from readiness.probes._few import few
-from readiness.probes._redis_connection import SHOWN, Session, not_tested, session
+from readiness.probes._redis_connection import MISCONF, SHOWN, Session, not_tested, session
 from readiness.probes._redis_info import fact
 
 TIER: Tier = "observe"
@@ -85,7 +85,7 @@ async def _authentication(connection: Session) -> Values:
         return {"authentication_required": True}
     if isinstance(reply, NoPermissionError):
         return await _restricted(connection)
-    if reply != "PONG":
+    if reply != "PONG" and not str(reply).startswith(MISCONF):
         return {"authentication_required_because": not_tested(reply, "PING before the login")}
     if await _by_certificate(connection):
         return {"authentication_required": True}
