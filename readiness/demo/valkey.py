@@ -69,7 +69,8 @@ def _answers(pid: int, port: int, password: str | None) -> bool:
     with socket.create_connection(("127.0.0.1", port), store.ANSWER_SECONDS) as connection:
         if password:
             connection.sendall(_command("AUTH", password))
-        connection.sendall(_command("INFO", "server") + _command("QUIT"))
+        connection.sendall(_command("INFO", "server"))
+        connection.shutdown(socket.SHUT_WR)  # it answers and closes; a sentinel knows no QUIT
         with connection.makefile("rb") as answer:
             return f"process_id:{pid}".encode() in answer.read().split()
 

@@ -11,8 +11,9 @@ from readiness.measurement import Values
 
 _SHOWN = 100
 _LONGEST_FIELD = 400
+SENTINEL = "it is a sentinel, which holds no data"
 _DESCRIBED = (
-    *("version", "server", "memory_bytes", "maxmemory_bytes", "maxmemory_set", "memory_ratio"),
+    *("holds_data", "version", "server", "memory_bytes", "maxmemory_bytes", "maxmemory_set", "memory_ratio"),
     *("fills_up", "eviction_policy", "persistence", "last_save_ok", "role"),
 )
 
@@ -25,6 +26,7 @@ def values(info: Any, snapshots: Any) -> Values:
     fields = parsed(info)
     return {
         **_identity(fields),
+        **fact("holds_data", mode(fields) != "sentinel", SENTINEL),
         **_memory(fields),
         **_persistence(fields, snapshots),
         **_last_save(fields),
@@ -35,6 +37,12 @@ def parsed(info: str) -> Mapping[str, str]:
     """Return the fields of INFO by name."""
     pairs = (line.partition(":") for line in info.splitlines() if not line.startswith("#"))
     return {name: value.strip()[:_LONGEST_FIELD] for name, _, value in pairs}
+
+
+def mode(fields: Mapping[str, str]) -> str:
+    """Return standalone, cluster or sentinel; Valkey and Redis name the field differently."""
+    told = fields.get("redis_mode") or fields.get("server_mode") or "standalone"
+    return told[:_SHOWN]
 
 
 def number(fields: Mapping[str, str], name: str) -> int | None:
@@ -93,6 +101,8 @@ def _memory(fields: Mapping[str, str]) -> Values:
     policy = fields.get("maxmemory_policy")
     found: Values = {"eviction_policy": policy[:_SHOWN]} if policy else _absent("eviction_policy")
     found |= {"memory_bytes": used} if used is not None else _absent("memory_bytes")
+    if mode(fields) == "sentinel":
+        return found | fact("fills_up", False, SENTINEL)
     if limit is None:
         return found | _absent("maxmemory_bytes", "maxmemory_set", "memory_ratio", "fills_up")
     found |= {"maxmemory_bytes": limit, "maxmemory_set": limit > 0}

@@ -22,6 +22,7 @@ METRICS: Mapping[str, str] = {
     "p99_ms": "ms: 99th percentile of PING",
     "version": "version of the server",
     "server": "redis or valkey",
+    "holds_data": "true or false: it keeps keys; false for a sentinel",
     "memory_bytes": "bytes: memory in use by the data and the server",
     "maxmemory_bytes": "bytes: the limit of that memory, 0 for none",
     "maxmemory_set": "true or false: there is a limit",

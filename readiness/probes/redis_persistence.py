@@ -8,7 +8,7 @@ from readiness.inventory import Service, Tier
 from readiness.measurement import Values
 from readiness.probes import Context
 from readiness.probes._redis_connection import not_tested, session
-from readiness.probes._redis_info import fact, number, plain, unexplained
+from readiness.probes._redis_info import SENTINEL, fact, mode, number, plain, unexplained
 from readiness.probes._redis_role import Role, RoleSettings, role_of
 from readiness.probes._redis_window import Looks, Window, looked
 
@@ -57,6 +57,9 @@ async def measure(service: Service, settings: Settings, context: Context) -> Val
         looks = await looked(connection, settings.window, context)
     if isinstance(looks, str):
         return unexplained(METRICS, looks)
+    if mode(looks.last) == "sentinel":
+        named = ("rdb_saved", "rdb_scheduled", "aof_enabled", "keeps_data")
+        return {k: v for name in named for k, v in fact(name, False, SENTINEL).items()}
     role = role_of(service, settings)
     found = _snapshots(looks, rules) | _appends(looks) | _role(looks.last, rules, role)
     found |= {"appendfsync": fsync} if isinstance(fsync, str) else {}

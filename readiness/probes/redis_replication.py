@@ -10,7 +10,7 @@ from readiness.measurement import Values
 from readiness.probes import Context, ProbeSettings
 from readiness.probes._few import few
 from readiness.probes._redis_connection import SHOWN, Session, not_tested, session
-from readiness.probes._redis_info import fact, number, pairs, parsed, plain, unexplained
+from readiness.probes._redis_info import SENTINEL, fact, mode, number, pairs, parsed, plain, unexplained
 from readiness.probes._redis_window import Looks, Window, looked
 
 TIER: Tier = "observe"
@@ -59,9 +59,9 @@ async def measure(service: Service, settings: Settings, context: Context) -> Val
         if not isinstance(info, str):
             return unexplained(METRICS, not_tested(info, "INFO"))
         fields = parsed(info)
-        mode = fields.get("redis_mode") or fields.get("server_mode") or "standalone"
-        found: Values = {"mode": mode[:SHOWN], "role": fields.get("role", mode)[:SHOWN]}
-        if mode == "sentinel":
+        kind = mode(fields)
+        found: Values = {"mode": kind, "role": fields.get("role", kind)[:SHOWN]}
+        if kind == "sentinel":
             return found | _sentinel(fields)
         found |= fact("is_sentinel", False, "it is no sentinel")
         found |= _replica(fields) | await _cluster(fields, connection)
@@ -76,7 +76,7 @@ def _sentinel(fields: Mapping[str, str]) -> Values:
     because = few(lost) if watched else "it watches no primary"
     found: Values = {"is_sentinel": True}
     for name in _NOT_WITH_SENTINEL:
-        found |= fact(name, False, "it is a sentinel, which holds no data")
+        found |= fact(name, False, SENTINEL)
     return found | fact("primaries_ok", bool(watched) and not lost, because)
 
 

@@ -11,12 +11,13 @@ from readiness.measurement import Values
 from readiness.probes import Context, ProbeSettings
 from readiness.probes._few import few
 from readiness.probes._redis_connection import Session, not_tested, session
-from readiness.probes._redis_info import fact, number, parsed, unexplained
+from readiness.probes._redis_info import SENTINEL, fact, mode, number, parsed, unexplained
 
 TIER: Tier = "observe"
 KINDS = frozenset({"redis"})
 EXCLUSIVE = False
 METRICS: Mapping[str, str] = {
+    "has_slowlog": "true or false: the server logs slow commands; a sentinel does not",
     "slower_than_ms": "ms: from which a command is logged (slowlog-log-slower-than)",
     "looked_back_seconds": "s: how far back the log was read, at most to the server's start",
     "slow_commands": "count: commands in the log within that time",
@@ -54,8 +55,10 @@ async def measure(service: Service, settings: Settings, context: Context) -> Val
         if now is None:
             because = "not tested: INFO does not tell the server's time; Redis 6 or later does"
             return unexplained(METRICS, because)
+        if mode(fields) == "sentinel":
+            return fact("has_slowlog", False, SENTINEL) | fact("latency_monitor", False, SENTINEL)
         since = now / 1e6 - settings.window
-        found: Values = {"looked_back_seconds": min(settings.window, float(up or 0))}
+        found: Values = {"has_slowlog": True, "looked_back_seconds": min(settings.window, float(up or 0))}
         target, _ = context.limits.get("slowest_ms", (_TARGET_MS, _TARGET_MS))
         found |= await _slow(connection, since, now / 1e6, target)
         return found | await _events(connection, since, now / 1e6)

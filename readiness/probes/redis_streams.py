@@ -83,6 +83,8 @@ async def _streams(
     reply = await scanned(connection, context)
     if isinstance(reply, ResponseError):
         because = not_tested(reply, "SCAN")
+        if "unknown command" in str(reply):
+            return (), False, fact("has_groups", False, because)
         return (), False, unexplained(("streams", *_MEASURED), because)
     names, whole = reply
     found: Values = {"streams": len(names)} | fact("scan_whole", whole, _PARTIAL)
