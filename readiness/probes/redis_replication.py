@@ -10,7 +10,16 @@ from readiness.measurement import Values
 from readiness.probes import Context, ProbeSettings
 from readiness.probes._few import few
 from readiness.probes._redis_connection import SHOWN, Session, not_tested, session
-from readiness.probes._redis_info import SENTINEL, fact, mode, number, pairs, parsed, plain, unexplained
+from readiness.probes._redis_info import (
+    SENTINEL,
+    fact,
+    mode,
+    number,
+    pairs,
+    parsed,
+    plain,
+    unexplained,
+)
 from readiness.probes._redis_window import Looks, Window, looked
 
 TIER: Tier = "observe"

@@ -58,7 +58,10 @@ async def measure(service: Service, settings: Settings, context: Context) -> Val
         if mode(fields) == "sentinel":
             return fact("has_slowlog", False, SENTINEL) | fact("latency_monitor", False, SENTINEL)
         since = now / 1e6 - settings.window
-        found: Values = {"has_slowlog": True, "looked_back_seconds": min(settings.window, float(up or 0))}
+        found: Values = {
+            "has_slowlog": True,
+            "looked_back_seconds": min(settings.window, float(up or 0)),
+        }
         target, _ = context.limits.get("slowest_ms", (_TARGET_MS, _TARGET_MS))
         found |= await _slow(connection, since, now / 1e6, target)
         return found | await _events(connection, since, now / 1e6)
@@ -79,7 +82,7 @@ async def _slow(connection: Session, since: float, now: float, target: float) ->
         return found | _none_slow(threshold, slower, target)
     ms, name, at = recent[-1]
     others = few((other for _, other, _ in reversed(recent)), between=", ")
-    told = f"{name} {max(0.0, now - at):.0f} s ago; {len(recent)} slow commands: {others}"
+    told = f"{name} {max(0.0, now - at):.0f} s ago; slow commands logged: {len(recent)} ({others})"
     return found | {"slowest_ms": ms, "slowest_command": name, "slowest_ms_because": told}
 
 

@@ -8,7 +8,17 @@ from redis.exceptions import OutOfMemoryError
 from readiness.measurement import Values
 from readiness.probes import Context, redis_memory
 from readiness.probes.redis_memory import METRICS, Settings, measure
-from tests.redis_servers import KINDS, WELL, client, configured, found, running, service, until
+from tests.redis_servers import (
+    KINDS,
+    WELL,
+    caught,
+    client,
+    configured,
+    found,
+    running,
+    service,
+    until,
+)
 from tests.states import judged, unknown
 
 pytestmark = pytest.mark.anyio
@@ -51,14 +61,19 @@ async def test_a_server_that_fits_its_role_has_no_finding(
     with configured(url, maxmemory_policy=policy) as connected:
         connected.set("key", "value")
         findings = await judged(service(url, **settings), context)
-        assert await found(url, context, **settings) == set()
+        assert caught(findings) == set()
         assert unknown(findings) <= {"redis-ping-p99"}
 
 
 async def test_every_metric_is_told_or_explained(url: str, context: Context) -> None:
     values = await probe(url, context, "cache")
     told = {name.removesuffix("_because") for name in values}
-    assert told >= set(METRICS) - {"hit_ratio_since_start", "evictable_ratio", "hit_ratio", "nothing_evicted"}
+    assert told >= set(METRICS) - {
+        "hit_ratio_since_start",
+        "evictable_ratio",
+        "hit_ratio",
+        "nothing_evicted",
+    }
     assert told <= set(METRICS)
 
 
@@ -80,7 +95,7 @@ async def test_a_full_server_that_refuses_writes(url: str, context: Context) -> 
     with configured(url) as connected:
         assert fill(connected)
         findings = await judged(service(url), context)
-        assert await found(url, context) == {"redis-memory"}
+        assert caught(findings) == {"redis-memory"}
         assert "refused for it (OOM)" in findings["redis-memory"].because
         assert int(str((await probe(url, context))["oom_errors"])) > 0
 
@@ -121,7 +136,7 @@ async def test_a_cache_of_keys_that_never_go(url: str, context: Context) -> None
         connected.mset({f"stays:{n}": "x" for n in range(9)})
         connected.set("goes", "x", ex=100)
         findings = await judged(service(url, **CACHE), context)
-        assert await found(url, context, **CACHE) == {"redis-evictable-keys"}
+        assert caught(findings) == {"redis-evictable-keys"}
         assert "9 of 10 keys" in findings["redis-evictable-keys"].because
         for n in range(9):
             connected.expire(f"stays:{n}", 100)
@@ -160,7 +175,7 @@ async def test_nearly_as_many_clients_as_are_allowed(url: str, context: Context)
         for other in (a, b, c):
             other.ping()
         findings = await judged(service(url), context)
-        assert await found(url, context) == {"redis-clients"}
+        assert caught(findings) == {"redis-clients"}
         assert findings["redis-clients"].because.endswith("5 of 5 are connected")
 
 
@@ -183,7 +198,7 @@ async def test_memory_lost_to_fragments(context: Context) -> None:
         )
         connected.slowlog_reset()
         findings = await judged(service(url), context)
-        assert await found(url, context) == {"redis-fragmentation"}
+        assert caught(findings) == {"redis-fragmentation"}
         assert "fragments hold" in findings["redis-fragmentation"].because
 
 

@@ -9,7 +9,18 @@ import redis
 from readiness.measurement import Values
 from readiness.probes import Context, redis_replication
 from readiness.probes.redis_replication import METRICS, Settings, measure
-from tests.redis_servers import KINDS, WELL, client, configured, found, running, service, until
+from tests.redis_servers import (
+    KINDS,
+    WELL,
+    caught,
+    client,
+    clustered,
+    configured,
+    found,
+    running,
+    service,
+    until,
+)
 from tests.servers import refusing
 from tests.states import judged, unknown
 
@@ -71,7 +82,7 @@ async def test_a_replica_without_its_primary(url: str, context: Context) -> None
             connected.replicaof("127.0.0.1", port)
             try:
                 findings = await judged(service(url), context)
-                assert await found(url, context) == {"redis-replica-link"}
+                assert caught(findings) == {"redis-replica-link"}
                 assert "the link to the primary is down" in findings["redis-replica-link"].because
             finally:
                 connected.replicaof("NO", "ONE")
@@ -113,7 +124,7 @@ def behind(primary: "redis.Redis") -> int:
 async def test_a_replica_that_is_missing(url: str, context: Context) -> None:
     expected = {"redis_replication": {"replicas": 2}}
     findings = await judged(service(url, **expected), context)
-    assert await found(url, context, **expected) == {"redis-replicas"}
+    assert caught(findings) == {"redis-replicas"}
     assert findings["redis-replicas"].because == "0 of 2 replicas are online"
 
 
@@ -126,9 +137,9 @@ async def test_writes_that_are_refused_without_replicas(url: str, context: Conte
 
 
 async def test_a_cluster_with_slots_that_nobody_serves(context: Context) -> None:
-    with running(**WELL, settings={"cluster-enabled": "yes"}) as url, client(url) as connected:
+    with running(**WELL, settings=clustered()) as url, client(url) as connected:
         findings = await judged(service(url), context)
-        assert await found(url, context) == {"redis-cluster"}
+        assert caught(findings) == {"redis-cluster"}
         because = "cluster_state is fail, 0 of 16384 slots assigned, 0 failed"
         assert findings["redis-cluster"].because == because
         connected.execute_command("CLUSTER ADDSLOTSRANGE", 0, 16383)
@@ -152,7 +163,7 @@ def sentinel(url: str) -> Iterator[str]:
 async def test_a_sentinel_is_recognised(sentinel: str, url: str, context: Context) -> None:
     findings = await judged(service(sentinel), context)
     assert findings["redis-up"].outcome == findings["redis-sentinel"].outcome == "pass"
-    assert await found(sentinel, context) == set()
+    assert caught(findings) == set()
     withheld = {"redis-authentication", "redis-dangerous-commands", "redis-ping-p99"}
     assert unknown(findings) == withheld  # a sentinel has no CONFIG
 

@@ -8,7 +8,7 @@ from readiness.measurement import Values
 from readiness.probes import Context
 from readiness.probes.redis_security import METRICS, Settings, _loopback, measure
 from tests.conftest import PASSWORD
-from tests.redis_servers import KINDS, WELL, client, found, running, service
+from tests.redis_servers import KINDS, WELL, caught, client, found, running, service
 from tests.states import judged, unknown
 
 pytestmark = pytest.mark.anyio
@@ -48,7 +48,7 @@ async def probe(url: str, context: Context, user: str | None = None) -> Values:
 
 async def test_a_limited_user_behind_a_password_has_no_finding(app: str, context: Context) -> None:
     findings = await judged(service(app), context)
-    assert await found(app, context) == set()
+    assert caught(findings) == set()
     assert unknown(findings) <= {"redis-ping-p99"}
     assert findings["redis-authentication"].outcome == "pass"
     assert findings["redis-dangerous-commands"].outcome == "pass"
@@ -58,7 +58,7 @@ async def test_a_limited_user_behind_a_password_has_no_finding(app: str, context
 
 async def test_a_user_that_may_do_anything(url: str, context: Context) -> None:
     findings = await judged(service(url), context)
-    assert await found(url, context) == {"redis-dangerous-commands"}
+    assert caught(findings) == {"redis-dangerous-commands"}
     told = "default may run FLUSHALL, FLUSHDB, CONFIG SET, KEYS, SHUTDOWN, 5 more"
     assert findings["redis-dangerous-commands"].because == told
 
@@ -89,25 +89,26 @@ async def test_a_server_that_lets_anybody_in(kind: str, context: Context) -> Non
             rules = f"reset on nopass ~* {LIMITED}".split()
             connected.execute_command("ACL", "SETUSER", "default", *rules)
         findings = await judged(service(url), context)
-        assert await found(url, context) == {"redis-authentication"}
+        assert caught(findings) == {"redis-authentication"}
         assert findings["redis-authentication"].because == "PING was answered without a login"
 
 
-async def test_a_stranger_who_may_do_something_else(context: Context) -> None:
+@pytest.mark.parametrize(
+    ("rules", "required"), [("", True), ("+get ~public:*", True), ("+get ~*", False)]
+)
+async def test_a_stranger_who_may_not_ping(rules: str, required: bool, context: Context) -> None:
+    """Whom no password is asked of may still be one who may do nothing."""
     with running(**WELL, settings=OPEN) as url:
         with client(url) as connected:
-            connected.execute_command(
-                "ACL", "SETUSER", "app", *f"reset on >secret ~* {LIMITED}".split()
-            )
-            connected.execute_command("ACL", "SETUSER", "default", *"reset on nopass".split())
-        app = url.replace("//", "//app:secret@")
-        assert (await probe(app, context))["authentication_required"] is True
-        with client(app.replace("app:secret@", "")) as connected:
-            assert connected  # the user default may nothing at all
-        with client(app) as connected:
-            connected.execute_command  # noqa: B018
-        values = await probe(app, context)
-        assert values["networked"] is True
+            app = f"reset on >secret ~* {LIMITED}".split()
+            connected.execute_command("ACL", "SETUSER", "app", *app)
+            stranger = f"reset on nopass {rules}".split()
+            connected.execute_command("ACL", "SETUSER", "default", *stranger)
+        values = await probe(url.replace("//", "//app:secret@"), context)
+        assert values["authentication_required"] is required
+        if not required:
+            told = "without a login, GET would be run"
+            assert values["authentication_required_because"] == told
 
 
 async def test_protected_mode_keeps_strangers_of_other_machines_out(context: Context) -> None:

@@ -1,0 +1,255 @@
+"""What every Redis probe sends, by the one connection that can send it, and what it leaves."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import replace
+
+import pytest
+import redis
+from pydantic import SecretStr
+
+from readiness import probes
+from readiness.failure import ProbeError, classify
+from readiness.inventory import Service
+from readiness.probes import Context
+from readiness.probes._redis_connection import ALLOWED, MOST_COUNT, Session, _vet, session
+from tests.conftest import PASSWORD
+from tests.piping import Pipe
+from tests.redis_servers import KINDS, WELL, client, clustered, running, service
+from tests.servers import serving
+from tests.states import measured
+
+pytestmark = pytest.mark.anyio
+PROBES = tuple(name for name in probes.names() if name.startswith("redis_"))
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """A server with a password and with something of every kind that probes look at."""
+    settings = {"enable-debug-command": "yes", "latency-monitor-threshold": "1", "save": "3600 1"}
+    with running(request.param, **WELL, password=PASSWORD, settings=settings) as url:
+        url = url.removesuffix("/0") + "/2"
+        with client(url) as connected:
+            furnish(connected)
+        yield url
+
+
+def furnish(connected: "redis.Redis") -> None:
+    """Write keys of each type, and a group with entries pending and entries to come."""
+    connected.set("text", "value")
+    connected.set("goes", "value", ex=10_000)
+    connected.hset("hash", "field", "value")
+    connected.rpush("list", 1, 2, 3)
+    for n in range(5):
+        connected.xadd("orders", {"order": n})
+    connected.xgroup_create("orders", "billing", id="0")
+    connected.xreadgroup("billing", "one", {"orders": ">"}, count=2)
+    connected.execute_command("DEBUG", "SLEEP", "0.02")
+
+
+def commands(sent: bytes) -> Iterator[list[str]]:
+    """Read back the commands that went over the wire, each an array of bulk strings."""
+    rest = sent
+    while rest:
+        head, _, rest = rest.partition(b"\r\n")
+        words = []
+        for _ in range(int(head[1:])):
+            size, _, rest = rest.partition(b"\r\n")
+            words.append(rest[: int(size[1:])].decode())
+            rest = rest[int(size[1:]) + 2 :]
+        yield words
+
+
+def listed(words: Sequence[str]) -> tuple[str, str]:
+    """Return the command, with its subcommand if it is one that has any."""
+    command = words[0].upper()
+    return command, words[1].upper() if ALLOWED.get(command) else ""
+
+
+async def sent_by(url: str, context: Context) -> set[tuple[str, str]]:
+    """Point every Redis probe at `url` by way of a proxy; return the commands it saw."""
+    async with Pipe(url).open() as pipe:
+        through = service(pipe.through())
+        for name in PROBES:
+            measurement = await measured(through, name, replace(context, samples=2))
+            assert measurement.failure is None
+    return {listed(words) for words in commands(bytes(pipe.sent))}
+
+
+async def test_probes_send_what_is_on_the_list_and_nothing_else(url: str, context: Context) -> None:
+    """And the list holds nothing that no probe sends."""
+    seen = await sent_by(url, context)
+    with running(**WELL, settings=clustered()) as cluster:
+        seen |= await sent_by(cluster, context)
+    with running(**WELL) as served, client(served) as connected:
+        connected.xgroup_create("orders", "billing", id="0", mkstream=True)
+        connected.xreadgroup("billing", "one", {"orders": ">"})
+        seen |= await sent_by(served, context)
+    allowed = {(name, sub) for name, subs in ALLOWED.items() for sub in (subs or {""})}
+    assert seen == allowed
+
+
+async def test_every_probe_uses_one_connection(url: str, context: Context) -> None:
+    with client(url) as connected:
+        for name in PROBES:
+            before = connected.info("stats")["total_connections_received"]
+            await measured(service(url), name, replace(context, samples=2))
+            assert connected.info("stats")["total_connections_received"] == before + 1, name
+
+
+async def test_data_settings_and_users_are_as_they_were(url: str, context: Context) -> None:
+    with client(url) as connected:
+        before = state(connected)
+        for name in PROBES:
+            await measured(service(url), name, context)
+        assert state(connected) == before
+
+
+def state(connected: "redis.Redis") -> dict[str, object]:
+    """Return all that a probe could have changed."""
+    groups = connected.xinfo_groups("orders")
+    return {
+        "data": connected.execute_command("DEBUG", "DIGEST"),
+        "settings": connected.config_get("*"),
+        "users": connected.acl_list(),
+        "groups": groups,
+        "pending": connected.xpending("orders", "billing"),
+        "keys": sorted(connected.keys("*")),
+        "functions": connected.function_list(),
+        "changes": connected.info("persistence")["rdb_changes_since_last_save"],
+        "evicted": connected.info("stats")["evicted_keys"],
+        "slow": connected.slowlog_len(),
+    }
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "SET key value",
+        "GET key",
+        "KEYS *",
+        "FLUSHALL",
+        "DEBUG SLEEP 1",
+        "EVAL x 0",
+        "CONFIG",
+        "CONFIG SET maxmemory 0",
+        "config rewrite",
+        "ACL SETUSER x",
+        "ACL LIST",
+        "CLUSTER RESET",
+        "SLOWLOG RESET",
+        "LATENCY RESET",
+        "XINFO STREAM orders FULL",
+        "XREADGROUP GROUP billing one STREAMS orders >",
+        "XACK orders billing 1-1",
+        "SCAN 0",
+        "SCAN 0 COUNT 10",
+        f"SCAN 0 TYPE stream COUNT {MOST_COUNT + 1}",
+        "SCAN 0 TYPE string COUNT 10",
+        "SLOWLOG GET -1",
+        "XPENDING orders billing - + 5000",
+        "MONITOR",
+        "SHUTDOWN",
+        "HELLO 3",
+        "CLIENT SETNAME x",
+    ],
+)
+async def test_whatever_else_is_refused_before_it_is_sent(
+    command: str, valkey_url: str, context: Context
+) -> None:
+    async with Pipe(valkey_url).open() as pipe, session(pipe.through(), context) as connection:
+        await connection.ask("PING")
+        with pytest.raises(ProbeError) as raised:
+            await connection.ask(*command.split())
+        assert raised.value.failure.kind == "probe_bug"
+    assert list(commands(bytes(pipe.sent))) == [["PING"]]
+
+
+def test_commands_are_known_by_any_case() -> None:
+    _vet(("ping",))
+    _vet(("config", "get", "save"))
+
+
+# Hostile servers
+
+
+@contextlib.asynccontextmanager
+async def answering(*answers: bytes, context: Context) -> AsyncIterator[Session]:
+    """Yield a connection to a server that gives each of `answers` to one command."""
+
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for answer in answers:
+            await reader.read(1024)
+            writer.write(answer)
+            await writer.drain()
+        await reader.read(1024)
+
+    async with (
+        serving(handler) as port,
+        session(f"redis://127.0.0.1:{port}", context) as connection,
+    ):
+        yield connection
+
+
+NESTED = b"*2\r\n*2\r\n:1\r\n*2\r\n*1\r\n+deep\r\n$-1\r\n*0\r\n"
+
+
+async def test_nested_replies_are_read_whole(context: Context) -> None:
+    async with answering(NESTED, b"+PONG\r\n", context=context) as connection:
+        assert await connection.ask("INFO") == [[1, [["deep"], None]], []]
+        assert await connection.ask("PING") == "PONG"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"*1\r\n" * 5,
+        b"*2\r\n" * 5,
+        b"*2\r\n:1\r\n" * 5,
+        b"*100001\r\n",
+        b"*999999999\r\n:1\r\n",
+        b"*2\r\n*60000\r\n" + b":1\r\n" * 60_000 + b"*60000\r\n",
+        b"*30\r\n" + (b"$40000\r\n" + b"x" * 40_000 + b"\r\n") * 30,
+        b"$1048577\r\n",
+        b"*2\r\n:1\r\n%1\r\n",
+    ],
+)
+async def test_replies_beyond_all_bounds_are_a_broken_protocol(
+    answer: bytes, context: Context
+) -> None:
+    impatient = replace(context, timeout=2.0)
+    async with answering(answer, context=impatient) as connection:
+        with pytest.raises(Exception) as raised:
+            await connection.ask("INFO")
+        found = classify(raised.value)
+        assert (found.kind, found.detail) == ("protocol", "the answer breaks the protocol")
+
+
+async def test_a_server_without_users_is_logged_into_by_password_alone(context: Context) -> None:
+    """As Redis before 6 is, which knows no AUTH with a name."""
+
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        first = await reader.read(1024)
+        assert b"*3" in first
+        writer.write(b"-ERR wrong number of arguments for 'auth' command\r\n")
+        assert b"*2" in await reader.read(1024)
+        writer.write(b"+OK\r\n")
+        await reader.read(1024)
+        writer.write(b"+PONG\r\n")
+        await reader.read(1024)
+
+    async with serving(handler) as port:
+        place = f"redis://someone:secret@127.0.0.1:{port}"
+        async with session(place, context) as connection:
+            assert await connection.ask("PING") == "PONG"
+
+
+async def test_secrets_are_in_no_failure(url: str, context: Context) -> None:
+    wrong = url.replace("redis://:", "redis://:not-")
+    for name in PROBES:
+        subject = Service(name="cache", kind="redis", url=SecretStr(wrong))
+        failure = (await measured(subject, name, context)).failure
+        assert failure is not None
+        assert failure.kind == "denied", name
+        assert "not-" not in failure.detail
