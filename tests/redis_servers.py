@@ -71,14 +71,14 @@ async def found(url: str, context: Context, **probes: Mapping[str, Any]) -> set[
 
 
 @contextlib.contextmanager
-def client(url: str) -> Iterator["redis.Redis"]:
+def client(url: str) -> Iterator[Any]:
     """Yield a client for a test's own commands."""
     with redis.Redis.from_url(url, decode_responses=True) as connected:
         yield connected
 
 
 @contextlib.contextmanager
-def configured(url: str, **settings: object) -> Iterator["redis.Redis"]:
+def configured(url: str, **settings: object) -> Iterator[Any]:
     """Change settings (`_` for `-` in their names) of an empty server, then put all back."""
     with client(url) as connected:
         names = {name.replace("_", "-"): value for name, value in settings.items()}

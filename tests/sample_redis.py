@@ -1,6 +1,7 @@
 """What the probes of a Redis measure on the sample system's, which is well."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from readiness.measurement import Values
 
@@ -103,7 +104,7 @@ _STREAMS: Values = {
     "has_groups_because": "there are no streams",
 }
 
-REDIS: Mapping[str, Values] = {
+REDIS: Mapping[str, dict[str, Any]] = {
     "redis_memory": _MEMORY,
     "redis_persistence": _PERSISTENCE,
     "redis_replication": _REPLICATION,

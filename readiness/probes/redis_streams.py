@@ -61,7 +61,9 @@ async def measure(service: Service, settings: Settings, context: Context) -> Val
     """Look at each group twice, the window apart."""
     async with session(service.url.get_secret_value(), context) as connection:
         if connection.database:
-            await connection.ask("SELECT", str(connection.database))
+            reply = await connection.ask("SELECT", str(connection.database))
+            if reply != "OK":
+                return unexplained(METRICS, not_tested(reply, "SELECT"))
         streams, whole, found = await _streams(connection, settings, context)
         if not streams:
             return found

@@ -1,5 +1,6 @@
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import redis
@@ -7,6 +8,7 @@ from redis.exceptions import OutOfMemoryError
 
 from readiness.measurement import Values
 from readiness.probes import Context, redis_memory
+from readiness.probes._redis_window import Looks
 from readiness.probes.redis_memory import METRICS, Settings, measure
 from tests.redis_servers import (
     KINDS,
@@ -40,7 +42,7 @@ async def probe(url: str, context: Context, role: str | None = None) -> Values:
     )
 
 
-def fill(connected: "redis.Redis") -> bool:
+def fill(connected: Any) -> bool:
     """Write more than fits; return whether writes were refused."""
     with connected.pipeline(transaction=False) as pipe:
         for n in range(1000):
@@ -223,7 +225,7 @@ async def test_info_that_is_withheld_is_explained(url: str, context: Context) ->
 
 @pytest.mark.parametrize("info", ["", "maxmemory:many\r\ndb0:keys=x", "evicted_keys:-5\r\n:::"])
 async def test_an_odd_info_leaves_metrics_absent(info: str) -> None:
-    fields = redis_memory.Looks({}, dict([info.partition(":")[::2]]), 1.0)
+    fields = Looks({}, dict([info.partition(":")[::2]]), 1.0)
     values = redis_memory._eviction(fields, "cache") | redis_memory._clients(fields, None)
     assert "clients_ratio" not in values
     assert "evicted_keys" not in values
