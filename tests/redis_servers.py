@@ -19,12 +19,14 @@ from readiness.probes import Context
 from tests.states import judged, troubled
 
 KINDS = ("valkey", "redis")
+MOSTLY_VALKEY = ("valkey", pytest.param("redis", marks=pytest.mark.thorough))
+"""Where the two differ in nothing that is looked at."""
 
 TIMES = {"redis-ping-p95", "redis-ping-p99"}
 """Checks of times, which a busy machine fails; tests/probes/test_redis_health.py looks at them."""
 
 BRIEF: Mapping[str, Mapping[str, Any]] = {
-    probe: {"window": "0.1s"}
+    probe: {"window": "20ms"}
     for probe in ("redis_memory", "redis_persistence", "redis_replication", "redis_streams")
 }
 """Settings with which all probes look for a moment only."""
@@ -46,11 +48,16 @@ def running(kind: str = "valkey", **options: Any) -> Iterator[str]:
         yield url
 
 
-def clustered() -> Mapping[str, str]:
-    """Return the settings of a cluster's node; its second port is by default out of range."""
+def free_port() -> int:
+    """Return a port on which nobody listens now."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
-        return {"cluster-enabled": "yes", "cluster-port": str(listener.getsockname()[1])}
+        return int(listener.getsockname()[1])
+
+
+def clustered() -> Mapping[str, str]:
+    """Return the settings of a cluster's node; its second port is by default out of range."""
+    return {"cluster-enabled": "yes", "cluster-port": str(free_port())}
 
 
 def service(url: str, **probes: Mapping[str, Any]) -> Service:

@@ -14,7 +14,7 @@ from readiness.probes._redis_connection import Session, not_tested
 from readiness.probes._redis_info import number, parsed
 
 Window = Annotated[
-    Duration, Field(ge=0.1, le=30, description="Time between the two looks that give rates.")
+    Duration, Field(ge=0.01, le=30, description="Time between the two looks that give rates.")
 ]
 
 

@@ -34,8 +34,8 @@ METRICS: Mapping[str, str] = {
     "role": "master or slave, as the server says it",
 }
 
-_EACH = 4
-"""PINGs for each sample asked for: they are cheap, and a p99 needs 368."""
+_LEAST_SAMPLES = 400
+"""However few are asked for: they are cheap, and a p99 needs 368."""
 _MOST_SAMPLES = 2000
 
 
@@ -47,7 +47,7 @@ async def measure(service: Service, settings: Settings, context: Context) -> Val
     """Connect once, sample PING, read INFO; sends nothing else but AUTH and CONFIG GET save."""
     async with session(service.url.get_secret_value(), context) as connection:
         values: Values = {"connected": True, "connect_ms": connection.connect_ms}
-        n = min(_EACH * context.samples, _MOST_SAMPLES)
+        n = min(max(context.samples, _LEAST_SAMPLES), _MOST_SAMPLES)
         values |= await sample(lambda: _ping(connection), n, context, percentiles=(50, 95, 99))
         info = await connection.ask("INFO")
         snapshots = await connection.ask("CONFIG", "GET", "save")

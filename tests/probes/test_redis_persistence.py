@@ -48,7 +48,7 @@ def url(request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 async def probe(url: str, context: Context) -> Values:
-    return await measure(service(url), Settings.model_validate({"window": "0.1s"}), context)
+    return await measure(service(url), Settings.model_validate({"window": "20ms"}), context)
 
 
 async def test_a_store_with_snapshots_and_appends_has_no_finding(

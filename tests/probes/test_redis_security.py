@@ -1,5 +1,7 @@
 import socket
+import ssl
 from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -7,8 +9,9 @@ import pytest
 from readiness.measurement import Values
 from readiness.probes import Context
 from readiness.probes.redis_security import METRICS, Settings, _loopback, measure
+from tests.certificates import Authority
 from tests.conftest import PASSWORD
-from tests.redis_servers import KINDS, WELL, caught, client, found, running, service
+from tests.redis_servers import KINDS, WELL, caught, client, found, free_port, running, service
 from tests.states import judged, unknown
 
 pytestmark = pytest.mark.anyio
@@ -49,7 +52,7 @@ async def probe(url: str, context: Context, user: str | None = None) -> Values:
 async def test_a_limited_user_behind_a_password_has_no_finding(app: str, context: Context) -> None:
     findings = await judged(service(app), context)
     assert caught(findings) == set()
-    assert unknown(findings) <= {"redis-ping-p99"}
+    assert unknown(findings) == set()
     assert findings["redis-authentication"].outcome == "pass"
     assert findings["redis-dangerous-commands"].outcome == "pass"
     values = await probe(app, context)
@@ -130,6 +133,36 @@ async def test_plain_text_across_a_network(app: str, context: Context) -> None:
     remote = app.replace("127.0.0.1", own_address())
     assert await found(remote, context) == {"redis-tls"}
     assert (await probe(remote, context))["remote"] is True
+
+
+@pytest.fixture
+def certificates(tmp_path: Path) -> tuple[str, str]:
+    """Files with a certificate and its key, and with the certificate of who vouches for it."""
+    authority = Authority(tmp_path)
+    authority.server("127.0.0.1")
+    pair = str(next(tmp_path.glob("*.pem")))
+    trusted = tmp_path / "authority.crt"
+    certificate = authority.client().get_ca_certs(binary_form=True)[0]
+    trusted.write_text(ssl.DER_cert_to_PEM_cert(certificate))
+    return pair, str(trusted)
+
+
+async def test_a_certificate_in_place_of_a_password(
+    certificates: tuple[str, str], context: Context
+) -> None:
+    """The server speaks TLS alone, and with nobody who has no certificate of its authority."""
+    pair, trusted = certificates
+    port = free_port()
+    encrypted = {"tls-port": str(port), "tls-ca-cert-file": trusted}
+    settings = {**OPEN, **encrypted, "tls-cert-file": pair, "tls-key-file": pair}
+    with running("redis", **WELL, settings=settings) as plain, client(plain) as connected:
+        query = f"ssl_certfile={pair}&ssl_keyfile={pair}&ssl_ca_certs={trusted}"
+        url = f"rediss://127.0.0.1:{port}/0?{query}"
+        assert (await probe(url, context))["authentication_required"] is False
+        connected.config_set("port", 0)
+        values = await probe(url, context)
+        assert values["networked"] is values["encrypted"] is True
+        assert values["authentication_required"] is True
 
 
 async def test_renamed_commands_are_closed(context: Context) -> None:

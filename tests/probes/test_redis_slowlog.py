@@ -7,13 +7,22 @@ import pytest
 from readiness.measurement import Values
 from readiness.probes import Context
 from readiness.probes.redis_slowlog import METRICS, Settings, _entry, _event, measure
-from tests.redis_servers import KINDS, WELL, caught, client, configured, found, running, service
+from tests.redis_servers import (
+    MOSTLY_VALKEY,
+    WELL,
+    caught,
+    client,
+    configured,
+    found,
+    running,
+    service,
+)
 from tests.states import judged
 
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture(scope="module", params=KINDS)
+@pytest.fixture(scope="module", params=MOSTLY_VALKEY)
 def url(request: pytest.FixtureRequest) -> Iterator[str]:
     """A server whose commands may sleep."""
     with running(request.param, **WELL, settings={"enable-debug-command": "yes"}) as url:

@@ -6,14 +6,23 @@ import pytest
 from readiness.measurement import Values
 from readiness.probes import Context, _redis_streams
 from readiness.probes.redis_streams import METRICS, Settings, measure
-from tests.redis_servers import KINDS, WELL, caught, client, configured, found, running, service
+from tests.redis_servers import (
+    MOSTLY_VALKEY,
+    WELL,
+    caught,
+    client,
+    configured,
+    found,
+    running,
+    service,
+)
 from tests.states import judged
 
 pytestmark = pytest.mark.anyio
 ORDERS = {"redis_streams": {"streams": ["orders"]}}
 
 
-@pytest.fixture(scope="module", params=KINDS)
+@pytest.fixture(scope="module", params=MOSTLY_VALKEY)
 def url(request: pytest.FixtureRequest) -> Iterator[str]:
     """An empty server."""
     with running(request.param, **WELL) as url:
@@ -29,7 +38,7 @@ def connected(url: str) -> Iterator[Any]:
 
 async def probe(url: str, context: Context, **settings: object) -> Values:
     return await measure(
-        service(url), Settings.model_validate({"window": "0.1s", **settings}), context
+        service(url), Settings.model_validate({"window": "20ms", **settings}), context
     )
 
 
