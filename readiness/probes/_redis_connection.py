@@ -266,6 +266,8 @@ def _explained() -> Iterator[None]:
     except NoPermissionError:
         raise
     except ResponseError as error:
+        if str(error).startswith("DENIED"):
+            raise ProbeError("refused", "protected mode turns other machines away") from error
         raise ProbeError("protocol", f"the server answered: {str(error)[:SHOWN]}") from error
     except RedisConnectionError as error:
         if "max number of clients" in str(error):

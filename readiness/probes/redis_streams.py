@@ -34,6 +34,7 @@ METRICS: Mapping[str, str] = {
     "groups": "count: consumer groups looked at",
     "has_groups": "true or false: there are consumer groups",
     "lag": "count: entries not yet delivered, of the group with the most (XINFO GROUPS)",
+    "lag_per_second": "1/s: growth of the lag within the window, of the group where it grew most",
     "pending": "count: entries delivered and not acknowledged, of the group with the most",
     "oldest_pending_seconds": "s: since the longest waiting of the oldest pending was delivered",
     "groups_served": "true or false: where entries wait, a group reads or has a consumer that does",
@@ -97,6 +98,9 @@ async def _streams(
 
 _PARTIAL = "not tested: not every key was looked at for streams; declare streams: [name]"
 
+_Before = Mapping[tuple[str, str], Group]
+"""(stream, group) -> what it was at the first look."""
+
 
 class _Looks:
     """What two looks at the groups of some streams showed."""
@@ -106,6 +110,7 @@ class _Looks:
         self.missing: list[str] = []
         self.unserved: list[str] = []
         self.waited: list[tuple[float, str]] = []
+        self.grown: list[float] = []
         self.refused = ""
         self.partial = ""
 
@@ -119,10 +124,12 @@ class _Looks:
         if not first or looks.refused:
             return looks
         clock = asyncio.get_running_loop().time
+        began = clock()
         await asyncio.sleep(max(0.0, min(settings.window, (context.deadline - clock()) / 4)))
         before = {(one.stream, one.name): one for one in first}
         looks.missing.clear()
         looks.groups = await looks._all(connection, streams)
+        looks.grown = _growth(looks.groups, before, clock() - began)
         for group in looks.groups:
             await looks._examine(connection, group, before, settings.idle)
         return looks
@@ -144,7 +151,7 @@ class _Looks:
         self,
         connection: Session,
         group: Group,
-        before: Mapping[tuple[str, str], Group],
+        before: _Before,
         idle: float,
     ) -> None:
         waited = await pending_ms(connection, group)
@@ -165,6 +172,16 @@ class _Looks:
             self.unserved.append(f"{group.title}: {told}")
 
 
+def _growth(groups: Sequence[Group], before: _Before, seconds: float) -> list[float]:
+    """Return by how much each group's lag grew in a second, where it is told."""
+    pairs = ((before.get((one.stream, one.name)), one) for one in groups)
+    return [
+        (now.lag - then.lag) / seconds
+        for then, now in pairs
+        if then is not None and then.lag is not None and now.lag is not None and seconds > 0
+    ]
+
+
 def _judgeable(looks: _Looks, whole: bool, context: Context) -> Values:
     """Return the worst of all groups. Where a look was partial, what is bad stands alone."""
     groups = looks.groups
@@ -177,6 +194,8 @@ def _judgeable(looks: _Looks, whole: bool, context: Context) -> Values:
     found |= _bound("groups_served", partial) if partial and not looks.unserved else served
     pending = max(groups, key=lambda one: one.pending)
     found["pending"] = pending.pending
+    if looks.grown:
+        found["lag_per_second"] = max(looks.grown)
     lags = [(one.lag, one.title) for one in groups if one.lag is not None]
     untold = [one.title for one in groups if one.lag is None]
     unknown = f"not tested: the server does not tell the lag of {few(untold)}" if untold else ""

@@ -12,7 +12,7 @@ from readiness.probes.redis_security import METRICS, Settings, _loopback, measur
 from tests.certificates import Authority
 from tests.conftest import PASSWORD
 from tests.redis_servers import KINDS, WELL, caught, client, found, free_port, running, service
-from tests.states import judged, unknown
+from tests.states import judged, measured, unknown
 
 pytestmark = pytest.mark.anyio
 OPEN = {"bind": "0.0.0.0", "protected-mode": "no"}
@@ -121,6 +121,17 @@ async def test_protected_mode_keeps_strangers_of_other_machines_out(context: Con
         assert values["authentication_required"] is False
         assert values["networked"] is False
         assert "protected mode turns other machines away" in str(values["networked_because"])
+
+
+async def test_protected_mode_turns_us_away(context: Context) -> None:
+    """It says so and hangs up, whereupon our command may be answered by a reset before we read."""
+    with running(**WELL, settings={"bind": "0.0.0.0"}) as url:
+        remote = service(url.replace("127.0.0.1", own_address()))
+        for name in ("redis_security", "redis_health"):
+            failure = (await measured(remote, name, context)).failure
+            assert failure is not None
+            told = ("refused", "protected mode turns other machines away")
+            assert (failure.kind, failure.detail) == told or failure.kind == "reset"
 
 
 async def test_a_server_on_loopback_is_left_alone(valkey_url: str, context: Context) -> None:

@@ -16,6 +16,7 @@ from tests.redis_servers import (
     found,
     running,
     service,
+    until,
 )
 from tests.states import judged
 
@@ -100,6 +101,23 @@ async def test_a_slow_command_is_no_latency_event_besides(url: str, context: Con
         connected.execute_command("DEBUG", "SLEEP", "0.11")
         assert await found(url, context) == {"redis-slow-commands"}
         assert (await probe(url, context))["latency_event_ms"] == 0
+
+
+async def test_an_eviction_that_holds_up_everyone(url: str, context: Context) -> None:
+    """One key of 300,000 members is freed at once; here that may take 2 ms, and not 100."""
+    settings = {"maxmemory_policy": "allkeys-lru", "lazyfree_lazy_eviction": "no"}
+    with configured(url, **settings, latency_monitor_threshold=1) as connected:
+        connected.eval("for n = 1, 300000 do redis.call('SADD', 'large', n .. 'x') end", 0)
+        connected.slowlog_reset()
+        connected.config_set("maxmemory", "3mb")
+        until(lambda: connected.info("stats")["evicted_keys"])
+        connected.config_set("maxmemory", "64mb")
+        bounds = {"redis-latency-events": {"target": "1ms", "limit": "2ms"}}
+        strict = service(url).model_copy(update={"checks": bounds})
+        findings = await judged(strict, context)
+        assert caught(findings) == {"redis-latency-events"}
+        assert "eviction" in findings["redis-latency-events"].because
+        connected.execute_command("LATENCY RESET")
 
 
 async def test_a_fork_is_a_latency_event(context: Context) -> None:

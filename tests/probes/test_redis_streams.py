@@ -1,3 +1,4 @@
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -130,6 +131,30 @@ async def test_a_group_that_falls_behind(url: str, connected: Any, context: Cont
     connected.xack("orders", "billing", *read(connected, 5000))
     findings = await judged(service(url), context)
     assert findings["redis-stream-lag"].outcome == "warn"
+
+
+async def test_a_lag_that_grows(url: str, connected: Any, context: Context) -> None:
+    """Somebody adds more and more, and a consumer that is there cannot keep up."""
+    group(connected)
+    add(connected, 11_000)
+    read(connected, 1)
+    over = threading.Event()
+
+    def produce() -> None:
+        with client(url) as other:
+            while not over.is_set():
+                other.xadd("orders", {"order": "one more"})
+
+    producing = threading.Thread(target=produce)
+    producing.start()
+    try:
+        findings = await judged(service(url), context)
+        assert caught(findings) == {"redis-stream-lag"}
+        values = await probe(url, context, window="0.2s")
+        assert float(str(values["lag_per_second"])) > 0
+    finally:
+        over.set()
+        producing.join()
 
 
 async def test_a_declared_stream_that_is_missing(
