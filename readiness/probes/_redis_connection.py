@@ -2,19 +2,16 @@
 
 import asyncio
 import contextlib
-import re
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from redis._parsers.resp2 import _AsyncRESP2Parser
 from redis.asyncio.connection import AbstractConnection, SSLConnection, parse_url
 from redis.exceptions import (
     AuthenticationError,
     AuthenticationWrongNumberOfArgsError,
-    InvalidResponse,
     NoPermissionError,
     ResponseError,
 )
@@ -23,6 +20,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from readiness.failure import ProbeError
 from readiness.probes import Context
 from readiness.probes._connection import dial, within
+from readiness.probes._redis_parser import BoundedParser
 
 ALLOWED: Mapping[str, frozenset[str]] = {
     "ACL": frozenset({"DRYRUN"}),
@@ -48,10 +46,6 @@ MISCONF = "MISCONF"
 MOST_COUNT = 1000
 """The most that one SCAN, XPENDING or SLOWLOG GET may ask for."""
 _LONGEST_SETTING = 1000
-_LONGEST_REPLY = 1 << 20
-_MOST_ELEMENTS = 100_000
-_DEEPEST = 4
-_HEADER = re.compile(rb"[+-].*|:-?\d{1,18}|\$(-1|\d{1,9})|\*(-1|\d{1,9})", re.DOTALL)
 
 
 @dataclass
@@ -166,50 +160,6 @@ def _vet(words: tuple[Any, ...]) -> None:
         raise ProbeError("probe_bug", f"{command} must not ask for more than {MOST_COUNT}")
 
 
-class _Parser(_AsyncRESP2Parser):
-    """Reads RESP2 of the few kinds and the size that our commands are answered with.
-
-    The library's own believes a server that announces gigabytes, and nests without end. `_open`
-    holds how many elements each list under way still lacks.
-    """
-
-    _elements = 0
-    _bytes = 0
-
-    async def read_response(self, disable_decoding: bool = False) -> Any:
-        self._elements, self._bytes = 0, 0
-        self._open: list[int] = []
-        return await super().read_response(disable_decoding)
-
-    async def _readline(self) -> bytes:
-        try:
-            line = await super()._readline()
-        except ValueError as error:  # asyncio's limit of a line
-            raise InvalidResponse("a line without an end") from error
-        if not _HEADER.fullmatch(line):
-            raise InvalidResponse("not RESP")
-        announced = max(0, int(line[1:])) if line[:1] in (b"$", b"*") else 0
-        self._bytes += len(line) + (announced if line.startswith(b"$") else 0)
-        if self._bytes > _LONGEST_REPLY:
-            raise InvalidResponse("a reply of more than 1 MiB")
-        self._count(announced if line.startswith(b"*") else 0)
-        return line
-
-    def _count(self, announced: int) -> None:
-        """Note one more element, which is a list of so many."""
-        if self._open:
-            self._open[-1] -= 1
-        self._elements += announced
-        if self._elements > _MOST_ELEMENTS:
-            raise InvalidResponse(f"lists of more than {_MOST_ELEMENTS} elements")
-        if announced:
-            self._open.append(announced)
-        while self._open and not self._open[-1]:
-            self._open.pop()
-        if len(self._open) > _DEEPEST:
-            raise InvalidResponse("lists within lists without end")
-
-
 class _Connection(AbstractConnection):
     """One connection, by our own resolver and TLS context, that says and retries nothing itself."""
 
@@ -225,7 +175,7 @@ class _Connection(AbstractConnection):
             socket_connect_timeout=None,
             encoding_errors="replace",
             decode_responses=True,
-            parser_class=_Parser,
+            parser_class=BoundedParser,
             driver_info=None,  # or it introduces itself with two commands
             protocol=2,
         )

@@ -1,5 +1,6 @@
 """How a Redis or Valkey answers: PING time, memory of its limit, eviction, persistence, role."""
 
+import time
 from collections.abc import Mapping
 
 from redis.exceptions import ResponseError
@@ -8,6 +9,7 @@ from readiness.failure import ProbeError
 from readiness.inventory import Service, Tier
 from readiness.measurement import Values
 from readiness.probes import Context, ProbeSettings, _redis_info
+from readiness.probes._connection import within
 from readiness.probes._redis_connection import MISCONF, SHOWN, Session, session
 from readiness.probes._sampling import sample
 
@@ -34,8 +36,10 @@ METRICS: Mapping[str, str] = {
     "role": "master or slave, as the server says it",
 }
 
-_LEAST_SAMPLES = 400
-"""However few are asked for: they are cheap, and a p99 needs 368."""
+_EACH = 5
+"""PINGs for each sample asked for, where they are quick: a p99 wants many, and they are cheap."""
+_SECONDS = 2.0
+"""What those beyond the samples asked for may take."""
 _MOST_SAMPLES = 2000
 
 
@@ -47,11 +51,23 @@ async def measure(service: Service, settings: Settings, context: Context) -> Val
     """Connect once, sample PING, read INFO; sends nothing else but AUTH and CONFIG GET save."""
     async with session(service.url.get_secret_value(), context) as connection:
         values: Values = {"connected": True, "connect_ms": connection.connect_ms}
-        n = min(max(context.samples, _LEAST_SAMPLES), _MOST_SAMPLES)
+        n = await _enough(connection, context)
         values |= await sample(lambda: _ping(connection), n, context, percentiles=(50, 95, 99))
         info = await connection.ask("INFO")
         snapshots = await connection.ask("CONFIG", "GET", "save")
         return values | _redis_info.values(info, snapshots)
+
+
+async def _enough(connection: Session, context: Context) -> int:
+    """Return how many PINGs to sample, by how quick the quickest of a few is."""
+    quickest = _SECONDS
+    for _ in range(3):
+        with within(context):
+            began = time.perf_counter()
+            await _ping(connection)
+            quickest = min(quickest, time.perf_counter() - began)
+    quick = max(context.samples, int(_SECONDS / quickest))
+    return min(_EACH * context.samples, quick, _MOST_SAMPLES)
 
 
 async def _ping(connection: Session) -> None:

@@ -1,6 +1,5 @@
 """Whether consumer groups of Redis or Valkey streams keep up: lag, pending entries, consumers."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Annotated
 
@@ -13,15 +12,9 @@ from readiness.measurement import Value, Values
 from readiness.probes import Context, ProbeSettings
 from readiness.probes._few import few
 from readiness.probes._redis_connection import Session, not_tested, session
+from readiness.probes._redis_group_looks import GroupLooks
 from readiness.probes._redis_info import fact, unexplained
-from readiness.probes._redis_streams import (
-    MOST_GROUPS,
-    Group,
-    all_groups,
-    idle_ms,
-    pending_ms,
-    scanned,
-)
+from readiness.probes._redis_streams import scanned
 from readiness.probes._redis_window import Window
 
 TIER: Tier = "observe"
@@ -68,7 +61,9 @@ async def measure(service: Service, settings: Settings, context: Context) -> Val
         streams, whole, found = await _streams(connection, settings, context)
         if not streams:
             return found
-        looks = await _Looks.taken(connection, streams, settings, context)
+        looks = await GroupLooks.taken(
+            connection, streams, idle=settings.idle, window=settings.window, context=context
+        )
     if looks.refused:
         return found | unexplained(_MEASURED, looks.refused)
     if settings.streams:
@@ -98,91 +93,8 @@ async def _streams(
 
 _PARTIAL = "not tested: not every key was looked at for streams; declare streams: [name]"
 
-_Before = Mapping[tuple[str, str], Group]
-"""(stream, group) -> what it was at the first look."""
 
-
-class _Looks:
-    """What two looks at the groups of some streams showed."""
-
-    def __init__(self) -> None:
-        self.groups: list[Group] = []
-        self.missing: list[str] = []
-        self.unserved: list[str] = []
-        self.waited: list[tuple[float, str]] = []
-        self.grown: list[float] = []
-        self.refused = ""
-        self.partial = ""
-
-    @classmethod
-    async def taken(
-        cls, connection: Session, streams: Sequence[str], settings: Settings, context: Context
-    ) -> "_Looks":
-        """Look, wait, look again."""
-        looks = cls()
-        first = await looks._all(connection, streams)
-        if not first or looks.refused:
-            return looks
-        clock = asyncio.get_running_loop().time
-        began = clock()
-        await asyncio.sleep(max(0.0, min(settings.window, (context.deadline - clock()) / 4)))
-        before = {(one.stream, one.name): one for one in first}
-        looks.missing.clear()
-        looks.groups = await looks._all(connection, streams)
-        looks.grown = _growth(looks.groups, before, clock() - began)
-        for group in looks.groups:
-            await looks._examine(connection, group, before, settings.idle)
-        return looks
-
-    async def _all(self, connection: Session, streams: Sequence[str]) -> list[Group]:
-        found: list[Group] = []
-        async for stream, groups in all_groups(connection, streams):
-            if not isinstance(groups, ResponseError):
-                found += groups
-            elif "no such key" in str(groups):
-                self.missing.append(stream[:40])
-            else:
-                self.refused = not_tested(groups, "XINFO GROUPS")
-        if len(found) > MOST_GROUPS:
-            self.partial = f"not tested: more than {MOST_GROUPS} groups; declare fewer streams"
-        return found[:MOST_GROUPS]
-
-    async def _examine(
-        self,
-        connection: Session,
-        group: Group,
-        before: _Before,
-        idle: float,
-    ) -> None:
-        waited = await pending_ms(connection, group)
-        if isinstance(waited, ResponseError):
-            self.partial = not_tested(waited, "XPENDING")
-        else:
-            self.waited.append((waited / 1000, group.title))
-        earlier = before.get((group.stream, group.name))
-        if not group.lag or earlier is None or earlier.delivered != group.delivered:
-            return
-        silent = await idle_ms(connection, group)
-        if isinstance(silent, ResponseError):
-            self.partial = not_tested(silent, "XINFO CONSUMERS")
-        elif silent is None:
-            self.unserved.append(f"{group.title}: {group.lag} entries wait, no consumer")
-        elif silent > idle * 1000:
-            told = f"{group.lag} entries wait, consumers silent for {silent / 1000:.0f} s"
-            self.unserved.append(f"{group.title}: {told}")
-
-
-def _growth(groups: Sequence[Group], before: _Before, seconds: float) -> list[float]:
-    """Return by how much each group's lag grew in a second, where it is told."""
-    pairs = ((before.get((one.stream, one.name)), one) for one in groups)
-    return [
-        (now.lag - then.lag) / seconds
-        for then, now in pairs
-        if then is not None and then.lag is not None and now.lag is not None and seconds > 0
-    ]
-
-
-def _judgeable(looks: _Looks, whole: bool, context: Context) -> Values:
+def _judgeable(looks: GroupLooks, whole: bool, context: Context) -> Values:
     """Return the worst of all groups. Where a look was partial, what is bad stands alone."""
     groups = looks.groups
     partial = looks.partial or ("" if whole else _PARTIAL)

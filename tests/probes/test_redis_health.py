@@ -69,7 +69,7 @@ async def test_everything_is_measured(limited: str, context: Context) -> None:
     p50, p95, p99 = (values[f"p{p}_ms"] for p in (50, 95, 99))
     assert isinstance(p50, Estimate) and isinstance(p95, Estimate) and isinstance(p99, Estimate)
     assert p50.value and p95.value and p99.value and 0 < p50.value <= p95.value <= p99.value
-    assert p50.n == 400
+    assert 400 <= p50.n <= 500
     assert isinstance(values["connect_ms"], float)
 
 

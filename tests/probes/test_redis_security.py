@@ -11,7 +11,17 @@ from readiness.probes import Context
 from readiness.probes.redis_security import METRICS, Settings, _loopback, measure
 from tests.certificates import Authority
 from tests.conftest import PASSWORD
-from tests.redis_servers import KINDS, WELL, caught, client, found, free_port, running, service
+from tests.redis_servers import (
+    KINDS,
+    TIMES,
+    WELL,
+    caught,
+    client,
+    found,
+    free_port,
+    running,
+    service,
+)
 from tests.states import judged, measured, unknown
 
 pytestmark = pytest.mark.anyio
@@ -52,7 +62,7 @@ async def probe(url: str, context: Context, user: str | None = None) -> Values:
 async def test_a_limited_user_behind_a_password_has_no_finding(app: str, context: Context) -> None:
     findings = await judged(service(app), context)
     assert caught(findings) == set()
-    assert unknown(findings) == set()
+    assert unknown(findings) - TIMES == set()
     assert findings["redis-authentication"].outcome == "pass"
     assert findings["redis-dangerous-commands"].outcome == "pass"
     values = await probe(app, context)
