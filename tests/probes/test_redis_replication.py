@@ -64,7 +64,7 @@ async def test_a_primary_with_its_replica_has_no_finding(
     values = await probe(primary, context)
     assert values["role"] == "master"
     assert values["connected_replicas"] == values["online_replicas"] == 1
-    assert values["replica_lag_ratio"] == 0
+    assert float(str(values["replica_lag_ratio"])) < 0.01  # it acknowledges once a second
     values = await probe(replica, context)
     assert values["role"] == "slave"
     assert values["link_up"] is values["read_only"] is True

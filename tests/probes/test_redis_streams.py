@@ -16,6 +16,7 @@ from tests.redis_servers import (
     found,
     running,
     service,
+    until,
 )
 from tests.states import judged
 
@@ -103,6 +104,7 @@ async def test_a_group_whose_consumer_is_gone(url: str, connected: Any, context:
     group(connected)
     add(connected, 12)
     connected.xack("orders", "billing", *read(connected, 2))
+    until(lambda: connected.xinfo_consumers("orders", "billing")[0]["idle"] > 100)
     findings = await judged(service(url, redis_streams={"idle": "0.1s"}), context)
     assert caught(findings) == {"redis-stream-groups-served"}
     assert "10 entries wait, consumers silent" in findings["redis-stream-groups-served"].because
