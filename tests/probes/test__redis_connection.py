@@ -253,3 +253,61 @@ async def test_secrets_are_in_no_failure(url: str, context: Context) -> None:
         assert failure is not None
         assert failure.kind == "denied", name
         assert "not-" not in failure.detail
+
+
+INFO = b"redis_version:7\r\nrole:master\r\nslave0:x\r\nslave1:state=online,offset=-,lag=x\r\n"
+PLAUSIBLE = (
+    b"redis_mode:cluster\r\ncluster_enabled:1\r\nserver_time_usec:1795681099357414\r\n"
+    b"uptime_in_seconds:9\r\nmin_slaves_good_slaves:1\r\naof_enabled:1\r\n"
+    b"rdb_last_bgsave_status:err\r\nmaxmemory:9\r\nmaxmemory_policy:volatile-lru\r\n"
+) + INFO
+ODD = {
+    "ok": b"+OK\r\n",
+    "pong": b"+PONG\r\n",
+    "one": b":1\r\n",
+    "nothing": b"$-1\r\n",
+    "no list": b"*-1\r\n",
+    "empty list": b"*0\r\n",
+    "a pair": b"*2\r\n$1\r\n0\r\n*1\r\n$6\r\norders\r\n",
+    "odd pairs": b"*2\r\n*3\r\n$3\r\nlag\r\n$1\r\nx\r\n$7\r\npending\r\n:7\r\n",
+    "a group": b"*1\r\n*4\r\n$7\r\npending\r\n:7\r\n$3\r\nlag\r\n:9\r\n",
+    "an error": b"-ERR no\r\n",
+    "not found": b"-ERR User 'x' not found\r\n",
+    "info": b"$%d\r\n%s\r\n" % (len(INFO), INFO),
+    "replica": b"$26\r\nrole:slave\r\nredis_mode:x\r\n\r\n",
+    "no text": b"$4\r\n\xff\x00\xfe\n\r\n",
+}
+
+
+@pytest.mark.parametrize("plausible", [False, True], ids=["alike", "but PING and INFO"])
+@pytest.mark.parametrize("answer", ODD.values(), ids=ODD)
+async def test_odd_answers_are_never_a_fault_of_ours(
+    answer: bytes, plausible: bool, context: Context
+) -> None:
+    """A server that answers every command alike: probes tell what they can, and why no more."""
+
+    def of(command: bytes) -> bytes:
+        if plausible and b"PING" in command:
+            return b"+PONG\r\n"
+        if plausible and b"$4\r\nINFO" in command and b"CLUSTER" not in command:
+            return b"$%d\r\n%s\r\n" % (len(PLAUSIBLE), PLAUSIBLE)
+        return answer
+
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while command := await reader.read(65536):
+            writer.write(of(command))
+            await writer.drain()
+
+    impatient = replace(context, timeout=0.5, samples=2)
+    async with serving(handler) as port:
+        odd = service(
+            f"redis://127.0.0.1:{port}",
+            redis_memory={"role": "cache"},
+            redis_streams={"streams": ["orders"]},
+        )
+        for name in PROBES:
+            found = await measured(odd, name, impatient)
+            assert found.failure is None or found.failure.blames_target, (name, found.failure)
+            assert found.failure is None or not plausible, (name, found.failure)
+            metrics = probes.load(name).METRICS
+            assert {key.removesuffix("_because") for key in found.values} <= set(metrics)
