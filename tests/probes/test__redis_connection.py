@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import re
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,9 +18,9 @@ from readiness.probes import Context
 from readiness.probes._redis_connection import ALLOWED, MOST_COUNT, Session, _vet, session
 from tests.conftest import PASSWORD
 from tests.piping import Pipe
-from tests.redis_servers import KINDS, WELL, client, clustered, running, service
+from tests.redis_servers import KINDS, TIMES, WELL, client, clustered, running, service
 from tests.servers import serving
-from tests.states import measured
+from tests.states import judged, measured, unknown
 
 pytestmark = pytest.mark.anyio
 PROBES = tuple(name for name in probes.names() if name.startswith("redis_"))
@@ -121,6 +123,32 @@ def state(connected: Any) -> dict[str, object]:
         "evicted": connected.info("stats")["evicted_keys"],
         "slow": connected.slowlog_len(),
     }
+
+
+def documented() -> list[str]:
+    """Return the rules of the user that the documentation recommends."""
+    page = (Path(__file__).parents[2] / "docs" / "redis.md").read_text("utf-8")
+    told = re.search(r"ACL SETUSER readiness on >\.\.\. (.*?)\n```", page, re.DOTALL)
+    assert told
+    return told[1].split()
+
+
+def test_the_documented_user_may_do_what_is_on_the_list_and_nothing_else() -> None:
+    listed = {
+        "|".join(filter(None, (name, sub))).lower()
+        for name, subs in ALLOWED.items()
+        for sub in (subs or {""})
+    }
+    assert {rule[1:] for rule in documented() if rule.startswith("+")} == listed - {"auth"}
+
+
+async def test_the_documented_user_is_enough(url: str, context: Context) -> None:
+    with client(url) as connected:
+        rules = ["reset", "on", ">watch", *documented()]
+        connected.execute_command("ACL", "SETUSER", "readiness", *rules)
+    place = url.rpartition("@")[2]
+    findings = await judged(service(f"redis://readiness:watch@{place}"), context)
+    assert unknown(findings) - TIMES == set()
 
 
 @pytest.mark.parametrize(
