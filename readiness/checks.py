@@ -96,9 +96,8 @@ class Check(_Frozen):
         """Return why the inventory leaves nothing to check here, or None where it does."""
         if not self.declared or any(_declares(service, path) for path in self.declared):
             return None
-        return (
-            f"{service.name} declares no {' or '.join(p.rpartition('.')[2] for p in self.declared)}"
-        )
+        named = dict.fromkeys(p.rpartition(".")[2] for p in self.declared)
+        return f"{service.name} declares no {' or '.join(named)}"
 
     def for_service(self, service: Subject) -> "Check":
         """Return this check with the service's own target and limit put in.

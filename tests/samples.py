@@ -11,7 +11,7 @@ from readiness.evidence import Evidence, Previous, Tool
 from readiness.failure import Failure
 from readiness.gate import Policy
 from readiness.histogram import Histogram
-from readiness.inventory import Inventory, Waiver
+from readiness.inventory import Inventory, Subject, Waiver
 from readiness.measurement import Measurement, Value, Values
 from tests import sample_platform, sample_security
 
@@ -122,7 +122,8 @@ def _evidence(measurements: Sequence[Measurement], /, **changes: Any) -> Evidenc
 
 def _system(*, fixed: bool, samples: int = SAMPLES) -> list[Measurement]:
     found: list[Measurement] = []
-    for service in (*inventory().services, *inventory().artifacts):
+    inhabitants: list[Subject] = [*inventory().services, *inventory().artifacts]
+    for service in inhabitants:
         for probe in service.expected_probes:
             if service.name in DOWN and not fixed and probe != "compose_file":
                 found.append(_refused(service.name, probe))
@@ -316,13 +317,15 @@ def _redis(delay: float, samples: int) -> Values:
     return {
         "connected": True,
         "connect_ms": 0.6,
-        **_times(delay, samples, 50, 95),
+        **_times(delay, samples, 50, 95, 99),
         "version": "9.1.0",
         "server": "valkey",
+        "holds_data": True,
         "memory_bytes": 1_043_000,
         "maxmemory_bytes": 67_108_864,
         "maxmemory_set": True,
         "memory_ratio": 0.0155,
+        "fills_up": True,
         "eviction_policy": "volatile-lru",
         "persistence": True,
         "last_save_ok": True,

@@ -20,6 +20,7 @@ from readiness.gate import headline
 from readiness.inventory import Inventory, Service
 from readiness.measurement import Measurement, Value, Values
 from readiness.score import score
+from tests import sample_redis
 from tests.judging import (
     ACCESS,
     CRITERIA,
@@ -50,10 +51,15 @@ REDIS: dict[str, Any] = {
     "connected": True,
     "p50_ms": estimate(0.3),
     "p95_ms": estimate(1),
+    "p99_ms": estimate(2, n=400),
+    "holds_data": True,
+    "fills_up": True,
     "maxmemory_set": True,
     "memory_ratio": 0.2,
     "persistence": False,
 }
+
+WELL = [measured(probe, "cache", **values) for probe, values in sample_redis.REDIS.items()]
 
 
 def contract(found: Assessment) -> dict[str, Any]:
@@ -573,13 +579,14 @@ def test_a_capability_is_scored_by_the_services_behind_it() -> None:
         of,
         *(m for m in healthy(http_concurrency__success_rate=estimate(0.5)) if "acc" not in m.probe),
         measured("redis_health", "cache", **REDIS | {"maxmemory_set": False}),
+        *WELL,
         measured("http_health", "job", failure="refused"),
     )
     rows = {c.id: c for c in found.capabilities}
     assert (rows["all"].score, rows["all"].label) == (59, "partial")
     assert rows["all"].issues[0].startswith("Success at the highest concurrency, api: 50 %")
     assert rows["store"].issues == ("Memory limit is set, cache: does not hold",)
-    assert rows["store"].label == "ready with fixes"
+    assert rows["store"].label == "ready"
     assert rows["work"].issues[0] == "job is down: refused it was"
     assert (rows["work"].score, rows["work"].label) == (0, "not ready")
 
@@ -628,6 +635,7 @@ def test_objectives_are_measured_against_their_targets() -> None:
         ),
         measured("http_concurrency", "cache", **level),
         measured("redis_health", "cache", **REDIS),
+        *WELL,
         *(measured(p, "job", failure="refused") for p in service().expected_probes),
     )
     got = objectives(found)
@@ -841,13 +849,13 @@ def test_an_outage_is_no_coverage() -> None:
 def test_hiding_the_fact_that_makes_a_check_inapplicable_never_pays() -> None:
     of = inventory(service("cache", "redis"))
     for fact in (True, False):
-        values = REDIS | {"persistence": fact, "last_save_ok": fact is False}
-        before = evidence(of, measured("redis_health", "cache", **values))
-        without = {k: v for k, v in values.items() if k != "persistence"}
+        values: dict[str, Any] = {"rdb_saved": fact, "rdb_last_save_ok": fact is False}
+        before = evidence(of, measured("redis_persistence", "cache", **values))
+        without = {k: v for k, v in values.items() if k != "rdb_saved"}
         assert_no_gain(before, replaced(before, 0, values=without))
         for odd in HOSTILE:
             if odd is not (not fact):
-                assert_no_gain(before, replaced(before, 0, values=without | {"persistence": odd}))
+                assert_no_gain(before, replaced(before, 0, values=without | {"rdb_saved": odd}))
 
 
 @PROPERTY

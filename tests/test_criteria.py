@@ -46,7 +46,6 @@ OPEN = service(
 TLS = service(kind="web", url="https://localhost:8443", probes={"tls": {}})
 OIDC = service(probes={"oidc_discovery": {}})
 JWT = service(probes={"jwt": {"signing_key": "k", "jwks": "/jwks"}})
-POSTGRES, REDIS, TCP = service(kind="postgres"), service(kind="redis"), service(kind="tcp")
 PROMETHEUS = service(kind="prometheus", url="http://localhost:9090")
 ALERTMANAGER = service(
     kind="alertmanager", url="http://localhost:9093", probes={"alertmanager": {"peers": 3}}
@@ -79,6 +78,65 @@ WEBSOCKET = service(
     probes={"websocket_echo": {"origins": ["https://a.example"], "subprotocols": ["v1"]}},
 )
 RABBITMQ, NATS = service(kind="rabbitmq"), service(kind="nats")
+
+POSTGRES, TCP = service(kind="postgres"), service(kind="tcp")
+
+REDIS = service(
+    kind="redis",
+    probes={
+        "redis_memory": {"role": "store"},
+        "redis_replication": {"replicas": 1},
+        "redis_streams": {"streams": ["orders"]},
+    },
+)
+
+
+def redis_case(when: str, metric: str, good: Any, bad: Any) -> Case:
+    """Return a case of a Redis in a role, where the fact `when` holds."""
+    fact = {when: True} if when else {}
+    return REDIS, {**fact, metric: good}, {**fact, metric: bad}
+
+
+REDIS_CASES: dict[str, Case] = {
+    "redis-up": redis_case("", "connected", True, False),
+    "redis-ping-p95": redis_case("", "p95_ms", estimate(1, 0.2, 5), estimate(60, 26, 90)),
+    "redis-ping-p99": redis_case("", "p99_ms", estimate(1, 0.2, 10), estimate(200, 101, 900)),
+    "redis-maxmemory": redis_case("holds_data", "maxmemory_set", True, False),
+    "redis-memory": redis_case("fills_up", "memory_ratio", 0.75, 0.95),
+    "redis-eviction-policy": redis_case("", "policy_fits_role", True, False),
+    "redis-evictable-keys": redis_case("volatile_cache", "evictable_ratio", 0.9, 0.49),
+    "redis-nothing-evicted": redis_case("keeps_data", "nothing_evicted", True, False),
+    "redis-hit-ratio": redis_case(
+        "hits_count", "hit_ratio", estimate(0.9, 0.8, 1), estimate(0.3, 0.2, 0.49)
+    ),
+    "redis-fragmentation": redis_case("fragments_count", "allocator_frag_ratio", 1.1, 2.1),
+    "redis-clients": redis_case("", "clients_ratio", 0.7, 0.91),
+    "redis-rejected-connections": redis_case("", "rejected_ratio", 0.001, 0.011),
+    "redis-last-save": redis_case("rdb_saved", "rdb_last_save_ok", True, False),
+    "redis-snapshot-schedule": redis_case("rdb_scheduled", "rdb_on_schedule", True, False),
+    "redis-aof-write": redis_case("aof_enabled", "aof_last_write_ok", True, False),
+    "redis-aof-rewrite": redis_case("aof_enabled", "aof_last_rewrite_ok", True, False),
+    "redis-aof-fsync": redis_case("aof_enabled", "aof_fsync_in_time", True, False),
+    "redis-persistence": redis_case("keeps_data", "persistent", True, False),
+    "redis-replica-link": redis_case("is_replica", "link_up", True, False),
+    "redis-replica-io": redis_case("linked", "last_io_seconds", 15, 61),
+    "redis-replica-read-only": redis_case("is_replica", "read_only", True, False),
+    "redis-replicas": redis_case("", "enough_replicas", True, False),
+    "redis-min-replicas": redis_case("demands_replicas", "min_replicas_met", True, False),
+    "redis-replica-lag": redis_case("has_replicas", "replica_lag_ratio", 0.5, 1.1),
+    "redis-replica-silence": redis_case("has_replicas", "replica_lag_seconds", 3, 11),
+    "redis-cluster": redis_case("is_cluster", "cluster_ok", True, False),
+    "redis-sentinel": redis_case("is_sentinel", "primaries_ok", True, False),
+    "redis-authentication": redis_case("networked", "authentication_required", True, False),
+    "redis-dangerous-commands": redis_case("networked", "dangerous_commands_closed", True, False),
+    "redis-tls": redis_case("remote", "encrypted", True, False),
+    "redis-slow-commands": redis_case("has_slowlog", "slowest_ms", 100.0, 1001.0),
+    "redis-latency-events": redis_case("latency_monitor", "latency_event_ms", 100.0, 1001.0),
+    "redis-streams-present": redis_case("", "streams_present", True, False),
+    "redis-stream-groups-served": redis_case("has_groups", "groups_served", True, False),
+    "redis-stream-lag": redis_case("has_groups", "lag", 1000, 10_001),
+    "redis-stream-pending": redis_case("has_groups", "oldest_pending_seconds", 1800, 3601),
+}
 
 CASES: dict[str, Case] = {
     "health-ready": (HTTP, {"healthy": True}, {"healthy": False}),
@@ -191,19 +249,6 @@ CASES: dict[str, Case] = {
     ),
     "postgres-connections": (POSTGRES, {"connections_ratio": 0.7}, {"connections_ratio": 0.91}),
     "postgres-supported": (POSTGRES, {"days_to_end_of_life": 180}, {"days_to_end_of_life": -400}),
-    "redis-up": (REDIS, {"connected": True}, {"connected": False}),
-    "redis-ping-p95": (REDIS, {"p95_ms": estimate(1, 0.2, 5)}, {"p95_ms": estimate(60, 26, 90)}),
-    "redis-maxmemory": (REDIS, {"maxmemory_set": True}, {"maxmemory_set": False}),
-    "redis-memory": (
-        REDIS,
-        {"maxmemory_set": True, "memory_ratio": 0.75},
-        {"maxmemory_set": True, "memory_ratio": 0.95},
-    ),
-    "redis-last-save": (
-        REDIS,
-        {"persistence": True, "last_save_ok": True},
-        {"persistence": True, "last_save_ok": False},
-    ),
     "mcp-answers": (MCP, {"connected": True}, {"connected": False}),
     "mcp-tools": (MCP, {"tools": 1}, {"tools": 0}),
     "mcp-expected-tools": (
@@ -709,6 +754,7 @@ CASES: dict[str, Case] = {
         {"exposed": True, "encrypted": True},
         {"exposed": True, "encrypted": False},
     ),
+    **REDIS_CASES,
 }
 
 

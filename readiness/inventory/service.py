@@ -47,7 +47,10 @@ DEFAULT_PROBES: Mapping[Kind, tuple[str, ...]] = {
     "http": ("http_health", "http_latency", "http_concurrency", *_SEEN_FROM_OUTSIDE),
     "web": ("web_page", "http_latency", "http_concurrency", *_SEEN_FROM_OUTSIDE),
     "postgres": ("postgres_health",),
-    "redis": ("redis_health",),
+    "redis": (
+        *("redis_health", "redis_memory", "redis_persistence", "redis_replication"),
+        *("redis_security", "redis_slowlog", "redis_streams"),
+    ),
     "mcp": ("mcp_handshake",),
     "tcp": ("tcp_connect",),
     "grpc": ("grpc_health",),

@@ -3,15 +3,26 @@
 The fields are documented at https://valkey.io/commands/info/.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from readiness.measurement import Values
 
 _SHOWN = 100
+_LONGEST_FIELD = 400
+SENTINEL = "it is a sentinel, which holds no data"
 _DESCRIBED = (
-    *("version", "server", "memory_bytes", "maxmemory_bytes", "maxmemory_set", "memory_ratio"),
-    *("eviction_policy", "persistence", "last_save_ok", "role"),
+    *(
+        "holds_data",
+        "version",
+        "server",
+        "memory_bytes",
+        "maxmemory_bytes",
+        "maxmemory_set",
+        "memory_ratio",
+    ),
+    *("fills_up", "eviction_policy", "persistence", "last_save_ok", "role"),
 )
 
 
@@ -20,18 +31,58 @@ def values(info: Any, snapshots: Any) -> Values:
     if not isinstance(info, str):
         because = f"INFO was answered: {str(info)[:_SHOWN]}"
         return {f"{name}_because": because for name in _DESCRIBED}
-    fields = _fields(info)
+    fields = parsed(info)
     return {
         **_identity(fields),
+        **_data(fields),
         **_memory(fields),
         **_persistence(fields, snapshots),
         **_last_save(fields),
     }
 
 
-def _fields(info: str) -> Mapping[str, str]:
+def parsed(info: str) -> Mapping[str, str]:
+    """Return the fields of INFO by name."""
     pairs = (line.partition(":") for line in info.splitlines() if not line.startswith("#"))
-    return {name: value.strip()[:_SHOWN] for name, _, value in pairs}
+    return {name: value.strip()[:_LONGEST_FIELD] for name, _, value in pairs}
+
+
+def mode(fields: Mapping[str, str]) -> str:
+    """Return standalone, cluster or sentinel; Valkey and Redis name the field differently."""
+    return (fields.get("redis_mode") or fields.get("server_mode") or "unknown")[:_SHOWN]
+
+
+def number(fields: Mapping[str, str], name: str) -> int | None:
+    """Return the whole number, not negative, that the field holds; None if it is none."""
+    return _number(fields.get(name))
+
+
+def ratio(fields: Mapping[str, str], name: str) -> float | None:
+    """Return the decimal number that the field holds; None if it is none."""
+    found = re.fullmatch(r"\d{1,12}(\.\d{1,6})?", fields.get(name, ""), re.ASCII)
+    return float(found[0]) if found else None
+
+
+def pairs(text: str) -> Mapping[str, str]:
+    """Return what a field like `state=online,offset=42` holds, by name."""
+    parts = (part.partition("=") for part in text.split(","))
+    return {name: value for name, _, value in parts}
+
+
+def fact(metric: str, holds: bool, otherwise: str) -> Values:
+    """Return a true or false value, explained where it is false."""
+    return {metric: holds, **({} if holds else {f"{metric}_because": otherwise})}
+
+
+def plain(fields: Mapping[str, str], metric: str, name: str = "") -> Values:
+    """Return the whole number in the field `name`, `metric` by default, or that INFO lacks it."""
+    value = number(fields, name or metric)
+    return {f"{metric}_because": "INFO does not tell"} if value is None else {metric: value}
+
+
+def unexplained(metrics: Iterable[str], because: str) -> Values:
+    """Return values in which each of `metrics` is absent for the same reason."""
+    return {f"{name}_because": because for name in metrics}
 
 
 def _absent(*names: str) -> Values:
@@ -39,31 +90,52 @@ def _absent(*names: str) -> Values:
 
 
 def _number(text: str | None) -> int | None:
-    return int(text) if text and text.isascii() and text.isdigit() else None
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 20 else None
 
 
 def _identity(fields: Mapping[str, str]) -> Values:
     found: Values = {}
     if version := fields.get("valkey_version") or fields.get("redis_version"):
-        found["version"] = version
+        found["version"] = version[:_SHOWN]
         found["server"] = "valkey" if "valkey_version" in fields else "redis"
     else:
         found |= _absent("version", "server")
-    return found | ({"role": fields["role"]} if "role" in fields else _absent("role"))
+    return found | ({"role": fields["role"][:_SHOWN]} if "role" in fields else _absent("role"))
+
+
+def _data(fields: Mapping[str, str]) -> Values:
+    if (kind := mode(fields)) == "unknown":
+        return _absent("holds_data")
+    return fact("holds_data", kind != "sentinel", SENTINEL)
 
 
 def _memory(fields: Mapping[str, str]) -> Values:
     used, limit = _number(fields.get("used_memory")), _number(fields.get("maxmemory"))
     policy = fields.get("maxmemory_policy")
-    found: Values = {"eviction_policy": policy} if policy else _absent("eviction_policy")
+    found: Values = {"eviction_policy": policy[:_SHOWN]} if policy else _absent("eviction_policy")
     found |= {"memory_bytes": used} if used is not None else _absent("memory_bytes")
+    if mode(fields) == "sentinel":
+        return found | fact("fills_up", False, SENTINEL)
     if limit is None:
-        return found | _absent("maxmemory_bytes", "maxmemory_set", "memory_ratio")
+        return found | _absent("maxmemory_bytes", "maxmemory_set", "memory_ratio", "fills_up")
     found |= {"maxmemory_bytes": limit, "maxmemory_set": limit > 0}
     if not limit:
         because = "maxmemory is 0: it grows until the machine has no memory left"
-        return found | {"maxmemory_set_because": because, "memory_ratio_because": because}
-    return found | ({"memory_ratio": used / limit} if used is not None else _absent("memory_ratio"))
+        found |= {"maxmemory_set_because": because, "memory_ratio_because": because}
+        return found | {"fills_up": False, "fills_up_because": "no memory limit is set"}
+    found |= {"memory_ratio": used / limit} if used is not None else _absent("memory_ratio")
+    return found | _filling(fields, policy)
+
+
+def _filling(fields: Mapping[str, str], policy: str | None) -> Values:
+    """Tell whether a full memory can refuse writes: a cache that evicts any key is always full."""
+    if policy is None:
+        return _absent("fills_up")
+    if policy.startswith("allkeys-"):
+        return {"fills_up": False, "fills_up_because": f"{policy[:_SHOWN]} makes room by itself"}
+    refused = pairs(fields.get("errorstat_OOM", "")).get("count", "")
+    because = {"memory_ratio_because": f"{refused} commands were refused for it (OOM)"}
+    return {"fills_up": True, **(because if _number(refused) else {})}
 
 
 def _persistence(fields: Mapping[str, str], snapshots: Any) -> Values:

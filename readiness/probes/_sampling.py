@@ -1,8 +1,8 @@
-"""One exchange repeated, one after the other -> its median and p95 with their intervals."""
+"""One exchange repeated, one after the other -> its percentiles with their intervals."""
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 from readiness.estimate import quantile
@@ -24,8 +24,9 @@ async def sample(
     context: Context,
     at_once: int = 1,
     after: Callable[[T], Awaitable[object]] | None = None,
+    percentiles: Sequence[int] = (50, 95),
 ) -> Values:
-    """Time `exchange` up to `n` times after one to warm up; return `p50_ms` and `p95_ms`.
+    """Time `exchange` up to `n` times after one to warm up; return `p50_ms`, `p95_ms` and so on.
 
     Up to `at_once` are under way together, each bounded by `within`. When half of the time to the
     deadline is used up, sampling ends early; `p95_ms_because` then explains an estimate left empty.
@@ -52,10 +53,12 @@ async def sample(
     async with asyncio.TaskGroup() as group:
         for _ in range(at_once):
             group.create_task(repeat())
-    values: Values = {"p50_ms": quantile(samples, 0.5), "p95_ms": (p95 := quantile(samples, 0.95))}
-    if p95.value is None:
-        cut = f"; they took {clock() - began:.1f} s" if len(samples) < n else ""
-        values["p95_ms_because"] = too_few(len(samples), 95, "samples") + cut
+    cut = f"; they took {clock() - began:.1f} s" if len(samples) < n else ""
+    values: Values = {}
+    for p in percentiles:
+        values[f"p{p}_ms"] = found = quantile(samples, p / 100)
+        if found.value is None and p > 50:
+            values[f"p{p}_ms_because"] = too_few(len(samples), p, "samples") + cut
     return values
 
 
