@@ -1,4 +1,4 @@
-"""What the probes of stores, MCP and files measured once of the sample system; see golden/capture."""
+"""What the probes of stores, MCP and files measured of the sample system (golden/capture)."""
 
 import functools
 import json

@@ -810,7 +810,7 @@ def test_what_a_check_needs_declared_can_be_declared(name: str) -> None:
 def test_quantiles_and_rates_are_judged_by_their_interval_alone() -> None:
     for rule in CRITERIA.checks.values():
         sampled = bool(
-            re.fullmatch(r"(at_rate\.|handshake\.)?(p\d\d_ms|success_rate)", rule.metric)
+            re.fullmatch(r"(at_rate\.|handshake\.)?(p\d\d_ms|success_rate|hit_ratio)", rule.metric)
         )
         assert rule.sampled is sampled, rule.id
 
