@@ -1,0 +1,258 @@
+"""A tool's JSON Schemas -> what is wrong with them, within bounds and without asking the network.
+
+A schema comes from outside: it may be huge, nested without end, or refer to itself or to hosts of
+its choice. So its size and the steps of its validation are bounded, no reference is followed but
+within it, and no pattern of its own is run, since a pattern can take for ever.
+"""
+
+import functools
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+from urllib.parse import unquote
+
+from readiness.failure import ProbeError
+
+MOST_VALUES = 10_000
+"""Values in one schema; what is larger is not checked."""
+DEEPEST = 64
+MOST_STEPS = 200_000
+"""Steps of validation for all schemas of a server together: two or three seconds of them."""
+_SHOWN = 60
+_DATA = ("const", "enum", "default", "examples", "example")
+"""Keywords whose values are data, in which `$ref` and the like mean nothing."""
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+
+
+class TooMuch(Exception):
+    """Raised where a schema is beyond the bounds; says how."""
+
+
+class Steps:
+    """What validation may still take."""
+
+    def __init__(self, left: int = MOST_STEPS) -> None:
+        self._left = left
+
+    def take(self) -> None:
+        """Take one step; raises TooMuch where none is left."""
+        self._left -= 1
+        if self._left < 0:
+            raise TooMuch("checking it takes too many steps")
+
+
+def require_jsonschema() -> None:
+    """Raise ProbeError `not_installed` without the validator, which comes with the MCP SDK."""
+    try:
+        import jsonschema  # noqa: F401
+    except ImportError as error:
+        how = "jsonschema is not installed: pip install 'readiness[mcp]'"
+        raise ProbeError("not_installed", how) from error
+
+
+def fault(schema: Any, steps: Steps, *, must_be_object: bool) -> str | None:
+    """Return what makes `schema` no valid schema of its dialect, None if it is one.
+
+    Raises TooMuch where that cannot be told within bounds.
+    """
+    if not isinstance(schema, dict):
+        return "is no JSON Schema object"
+    _measure(schema)
+    dialect = _dialect(schema)
+    if dialect is None:
+        return "is of a dialect that is not known"
+    if must_be_object and schema.get("type") != "object":
+        return 'has not the type "object"'
+    validator = _bounded(dialect, steps)(dialect.META_SCHEMA, registry=_registry())
+    try:
+        error = next(validator.iter_errors(schema), None)
+    except RecursionError:
+        raise TooMuch("it is nested too deep") from None
+    if error is not None:
+        return f"breaks its dialect at {_place(error.absolute_path)}"
+    return "refers to a part of itself that is missing" if _dangles(schema) else None
+
+
+def remote(schema: Any) -> bool:
+    """Whether a reference leaves the schema, for a host or a file. Raises TooMuch."""
+    if not isinstance(schema, dict):
+        return False
+    _measure(schema)
+    own = {part["$id"] for part in _parts(schema) if isinstance(part.get("$id"), str)}
+    return any(
+        not ref.startswith("#") and ref.partition("#")[0] not in own for ref in _references(schema)
+    )
+
+
+def breach(value: Any, schema: Mapping[str, Any], steps: Steps) -> str | None:
+    """Return where `value` is not as `schema` has it, None if it is. Raises TooMuch."""
+    _measure(schema)
+    _measure(value)
+    dialect = _dialect(schema)
+    if dialect is None:
+        raise TooMuch("its outputSchema is of a dialect that is not known")
+    if remote(schema):
+        raise TooMuch("its outputSchema refers to another host, which is not asked")
+    if any("patternProperties" in part for part in _parts(schema)):
+        raise TooMuch("its outputSchema has patternProperties, which are not run")
+    import referencing.exceptions
+
+    validator = _bounded(dialect, steps)(schema, registry=_registry())
+    try:
+        error = next(validator.iter_errors(value), None)
+    except referencing.exceptions.Unresolvable:
+        raise TooMuch("its outputSchema refers to what is missing") from None
+    except RecursionError:
+        raise TooMuch("its outputSchema refers to itself without end") from None
+    return f"at {_place(error.absolute_path)}" if error is not None else None
+
+
+def header_fault(schema: Any) -> str | None:
+    """Return what makes an `x-mcp-header` of an inputSchema invalid, so that clients drop the tool.
+
+    (specification 2026-07-28, Streamable HTTP, Schema Extension)
+    """
+    if not isinstance(schema, dict):
+        return None
+    reachable = dict(header_parameters(schema))
+    marked = [part for part in _parts(schema) if "x-mcp-header" in part]
+    names = [str(part["x-mcp-header"]).lower() for part in marked]
+    if len(marked) > len(reachable) or any("x-mcp-header" in part for part in (schema,)):
+        return "has an x-mcp-header where none may be"
+    if any(not isinstance(p["x-mcp-header"], str) for p in marked):
+        return "has an x-mcp-header that is no text"
+    if any(not _TOKEN.fullmatch(p["x-mcp-header"]) for p in marked):
+        return "has an x-mcp-header that is no name of a header"
+    if len(set(names)) < len(names):
+        return "has one x-mcp-header twice"
+    if any(p.get("type") not in ("string", "integer", "boolean") for p in marked):
+        return "has an x-mcp-header on what is no text, integer or truth value"
+    return None
+
+
+def header_parameters(schema: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Yield the path and the header's name of each parameter that is to be sent as a header too."""
+    waiting: list[tuple[tuple[str, ...], Any]] = [((), schema)]
+    while waiting:
+        path, part = waiting.pop()
+        if not isinstance(part, dict):
+            continue
+        if path and "x-mcp-header" in part:
+            yield path, str(part["x-mcp-header"])
+        inner = part.get("properties")
+        if isinstance(inner, dict) and len(path) < DEEPEST:
+            waiting += [((*path, name), child) for name, child in inner.items()]
+
+
+def _measure(value: Any) -> None:
+    """Raise TooMuch for what is too large or too deep."""
+    waiting: list[tuple[int, Any]] = [(0, value)]
+    count = 0
+    while waiting:
+        depth, one = waiting.pop()
+        count += 1
+        if count > MOST_VALUES:
+            raise TooMuch(f"it holds more than {MOST_VALUES} values")
+        if depth > DEEPEST:
+            raise TooMuch(f"it is nested more than {DEEPEST} deep")
+        inner = one.values() if isinstance(one, dict) else one if isinstance(one, list) else ()
+        waiting += [(depth + 1, child) for child in inner]
+
+
+def _parts(schema: Any) -> Iterator[dict[str, Any]]:
+    """Yield the objects of a schema that may be schemas: all but data."""
+    waiting = [schema]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, dict):
+            yield one
+            waiting += [child for key, child in one.items() if key not in _DATA]
+        elif isinstance(one, list):
+            waiting += one
+
+
+def _references(schema: Any) -> Iterator[str]:
+    for part in _parts(schema):
+        for key in ("$ref", "$dynamicRef"):
+            if isinstance(part.get(key), str):
+                yield part[key]
+
+
+def _dangles(schema: Mapping[str, Any]) -> bool:
+    """Whether a reference into the schema leads nowhere; with ids in it that is not told."""
+    parts = list(_parts(schema))
+    if any("$id" in part or "id" in part for part in parts):
+        return False
+    keys = ("$anchor", "$dynamicAnchor")
+    anchors = {part[key] for part in parts for key in keys if isinstance(part.get(key), str)}
+    inner = {ref[1:] for ref in _references(schema) if ref.startswith("#")} - anchors - {""}
+    return not all(ref.startswith("/") and _leads(schema, ref) for ref in inner)
+
+
+def _leads(schema: Mapping[str, Any], pointer: str) -> bool:
+    at: Any = schema
+    for step in unquote(pointer[1:]).split("/")[: DEEPEST + 1]:
+        key = step.replace("~1", "/").replace("~0", "~")
+        if isinstance(at, dict) and key in at:
+            at = at[key]
+        elif isinstance(at, list) and re.fullmatch("[0-9]{1,5}", key) and int(key) < len(at):
+            at = at[int(key)]
+        else:
+            return False
+    return True
+
+
+def _dialect(schema: Mapping[str, Any]) -> Any:
+    """Return the validator of the dialect, 2020-12 where none is named; None if it is not known."""
+    from jsonschema import Draft202012Validator, validators
+
+    named = schema.get("$schema")
+    if named is None:
+        return Draft202012Validator
+    if not isinstance(named, str):
+        return None
+    return validators.validator_for({"$schema": named}, default=None)
+
+
+@functools.cache
+def _registry() -> Any:
+    """Return the standard's own schemas and nothing that could fetch others."""
+    from jsonschema_specifications import REGISTRY
+
+    return REGISTRY
+
+
+def _bounded(dialect: Any, steps: Steps) -> Any:
+    """Return the dialect's validator with its steps counted, its patterns left out."""
+    from jsonschema import validators
+
+    def counted(keyword: Callable[..., Any]) -> Callable[..., Any]:
+        def check(validator: Any, value: Any, instance: Any, schema: Any) -> Any:
+            steps.take()
+            return keyword(validator, value, instance, schema)
+
+        return check
+
+    own = {**dialect.VALIDATORS, "pattern": _nothing, "uniqueItems": _unique}
+    return validators.extend(dialect, {name: counted(check) for name, check in own.items()})
+
+
+def _nothing(_validator: Any, _value: Any, _instance: Any, _schema: Any) -> Iterator[Any]:
+    return iter(())
+
+
+def _unique(validator: Any, value: Any, instance: Any, _schema: Any) -> Iterator[Any]:
+    """Part of JSON Schema, in a time that grows with the items and not with their square."""
+    from jsonschema.exceptions import ValidationError
+
+    if value and validator.is_type(instance, "array"):
+        texts = [json.dumps(item, sort_keys=True) for item in instance]
+        if len(set(texts)) < len(texts):
+            yield ValidationError("has an item twice")
+
+
+def _place(path: Any) -> str:
+    """Return where in a document, as a JSON pointer; what is not plain there is not shown."""
+    steps = (step if re.fullmatch(r"[\w.$-]{1,40}", str(step)) else "?" for step in path)
+    return ("/" + "/".join(map(str, steps)))[:_SHOWN] if path else "its top"
