@@ -78,8 +78,9 @@ async def exchange(
 ) -> Answer:
     """Send one request on a fresh connection and read its answer, never a second one.
 
-    Of a stream that is held open no more is read than is `enough`. Follows no redirect, asks no proxy, unpacks nothing. Bounded by `within` in time and by
-    BODY_LIMIT in size. Raises ProbeError and OSError (of which TLS and name errors are).
+    Of a stream that is held open no more is read than is `enough`. Follows no redirect, asks no
+    proxy, unpacks nothing. Bounded by `within` in time and by BODY_LIMIT in size. Raises
+    ProbeError and OSError (of which TLS and name errors are).
     """
     fields = _fields(context, to, method, headers or {}, len(body))
     request = Request(method, to.path, fields, body)

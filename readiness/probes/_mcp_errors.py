@@ -23,7 +23,7 @@ METRICS: Mapping[str, str] = {
     "has_version_header": "true or false: the version agreed on knows MCP-Protocol-Version",
     "version_refused": "true or false: a version that never was gets a 4xx",
     "modern": "true or false: it is of the era of discover, 2026-07-28 and later",
-    "mismatch_refused": "true or false: a header Mcp-Method other than the body's method gets a 4xx",
+    "mismatch_refused": "true or false: Mcp-Method other than the body's method gets a 4xx",
     "get_answered": "true or false: GET opens a stream or is refused at once, as the era has it",
     "held_stream": "true or false: GET opens a stream",
 }

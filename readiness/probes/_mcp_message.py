@@ -64,6 +64,11 @@ def notification(method: str) -> dict[str, Any]:
     return {"jsonrpc": "2.0", "method": method}
 
 
+def line(message: Message) -> bytes:
+    """Return a message as one line, as it is sent over pipes."""
+    return json.dumps(message).encode() + b"\n"
+
+
 def read(text: str | bytes) -> Message | None:
     """Return the one JSON-RPC message that `text` is, None if it is none."""
     try:

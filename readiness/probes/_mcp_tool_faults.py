@@ -63,7 +63,8 @@ def faults(listing: Listing, *, headers: bool) -> Values:
 
 def _told(metric: str, culprits: Iterator[str]) -> Values:
     names = few(culprits, between=", ")
-    return {metric: not names} | ({f"{metric}_because": names} if names else {})
+    values: Values = {metric: not names}
+    return values | ({f"{metric}_because": names} if names else {})
 
 
 def _bad_names(listing: Listing) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Whether an MCP endpoint keeps the rules that protect it and its clients, told by breaking them."""
+"""Whether an MCP endpoint keeps the rules that protect it, told by breaking them."""
 
 from collections.abc import Mapping
 

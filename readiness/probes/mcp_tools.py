@@ -1,4 +1,4 @@
-"""Whether an agent can rely on the tools an MCP server lists, and what changed since the last run."""
+"""Whether agents can rely on the tools an MCP server lists, and what changed since last time."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,0 +1,199 @@
+"""Whether one declared MCP tool does its work: it is called, timed, and its result looked at."""
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pydantic import Field, SecretStr, field_validator
+
+from readiness.estimate import quantile
+from readiness.failure import ProbeError
+from readiness.inventory import REFERENCE, Expect, Service, Tier
+from readiness.inventory.expectation import JsonPath, Matched
+from readiness.measurement import Values
+from readiness.probes import Context, ProbeSettings, _mcp_schema
+from readiness.probes._few import few
+from readiness.probes._mcp_arguments import parameter_headers
+from readiness.probes._mcp_http import Endpoint, Reply, credentials
+from readiness.probes._mcp_listing import shown
+from readiness.probes._mcp_message import Agreed
+from readiness.probes._mcp_result import texts, unmet
+from readiness.probes._mcp_schema import Steps, TooMuch, require_jsonschema
+from readiness.probes.mcp_tools import read_tools
+
+TIER: Tier = "observe"
+KINDS = frozenset({"mcp"})
+EXCLUSIVE = True
+METRICS: Mapping[str, str] = {
+    "tool_listed": "true or false: the declared tool is offered",
+    "read_only": "true or false: the tool only reads, as the server or the inventory says",
+    "succeeded": "true or false: each call has a result that reports no error",
+    "has_output_schema": "true or false: the tool says what its result is like",
+    "output_valid": "true or false: the structured result is as the tool's outputSchema has it",
+    "as_expected": "true or false: the result is as declared",
+    "p50_ms": "ms: median of the calls, request sent to last byte; of tools that only read",
+    "result_bytes": "bytes: size of the first answer",
+}
+_MOST_SAMPLES = 20
+_SHARE = 0.5
+"""Of the time left to the deadline, the part that sampling may take."""
+
+
+class Settings(ProbeSettings):
+    """Which tool to call, with what, and what must come back."""
+
+    tool: str = Field(min_length=1, max_length=200, description="the tool's name")
+    arguments: Mapping[str, Any] = Field(default_factory=dict, description="its arguments")
+    read_only: bool = Field(
+        False, description="true: it only reads, though the server does not say so"
+    )
+    text: str | None = Field(None, description="what a text of the result contains")
+    values: Mapping[JsonPath, Matched] = Field(
+        default_factory=dict,
+        alias="json",
+        description="JSONPath in the structured result -> what is found there",
+    )
+    headers: Mapping[str, SecretStr] = Field(
+        default_factory=dict,
+        description="headers to send, such as Authorization; those of mcp_handshake if left out",
+    )
+
+    @field_validator("values")
+    @classmethod
+    def _plain(cls, values: Mapping[str, Matched]) -> Mapping[str, Matched]:
+        if any(REFERENCE.search(f"{one.equals} {one.contains}") for one in values.values()):
+            raise ValueError("refers to a variable, and only journeys have those. Write the value")
+        return values
+
+    @property
+    def expect(self) -> Expect:
+        """The declared conditions on the structured result."""
+        return Expect.model_validate({"json": self.values})
+
+
+async def measure(service: Service, settings: Settings, context: Context) -> Values:
+    """Call the tool once, and again to time it if it only reads.
+
+    A tool that may change things needs the tier `write`, and is called only once.
+    """
+    require_jsonschema()
+    endpoint = Endpoint(service, context, credentials(service, settings.headers))
+    agreed = await endpoint.negotiate()
+    try:
+        tool = (await read_tools(endpoint, agreed)).find(settings.tool)
+        if tool is None:
+            return _unlisted(settings.tool)
+        read_only = _only_reads(tool, settings)
+        if not read_only and "write" not in context.allowed:
+            because = f"{shown(settings.tool)} is not said to only read, so it needs the write tier"
+            raise ProbeError("not_allowed", because)
+        return await _called(endpoint, agreed, tool, settings, context, read_only=read_only)
+    finally:
+        await endpoint.close()
+
+
+def _unlisted(name: str) -> Values:
+    because = f"{shown(name)} is not among the tools"
+    values: Values = {"tool_listed": False, "has_output_schema": False, "read_only": False}
+    return values | {f"{metric}_because": because for metric in values}
+
+
+def _only_reads(tool: Mapping[str, Any], settings: Settings) -> bool:
+    """Whether the server says so; or the inventory does, where the server does not deny it."""
+    hints = tool.get("annotations")
+    hints = hints if isinstance(hints, dict) else {}
+    denied = hints.get("readOnlyHint") is False or hints.get("destructiveHint") is True
+    return not denied and (hints.get("readOnlyHint") is True or settings.read_only)
+
+
+async def _called(
+    endpoint: Endpoint,
+    agreed: Agreed,
+    tool: Mapping[str, Any],
+    settings: Settings,
+    context: Context,
+    *,
+    read_only: bool,
+) -> Values:
+    params = {"name": settings.tool, "arguments": dict(settings.arguments)}
+    headers = parameter_headers(tool, settings.arguments) if agreed.modern else {}
+
+    async def call() -> Reply:
+        return await endpoint.ask("tools/call", params, agreed.version, headers)
+
+    first = await call()
+    values: Values = {"tool_listed": True, "read_only": read_only}
+    values["has_output_schema"] = isinstance(tool.get("outputSchema"), dict)
+    values["result_bytes"] = len(first.answer.body)
+    if first.result is not None and first.result.get("resultType") == "input_required":
+        because = "not tested: the tool asks its caller for more before it answers"
+        told = ("succeeded", "output_valid", "as_expected", "p50_ms")
+        return values | {f"{metric}_because": because for metric in told}
+    if not read_only:
+        values["read_only_because"] = "a tool that may change things is called once, so not timed"
+    replies = [first] + (await _again(call, context) if read_only and _fine(first) else [])
+    values |= _success(replies) | _judged(first, tool, settings)
+    if read_only and values["succeeded"]:
+        values["p50_ms"] = quantile([reply.ms for reply in replies[1:]], 0.5)
+    return values
+
+
+async def _again(call: Any, context: Context) -> list[Reply]:
+    """Call again and again, up to half of the time that is left."""
+    clock = asyncio.get_running_loop().time
+    began = clock()
+    give_up = began + _SHARE * (context.deadline - began)
+    replies: list[Reply] = []
+    while len(replies) < min(context.samples, _MOST_SAMPLES) and clock() < give_up:
+        replies.append(await call())
+    return replies
+
+
+def _fine(reply: Reply) -> bool:
+    return reply.result is not None and reply.result.get("isError") is not True
+
+
+def _success(replies: list[Reply]) -> Values:
+    failed = [reply for reply in replies if not _fine(reply)]
+    if not failed:
+        return {"succeeded": True}
+    said = "a result that reports an error" if failed[0].result is not None else failed[0].said
+    how = f"{len(failed)} of {len(replies)} calls got {said}" if len(replies) > 1 else f"got {said}"
+    return {
+        "succeeded": False,
+        "succeeded_because": f"the call {how}" if len(replies) == 1 else how,
+    }
+
+
+def _judged(first: Reply, tool: Mapping[str, Any], settings: Settings) -> Values:
+    """Look at the first result: by the tool's own schema, and by what is declared."""
+    if not _fine(first) or first.result is None:
+        because = "not tested: the call got no result to look at"
+        return {"output_valid_because": because, "as_expected_because": because}
+    values: Values = {}
+    if isinstance(tool.get("outputSchema"), dict):
+        values |= _output(first.result, tool["outputSchema"])
+    missing = few(_missing(first.result, settings))
+    if settings.text is not None or settings.values:
+        values["as_expected"] = not missing
+    return values | ({"as_expected_because": missing} if missing else {})
+
+
+def _missing(result: Mapping[str, Any], settings: Settings) -> Iterator[str]:
+    if settings.text is not None and not any(settings.text in text for text in texts(result)):
+        yield "no text of the result contains what was expected"
+    if settings.values:
+        yield from unmet(settings.expect, result)
+
+
+def _output(result: Mapping[str, Any], schema: Mapping[str, Any]) -> Values:
+    if "structuredContent" not in result:
+        because = "the result has no structuredContent"
+        return {"output_valid": False, "output_valid_because": because}
+    try:
+        where = _mcp_schema.breach(result["structuredContent"], schema, Steps())
+    except TooMuch as error:
+        return {"output_valid_because": f"not tested: {error}"}
+    if where is None:
+        return {"output_valid": True}
+    return {"output_valid": False, "output_valid_because": f"breaks the outputSchema {where}"}
