@@ -48,7 +48,7 @@ DEFAULT_PROBES: Mapping[Kind, tuple[str, ...]] = {
     "web": ("web_page", "http_latency", "http_concurrency", *_SEEN_FROM_OUTSIDE),
     "postgres": ("postgres_health",),
     "redis": ("redis_health",),
-    "mcp": ("mcp_handshake",),
+    "mcp": ("mcp_handshake", "mcp_tools", "mcp_protocol"),
     "tcp": ("tcp_connect",),
     "grpc": ("grpc_health",),
     "websocket": ("websocket_echo",),

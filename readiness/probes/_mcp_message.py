@@ -14,7 +14,7 @@ HANDSHAKE_VERSIONS = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25")
 """Those that begin with `initialize`, the oldest first."""
 HEADER_SINCE = "2025-06-18"
 """The version that brought the header MCP-Protocol-Version."""
-METHOD_NOT_FOUND, PARSE_ERROR = -32601, -32700
+METHOD_NOT_FOUND, PARSE_ERROR, UNSUPPORTED_VERSION = -32601, -32700, -32022
 
 _META = "io.modelcontextprotocol/"
 _CLIENT = {"name": "readiness", "version": __version__}
@@ -116,15 +116,16 @@ async def negotiate(ask: Ask, tell: Tell) -> Agreed:
     Whatever is no DiscoverResult of a version known here means an older server
     (specification 2026-07-28, Versioning). Raises ProbeError if both ways fail.
     """
-    discovered = result(await ask("server/discover", {}, MODERN))
-    if discovered and MODERN in _list(discovered.get("supportedVersions")):
-        return Agreed(MODERN, _mapping(discovered.get("capabilities")))
+    if modern := await _discovered(ask):
+        return modern
     offer = {
         "protocolVersion": HANDSHAKE_VERSIONS[-1],
         "capabilities": {},
         "clientInfo": _CLIENT,
     }
     answer = await ask("initialize", offer, HANDSHAKE_VERSIONS[-1])
+    if error_code(answer) == UNSUPPORTED_VERSION and (modern := await _discovered(ask)):
+        return modern  # it was slow to start, and the first answer came too late
     opened = result(answer)
     if opened is None:
         raise ProbeError("protocol", f"initialize was answered with {shown(answer)}")
@@ -134,6 +135,13 @@ async def negotiate(ask: Ask, tell: Tell) -> Agreed:
         raise ProbeError("protocol", f"initialize was answered with the version {named}")
     await tell("notifications/initialized", version)
     return Agreed(version, _mapping(opened.get("capabilities")))
+
+
+async def _discovered(ask: Ask) -> Agreed | None:
+    found = result(await ask("server/discover", {}, MODERN))
+    if found and MODERN in _list(found.get("supportedVersions")):
+        return Agreed(MODERN, _mapping(found.get("capabilities")))
+    return None
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

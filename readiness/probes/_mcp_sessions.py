@@ -27,7 +27,10 @@ async def sessions(talk: Talk) -> Values:
         one = await _opened(talk, stack)
         if one is None or not one.endpoint.session:
             because = "it does not answer initialize" if one is None else "it assigns no session"
-            return {"sessions": False, "sessions_because": because}
+            return {
+                **dict.fromkeys(("sessions", "sessions_end"), False),
+                **dict.fromkeys(("sessions_because", "sessions_end_because"), because),
+            }
         other = await _opened(talk, stack)
         names = (one.endpoint.session, (other and other.endpoint.session) or "")
         bits = _differing_bits(*names)

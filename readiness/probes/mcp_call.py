@@ -48,9 +48,8 @@ class Settings(ProbeSettings):
         False, description="true: it only reads, though the server does not say so"
     )
     text: str | None = Field(None, description="what a text of the result contains")
-    values: Mapping[JsonPath, Matched] = Field(
+    result: Mapping[JsonPath, Matched] = Field(
         default_factory=dict,
-        alias="json",
         description="JSONPath in the structured result -> what is found there",
     )
     headers: Mapping[str, SecretStr] = Field(
@@ -58,17 +57,17 @@ class Settings(ProbeSettings):
         description="headers to send, such as Authorization; those of mcp_handshake if left out",
     )
 
-    @field_validator("values")
+    @field_validator("result")
     @classmethod
-    def _plain(cls, values: Mapping[str, Matched]) -> Mapping[str, Matched]:
-        if any(REFERENCE.search(f"{one.equals} {one.contains}") for one in values.values()):
+    def _plain(cls, result: Mapping[str, Matched]) -> Mapping[str, Matched]:
+        if any(REFERENCE.search(f"{one.equals} {one.contains}") for one in result.values()):
             raise ValueError("refers to a variable, and only journeys have those. Write the value")
-        return values
+        return result
 
     @property
     def expect(self) -> Expect:
         """The declared conditions on the structured result."""
-        return Expect.model_validate({"json": self.values})
+        return Expect.model_validate({"json": self.result})
 
 
 async def measure(service: Service, settings: Settings, context: Context) -> Values:
@@ -174,7 +173,7 @@ def _judged(first: Reply, tool: Mapping[str, Any], settings: Settings) -> Values
     if isinstance(tool.get("outputSchema"), dict):
         values |= _output(first.result, tool["outputSchema"])
     missing = few(_missing(first.result, settings))
-    if settings.text is not None or settings.values:
+    if settings.text is not None or settings.result:
         values["as_expected"] = not missing
     return values | ({"as_expected_because": missing} if missing else {})
 
@@ -182,7 +181,7 @@ def _judged(first: Reply, tool: Mapping[str, Any], settings: Settings) -> Values
 def _missing(result: Mapping[str, Any], settings: Settings) -> Iterator[str]:
     if settings.text is not None and not any(settings.text in text for text in texts(result)):
         yield "no text of the result contains what was expected"
-    if settings.values:
+    if settings.result:
         yield from unmet(settings.expect, result)
 
 

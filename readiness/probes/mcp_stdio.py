@@ -24,9 +24,11 @@ TIER: Tier = "write"
 KINDS = frozenset({"mcp"})
 EXCLUSIVE = True
 METRICS: Mapping[str, str] = {
+    "connected": "true: the program spoke the protocol with us",
     "protocol_version": "protocol version that client and server settled on",
     "era": "discover (2026-07-28 and later) or initialize (before)",
     "handshake_ms": "ms: start of the program to the end of the handshake",
+    "has_tools": "true or false: the server offers tools and lists at least one",
     "tools": "count: tools offered",
     "tool_names": "names of the tools, separated by commas",
     "expected_tools_present": "true or false: every tool in `tools` is offered",
@@ -67,7 +69,8 @@ async def measure(service: Service, settings: Settings, context: Context) -> Val
             context.conceal(value)
     with running(settings.command, context.folder / settings.folder, env) as program:
         agreed, handshake_ms = await _opened(program, context)
-        values: Values = {"protocol_version": agreed.version, "era": agreed.era}
+        values: Values = {"connected": True, "era": agreed.era}
+        values["protocol_version"] = agreed.version
         values["handshake_ms"] = handshake_ms
         values |= await _tools(program, agreed, settings, context)
         values |= await _unknown_method(program, agreed, context)
@@ -104,8 +107,12 @@ async def _opened(program: Program, context: Context) -> tuple[Agreed, float]:
 async def _tools(program: Program, agreed: Agreed, settings: Settings, context: Context) -> Values:
     if not agreed.offers_tools:
         because = "the server does not offer tools"
-        told = ("tools", "tool_names", "schemas_valid", "p50_ms", "p95_ms")
-        values: Values = {"tools": 0, **{f"{metric}_because": because for metric in told}}
+        told = ("has_tools", "tools", "tool_names", "schemas_valid", "p50_ms", "p95_ms")
+        values: Values = {
+            "has_tools": False,
+            "tools": 0,
+            **{f"{metric}_because": because for metric in told},
+        }
         return values | _expected(settings, Listing(()))
 
     async def page(params: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -120,7 +127,8 @@ async def _tools(program: Program, agreed: Agreed, settings: Settings, context: 
 
     listing = await _mcp_listing.read(page)
     names = [_mcp_listing.shown(name) for name, _ in listing.named]
-    values = {"tools": len(listing.tools), "tool_names": ", ".join(names)[:_NAMES_SHOWN]}
+    values = {"has_tools": bool(listing.tools), "tools": len(listing.tools)}
+    values |= {"tool_names": ", ".join(names)[:_NAMES_SHOWN]}
     if not listing.whole:
         values["tools_because"] = listing.looped or listing.cut
     found = faults(listing, headers=agreed.modern)
