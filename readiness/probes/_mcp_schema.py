@@ -18,7 +18,9 @@ MOST_VALUES = 10_000
 """Values in one schema; what is larger is not checked."""
 DEEPEST = 64
 MOST_STEPS = 200_000
-"""Steps of validation for all schemas of a server together: two or three seconds of them."""
+"""Steps of validation for all schemas of a server together: a few seconds of them."""
+MOST_STEPS_EACH = 20_000
+"""Steps for one schema: while they are taken, nothing else of this program goes on."""
 _SHOWN = 60
 _DATA = ("const", "enum", "default", "examples", "example")
 """Keywords whose values are data, in which `$ref` and the like mean nothing."""
@@ -32,13 +34,17 @@ class TooMuch(Exception):
 class Steps:
     """What validation may still take."""
 
-    def __init__(self, left: int = MOST_STEPS) -> None:
-        self._left = left
+    def __init__(self) -> None:
+        self._left, self._here = MOST_STEPS, 0
+
+    def begin(self) -> None:
+        """Begin with the next schema."""
+        self._here = MOST_STEPS_EACH
 
     def take(self) -> None:
         """Take one step; raises TooMuch where none is left."""
-        self._left -= 1
-        if self._left < 0:
+        self._left, self._here = self._left - 1, self._here - 1
+        if self._left < 0 or self._here < 0:
             raise TooMuch("checking it takes too many steps")
 
 
@@ -225,7 +231,10 @@ def _registry() -> Any:
 
 def _bounded(dialect: Any, steps: Steps) -> Any:
     """Return the dialect's validator with its steps counted, its patterns left out."""
+    import attrs
     from jsonschema import validators
+
+    steps.begin()
 
     def counted(keyword: Callable[..., Any]) -> Callable[..., Any]:
         def check(validator: Any, value: Any, instance: Any, schema: Any) -> Any:
@@ -235,7 +244,10 @@ def _bounded(dialect: Any, steps: Steps) -> Any:
         return check
 
     own = {**dialect.VALIDATORS, "pattern": _nothing, "uniqueItems": _unique}
-    return validators.extend(dialect, {name: counted(check) for name, check in own.items()})
+    bounded = validators.extend(dialect, {name: counted(check) for name, check in own.items()})
+    # or a `$schema` within the schema brings the unbounded validator back
+    bounded.evolve = lambda self, **changes: attrs.evolve(self, **changes)
+    return bounded
 
 
 def _nothing(_validator: Any, _value: Any, _instance: Any, _schema: Any) -> Iterator[Any]:

@@ -1,5 +1,6 @@
 """The tools of a server -> what is wrong with them: schemas, names, hints, and what texts hide."""
 
+import asyncio
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -30,7 +31,7 @@ _SECRETS = re.compile(
     r"|\bgh[pousr]_[A-Za-z0-9]{36,}\b|\bgithub_pat_[A-Za-z0-9_]{50,}\b|\bglpat-[A-Za-z0-9_-]{20,}\b"
     r"|\bsk-(?:ant-|proj-|live-)?[A-Za-z0-9_-]{32,}\b|\b[rs]k_live_[A-Za-z0-9]{20,}\b"
     r"|\bxox[abprs]-[A-Za-z0-9-]{20,}\b|\bAIza[A-Za-z0-9_-]{35}\b"
-    r"|\beyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{20,}"
+    r"|\beyJ[A-Za-z0-9_-]{10,400}+\.eyJ[A-Za-z0-9_-]{10,2000}+\.[A-Za-z0-9_-]{20,}"
     r"|\b[a-z][a-z0-9+]{1,15}://[^\s/:@\"'<>{}$]{1,64}:[^\s/:@\"'<>{}$*]{6,64}@(?!example\b)"
 )
 """Keys, tokens and URLs with a password, by forms that hardly anything else has."""
@@ -44,7 +45,7 @@ _HIDDEN = re.compile("[\u202a-\u202e\u2066-\u2069\U000e0000-\U000e007f]")
 """Changes of direction and tags, which a model reads and a person does not see."""
 
 
-def faults(listing: Listing, *, headers: bool) -> Values:
+async def faults(listing: Listing, *, headers: bool) -> Values:
     """Return the values that METRICS describes; `headers` says whether the era has x-mcp-header."""
     named = listing.named
     values: Values = {
@@ -54,7 +55,7 @@ def faults(listing: Listing, *, headers: bool) -> Values:
         **_told("hints_consistent", (shown(n) for n, t in named if _contradicts(t))),
         **_told("secrets_absent", (shown(n) for n, t in named if _leaks(t))),
         **_told("text_visible", (shown(n) for n, t in named if _hides(t))),
-        **_schemas(named, headers=headers),
+        **await _schemas(named, headers=headers),
     }
     if listing.tools:
         values["annotated"] = sum(_is_annotated(tool) for _, tool in named) / len(listing.tools)
@@ -119,10 +120,11 @@ def _hides(tool: Mapping[str, Any]) -> bool:
     return bool(_HIDDEN.search(_FLAG.sub("", _whole_text(tool))))
 
 
-def _schemas(named: list[tuple[str, dict[str, Any]]], *, headers: bool) -> Values:
+async def _schemas(named: list[tuple[str, dict[str, Any]]], *, headers: bool) -> Values:
     steps = Steps()
     wrong, unknown, remote = [], [], []
     for name, tool in named:
+        await asyncio.sleep(0)  # what else is under way goes on between tools
         try:
             wrong += [f"{shown(name)}: {one}" for one in _wrong(tool, steps, headers=headers)]
             remote += [shown(name)] if _is_remote(tool) else []

@@ -131,7 +131,7 @@ async def _tools(program: Program, agreed: Agreed, settings: Settings, context: 
     values |= {"tool_names": ", ".join(names)[:_NAMES_SHOWN]}
     if not listing.whole:
         values["tools_because"] = listing.looped or listing.cut
-    found = faults(listing, headers=agreed.modern)
+    found = await faults(listing, headers=agreed.modern)
     values |= {name: v for name, v in found.items() if name.startswith("schemas_valid")}
     values |= _expected(settings, listing)
     n = min(context.samples, _MOST_SAMPLES)

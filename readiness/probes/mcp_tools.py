@@ -42,14 +42,18 @@ async def measure(service: Service, settings: Settings, context: Context) -> Val
     try:
         if not agreed.offers_tools:
             because = "the server does not offer tools"
-            return {"has_tools": False, "has_tools_because": because, "tools": 0}
+            return {
+                **dict.fromkeys(("has_tools", "compared"), False),
+                **dict.fromkeys(("has_tools_because", "compared_because"), because),
+                "tools": 0,
+            }
         listing = await read_tools(endpoint, agreed)
     finally:
         await endpoint.close()
-    return _described(listing, agreed, context)
+    return await _described(listing, agreed, context)
 
 
-def _described(listing: _mcp_listing.Listing, agreed: Agreed, context: Context) -> Values:
+async def _described(listing: _mcp_listing.Listing, agreed: Agreed, context: Context) -> Values:
     values: Values = {"has_tools": bool(listing.tools), "tools": len(listing.tools)}
     if not listing.tools:
         values["has_tools_because"] = "the server lists no tool"
@@ -59,7 +63,7 @@ def _described(listing: _mcp_listing.Listing, agreed: Agreed, context: Context) 
         values["list_ends"] = not listing.looped
     if listing.looped:
         values["list_ends_because"] = listing.looped
-    values |= _mcp_tool_faults.faults(listing, headers=agreed.modern)
+    values |= await _mcp_tool_faults.faults(listing, headers=agreed.modern)
     return values | _mcp_drift.drift(listing, context.previous)
 
 

@@ -1,17 +1,13 @@
 import asyncio
-import contextlib
 import json
 import logging
-import socket
 import sys
-import threading
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
 import pytest
-import uvicorn
 from mcp.server import MCPServer
 from pydantic import SecretStr
 
@@ -21,6 +17,7 @@ from readiness.inventory import Service
 from readiness.measurement import Values
 from readiness.probes import Context
 from readiness.probes.mcp_handshake import METRICS, Settings, measure
+from tests.mcp_servers import hosting
 from tests.servers import (
     Handler,
     Request,
@@ -58,23 +55,6 @@ def build() -> MCPServer:
         return text
 
     return server
-
-
-@contextlib.contextmanager
-def hosting(app: Any) -> Iterator[int]:
-    """Serve `app` with uvicorn in a thread of its own; yield the port."""
-    with socket.socket(proto=socket.IPPROTO_TCP) as listener:  # or asyncio leaves Nagle on
-        listener.bind(("127.0.0.1", 0))
-        config = uvicorn.Config(app, log_level="critical", ws="none", timeout_graceful_shutdown=1)
-        server = uvicorn.Server(config)
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-        listener.listen()  # connections wait in its queue until uvicorn takes them
-        thread.start()
-        try:
-            yield listener.getsockname()[1]
-        finally:
-            server.should_exit = True
-            thread.join()
 
 
 @pytest.fixture(scope="module", params=["json", "events"])
