@@ -1,5 +1,6 @@
 """MCP servers for the tests: the official SDK's own, and a small one whose rules can be broken."""
 
+import asyncio
 import contextlib
 import json
 import socket
@@ -13,7 +14,7 @@ from mcp.server import MCPServer
 from mcp_types import ToolAnnotations
 from pydantic import BaseModel
 
-from tests.servers import Request, Web, response
+from tests.servers import Request, Web, read_request, response, silent
 
 MODERN, LEGACY = "2026-07-28", "2025-11-25"
 HANDSHAKES = ("2024-11-05", "2025-03-26", "2025-06-18", LEGACY)
@@ -93,6 +94,22 @@ def tool(name: str = "search", **fields: Any) -> Tool:
     return {key: value for key, value in whole.items() if value is not None}
 
 
+class Patient(Web):
+    """A server that keeps a request for ever which it gives no bytes to."""
+
+    async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while (request := await read_request(reader)) is not None:
+            self.requests.append(request)
+            raw = self.answer(request)
+            if not raw:
+                await silent(reader, writer)
+                return
+            writer.write(raw)
+            await writer.drain()
+            if request.headers.get("connection", "").lower() == "close":
+                return
+
+
 class Sound:
     """A server of either era that keeps every rule; what breaks one overrides one method."""
 
@@ -101,7 +118,7 @@ class Sound:
     ) -> None:
         self.era, self.tools, self.credential = era, tools, credential
         self.sessions: set[str] = set()
-        self.web = Web(self.answer)
+        self.web = Patient(self.answer)
 
     def answer(self, request: Request) -> bytes:
         refused = self.door(request)

@@ -10,7 +10,7 @@ from readiness.inventory import Service
 from readiness.inventory.url import split
 from readiness.measurement import Values
 from readiness.probes import Context
-from readiness.probes._mcp_http import Endpoint, Reply
+from readiness.probes._mcp_http import Endpoint, Reply, said
 from readiness.probes._mcp_message import Agreed
 
 METRICS: Mapping[str, str] = {
@@ -44,11 +44,6 @@ class Talk:
     async def ask(self, headers: Mapping[str, str] | None = None) -> Reply | Failure:
         """Ask the question, with these headers too."""
         return await self.endpoint.attempt(self.question, {}, self.agreed.version, headers)
-
-
-def said(reply: Reply | Failure) -> str:
-    """Return what came back in a few words."""
-    return f"no answer ({reply.kind})" if isinstance(reply, Failure) else reply.said
 
 
 def refused(reply: Reply | Failure) -> bool:

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from readiness.failure import Failure
 from readiness.measurement import Values
 from readiness.probes import _mcp_message
-from readiness.probes._mcp_doors import Talk, said
-from readiness.probes._mcp_http import Reply, routing
+from readiness.probes._mcp_doors import Talk
+from readiness.probes._mcp_http import Reply, routing, said
 from readiness.probes._mcp_message import (
     HANDSHAKE_VERSIONS,
     HEADER_SINCE,

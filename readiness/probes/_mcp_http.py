@@ -50,6 +50,11 @@ class Reply:
         return f"{self.answer.outcome}{with_}"
 
 
+def said(reply: Reply | Failure) -> str:
+    """Return what came back in a few words."""
+    return f"no answer ({reply.kind})" if isinstance(reply, Failure) else reply.said
+
+
 class Endpoint:
     """Sends a service's endpoint one message at a time, each on a connection of its own.
 

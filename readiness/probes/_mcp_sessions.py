@@ -7,8 +7,8 @@ from collections.abc import Mapping
 
 from readiness.failure import Failure, ProbeError
 from readiness.measurement import Values
-from readiness.probes._mcp_doors import Talk, refused, said
-from readiness.probes._mcp_http import Endpoint, Reply
+from readiness.probes._mcp_doors import Talk, refused
+from readiness.probes._mcp_http import Endpoint, Reply, said
 
 METRICS: Mapping[str, str] = {
     "sessions": "true or false: initialize opens a session with a name of its own",

@@ -1,20 +1,20 @@
 """Whether one declared MCP tool does its work: it is called, timed, and its result looked at."""
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any
 
 from pydantic import Field, SecretStr, field_validator
 
 from readiness.estimate import quantile
-from readiness.failure import ProbeError
+from readiness.failure import Failure, ProbeError
 from readiness.inventory import REFERENCE, Expect, Service, Tier
 from readiness.inventory.expectation import JsonPath, Matched
 from readiness.measurement import Values
 from readiness.probes import Context, ProbeSettings, _mcp_schema
 from readiness.probes._few import few
 from readiness.probes._mcp_arguments import parameter_headers
-from readiness.probes._mcp_http import Endpoint, Reply, credentials
+from readiness.probes._mcp_http import Endpoint, Reply, credentials, said
 from readiness.probes._mcp_listing import shown
 from readiness.probes._mcp_message import Agreed
 from readiness.probes._mcp_result import texts, unmet
@@ -117,62 +117,71 @@ async def _called(
     params = {"name": settings.tool, "arguments": dict(settings.arguments)}
     headers = parameter_headers(tool, settings.arguments) if agreed.modern else {}
 
-    async def call() -> Reply:
-        return await endpoint.ask("tools/call", params, agreed.version, headers)
+    async def call() -> Reply | Failure:
+        return await endpoint.attempt("tools/call", params, agreed.version, headers)
 
     first = await call()
     values: Values = {"tool_listed": True, "read_only": read_only}
     values["has_output_schema"] = isinstance(tool.get("outputSchema"), dict)
-    values["result_bytes"] = len(first.answer.body)
-    if first.result is not None and first.result.get("resultType") == "input_required":
+    if isinstance(first, Reply):
+        values["result_bytes"] = len(first.answer.body)
+    if _result(first).get("resultType") == "input_required":
         because = "not tested: the tool asks its caller for more before it answers"
-        told = ("succeeded", "output_valid", "as_expected", "p50_ms")
-        return values | {f"{metric}_because": because for metric in told}
+        untold = ("succeeded", "output_valid", "as_expected", "p50_ms")
+        return values | {f"{metric}_because": because for metric in untold}
     if not read_only:
         values["read_only_because"] = "a tool that may change things is called once, so not timed"
     replies = [first] + (await _again(call, context) if read_only and _fine(first) else [])
     values |= _success(replies) | _judged(first, tool, settings)
     if read_only and values["succeeded"]:
-        values["p50_ms"] = quantile([reply.ms for reply in replies[1:]], 0.5)
+        times = [reply.ms for reply in replies[1:] if isinstance(reply, Reply)]
+        values["p50_ms"] = quantile(times, 0.5)
     return values
 
 
-async def _again(call: Any, context: Context) -> list[Reply]:
+async def _again(
+    call: Callable[[], Awaitable[Reply | Failure]], context: Context
+) -> list[Reply | Failure]:
     """Call again and again, up to half of the time that is left."""
     clock = asyncio.get_running_loop().time
     began = clock()
     give_up = began + _SHARE * (context.deadline - began)
-    replies: list[Reply] = []
+    replies: list[Reply | Failure] = []
     while len(replies) < min(context.samples, _MOST_SAMPLES) and clock() < give_up:
         replies.append(await call())
     return replies
 
 
-def _fine(reply: Reply) -> bool:
-    return reply.result is not None and reply.result.get("isError") is not True
+def _result(reply: Reply | Failure) -> Mapping[str, Any]:
+    """Return the result, an empty one where there is none."""
+    return reply.result or {} if isinstance(reply, Reply) else {}
 
 
-def _success(replies: list[Reply]) -> Values:
+def _fine(reply: Reply | Failure) -> bool:
+    answered = isinstance(reply, Reply) and reply.result is not None
+    return answered and _result(reply).get("isError") is not True
+
+
+def _success(replies: list[Reply | Failure]) -> Values:
     failed = [reply for reply in replies if not _fine(reply)]
     if not failed:
         return {"succeeded": True}
-    said = "a result that reports an error" if failed[0].result is not None else failed[0].said
-    how = f"{len(failed)} of {len(replies)} calls got {said}" if len(replies) > 1 else f"got {said}"
-    return {
-        "succeeded": False,
-        "succeeded_because": f"the call {how}" if len(replies) == 1 else how,
-    }
+    reports = _result(failed[0]).get("isError") is True
+    got = "a result that reports an error" if reports else said(failed[0])
+    calls = f"{len(failed)} of {len(replies)} calls" if len(replies) > 1 else "the call"
+    return {"succeeded": False, "succeeded_because": f"{calls} got {got}"}
 
 
-def _judged(first: Reply, tool: Mapping[str, Any], settings: Settings) -> Values:
+def _judged(first: Reply | Failure, tool: Mapping[str, Any], settings: Settings) -> Values:
     """Look at the first result: by the tool's own schema, and by what is declared."""
-    if not _fine(first) or first.result is None:
+    result = _result(first)
+    if not _fine(first):
         because = "not tested: the call got no result to look at"
         return {"output_valid_because": because, "as_expected_because": because}
     values: Values = {}
     if isinstance(tool.get("outputSchema"), dict):
-        values |= _output(first.result, tool["outputSchema"])
-    missing = few(_missing(first.result, settings))
+        values |= _output(result, tool["outputSchema"])
+    missing = few(_missing(result, settings))
     if settings.text is not None or settings.result:
         values["as_expected"] = not missing
     return values | ({"as_expected_because": missing} if missing else {})

@@ -56,7 +56,11 @@ async def found(sound: Sound, context: Context, **probes: Any) -> set[str]:
 
 @pytest.fixture(scope="module", params=["json", "events", "stateless"])
 def app(request: pytest.FixtureRequest) -> Any:
-    ways = {"json": {"json_response": True}, "events": {}, "stateless": {"stateless_http": True}}
+    ways: dict[str, dict[str, Any]] = {
+        "json": {"json_response": True},
+        "events": {},
+        "stateless": {"stateless_http": True},
+    }
     return lambda: sdk().streamable_http_app(**ways[request.param])
 
 
