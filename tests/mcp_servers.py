@@ -113,6 +113,9 @@ class Patient(Web):
 class Sound:
     """A server of either era that keeps every rule; what breaks one overrides one method."""
 
+    hangs = False
+    """Whether it leaves a request without an answer."""
+
     def __init__(
         self, era: str = MODERN, tools: Sequence[Any] = (tool(),), credential: str | None = None
     ) -> None:

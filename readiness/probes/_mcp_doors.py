@@ -10,7 +10,7 @@ from readiness.inventory import Service
 from readiness.inventory.url import split
 from readiness.measurement import Values
 from readiness.probes import Context
-from readiness.probes._mcp_http import Endpoint, Reply, said
+from readiness.probes._mcp_http import Endpoint, Reply, limited, said
 from readiness.probes._mcp_message import Agreed
 
 METRICS: Mapping[str, str] = {
@@ -69,6 +69,9 @@ async def origins(talk: Talk) -> Values:
     }
     for what, headers in visits.items():
         reply = await talk.ask(headers)
+        if limited(reply):
+            because = f"not tested: {talk.question} with {what} was answered 429"
+            return values | {"origin_refused_because": because}
         if not refused(reply):
             because = f"{talk.question} with {what} was answered {said(reply)}"
             return values | {"origin_refused": False, "origin_refused_because": because}
@@ -109,6 +112,8 @@ async def _turned_away(metric: str, talk: Talk, headers: Mapping[str, str], how:
         return {f"{metric}_because": f"not tested: {how} there was no answer ({failure.kind})"}
     finally:
         await visitor.close()
+    if limited(reply):
+        return {f"{metric}_because": f"not tested: {how} {talk.question} was answered 429"}
     if isinstance(reply, Failure) or reply.result is None:
         return {metric: True}
     because = f"{talk.question} {how} was answered {reply.said}"

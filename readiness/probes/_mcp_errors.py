@@ -7,7 +7,7 @@ from readiness.failure import Failure
 from readiness.measurement import Values
 from readiness.probes import _mcp_message
 from readiness.probes._mcp_doors import Talk
-from readiness.probes._mcp_http import Reply, routing, said
+from readiness.probes._mcp_http import Reply, limited, routing, said
 from readiness.probes._mcp_message import (
     HANDSHAKE_VERSIONS,
     HEADER_SINCE,
@@ -100,6 +100,8 @@ def _is_4xx(reply: Reply | Failure) -> bool:
 
 
 def _told(metric: str, holds: bool, reply: Reply | Failure, what: str) -> Values:
+    if limited(reply):
+        return {f"{metric}_because": f"not tested: {what} was answered 429, too many requests"}
     if holds:
         return {metric: True}
     return {metric: False, f"{metric}_because": f"{what} was answered {said(reply)}"}

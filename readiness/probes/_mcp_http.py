@@ -55,6 +55,11 @@ def said(reply: Reply | Failure) -> str:
     return f"no answer ({reply.kind})" if isinstance(reply, Failure) else reply.said
 
 
+def limited(reply: Reply | Failure) -> bool:
+    """Whether a limit of requests was met, which tells nothing of this one."""
+    return isinstance(reply, Reply) and reply.answer.status == 429
+
+
 class Endpoint:
     """Sends a service's endpoint one message at a time, each on a connection of its own.
 

@@ -6,7 +6,6 @@ away, unread: it may hold anything.
 
 import asyncio
 import contextlib
-import fcntl
 import os
 import signal
 import subprocess
@@ -50,8 +49,7 @@ class Program:
         assert self._child.stdin and self._child.stdout
         self._in, self._out = self._child.stdin, self._child.stdout
         for pipe in (self._in, self._out):
-            fd = pipe.fileno()
-            fcntl.fcntl(fd, fcntl.F_SETFL, fcntl.fcntl(fd, fcntl.F_GETFL) | os.O_NONBLOCK)
+            os.set_blocking(pipe.fileno(), False)
         self._rest, self._numbers, self.noise = b"", 0, 0
 
     async def ask(self, method: str, params: Mapping[str, Any], version: str) -> Message:
@@ -59,13 +57,15 @@ class Program:
         self._numbers += 1
         number = self._numbers
         await self._send(_mcp_message.request(number, method, params, version))
-        while True:
+        found: Message | None = None
+        while found is None:
             for line in await self._lines():
                 message = _mcp_message.read(line)
                 if message is None:
                     self.noise += 1
                 elif _mcp_message.answers(message, number):
-                    return message
+                    found = found or message
+        return found
 
     async def tell(self, method: str) -> None:
         """Send a notification; to be bounded by whoever tells."""

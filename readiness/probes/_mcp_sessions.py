@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from readiness.failure import Failure, ProbeError
 from readiness.measurement import Values
 from readiness.probes._mcp_doors import Talk, refused
-from readiness.probes._mcp_http import Endpoint, Reply, said
+from readiness.probes._mcp_http import Endpoint, Reply, limited, said
 
 METRICS: Mapping[str, str] = {
     "sessions": "true or false: initialize opens a session with a name of its own",
@@ -60,6 +60,8 @@ async def _lost(talk: Talk) -> Values:
         reply = await talk.ask()
     finally:
         talk.endpoint.session = own
+    if limited(reply):
+        return {"lost_session_told_because": "not tested: the answer was 429, too many requests"}
     if isinstance(reply, Reply) and reply.answer.status == 404:
         return {"lost_session_told": True}
     because = f"under a session that never was {talk.question} was answered {said(reply)}"
@@ -74,6 +76,9 @@ async def _ended(talk: Talk) -> Values:
         return {"sessions_end": False, "sessions_end_because": f"DELETE was answered {told}"}
     reply = await talk.ask()
     talk.endpoint.session = None
+    if limited(reply):
+        because = "not tested: the answer was 429, too many requests"
+        return {"sessions_end": True, "ended_session_refused_because": because}
     values: Values = {"sessions_end": True, "ended_session_refused": refused(reply)}
     if not values["ended_session_refused"]:
         because = f"after DELETE {talk.question} was answered {said(reply)}"
