@@ -10,7 +10,8 @@ from typing import Any
 FLAW = sys.argv[1] if len(sys.argv) > 1 else ""
 MODERN = "2026-07-28"
 SCHEMA = {"type": "objekt" if FLAW == "schema" else "object"}
-TOOL = {"name": "search", "description": "Find.", "inputSchema": SCHEMA}
+SAYS = "Find by AKIA" + "Q3EGX7ZP2LNKW5RB." if FLAW == "secret" else "Find."
+TOOL = {"name": "search", "description": SAYS, "inputSchema": SCHEMA}
 
 
 def write(text: str) -> None:

@@ -74,6 +74,7 @@ class Endpoint:
         *,
         anonymous: bool = False,
     ) -> None:
+        require_http(service)
         path = split(service.url.get_secret_value()).path
         own = "/" if path.endswith("/") or not path else ""
         self.to: Target = target(service, own, anonymous=anonymous)
@@ -192,6 +193,12 @@ class Endpoint:
     async def _told(self, method: str, version: str) -> None:
         body = json.dumps(_mcp_message.notification(method)).encode()
         await self.post(body, 0, routing(method, {}, version))
+
+
+def require_http(service: Service) -> None:
+    """Raise ProbeError for a server that is a program and has no endpoint."""
+    if service.address.startswith("stdio:"):
+        raise ProbeError("not_allowed", "a program that speaks stdio has no endpoint to ask")
 
 
 def routing(method: str, params: Mapping[str, Any], version: str) -> dict[str, str]:

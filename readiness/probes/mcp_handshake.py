@@ -17,6 +17,7 @@ from readiness.measurement import Values
 from readiness.probes import Context, ProbeSettings
 from readiness.probes._bounded_transport import BoundedTransport
 from readiness.probes._connection import within
+from readiness.probes._mcp_http import require_http
 from readiness.probes._sampling import sample
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ class Settings(ProbeSettings):
 
 async def measure(service: Service, settings: Settings, context: Context) -> Values:
     """Shake hands once (`server/discover`, else `initialize`), list all tools, sample the list."""
+    require_http(service)
     _require_sdk()
     from mcp import MCPError
 

@@ -10,14 +10,19 @@ from pydantic import Field, SecretStr
 from readiness.failure import ProbeError
 from readiness.inventory import Service, Tier
 from readiness.measurement import Values
-from readiness.probes import Context, ProbeSettings, _mcp_listing, _mcp_message
+from readiness.probes import (
+    Context,
+    ProbeSettings,
+    _mcp_listing,
+    _mcp_message,
+    _mcp_tool_list,
+)
 from readiness.probes._connection import within
 from readiness.probes._few import few
 from readiness.probes._mcp_listing import Listing
 from readiness.probes._mcp_message import METHOD_NOT_FOUND, MODERN, Agreed, Message
 from readiness.probes._mcp_program import Program, running
 from readiness.probes._mcp_schema import require_jsonschema
-from readiness.probes._mcp_tool_faults import faults
 from readiness.probes._sampling import sample
 
 TIER: Tier = "write"
@@ -28,11 +33,9 @@ METRICS: Mapping[str, str] = {
     "protocol_version": "protocol version that client and server settled on",
     "era": "discover (2026-07-28 and later) or initialize (before)",
     "handshake_ms": "ms: start of the program to the end of the handshake",
-    "has_tools": "true or false: the server offers tools and lists at least one",
-    "tools": "count: tools offered",
     "tool_names": "names of the tools, separated by commas",
     "expected_tools_present": "true or false: every tool in `tools` is offered",
-    "schemas_valid": "true or false: each input and output schema is valid in its dialect",
+    **_mcp_tool_list.METRICS,
     "unknown_method_refused": "true or false: an unknown method gets the error -32601",
     "stdout_clean": "true or false: stdout holds nothing but messages of MCP",
     "ends_with_stdin": "true or false: it ends by itself once its stdin is closed",
@@ -107,12 +110,8 @@ async def _opened(program: Program, context: Context) -> tuple[Agreed, float]:
 async def _tools(program: Program, agreed: Agreed, settings: Settings, context: Context) -> Values:
     if not agreed.offers_tools:
         because = "the server does not offer tools"
-        told = ("has_tools", "tools", "tool_names", "schemas_valid", "p50_ms", "p95_ms")
-        values: Values = {
-            "has_tools": False,
-            "tools": 0,
-            **{f"{metric}_because": because for metric in told},
-        }
+        told = ("tool_names", "p50_ms", "p95_ms")
+        values = _mcp_tool_list.none_offered() | {f"{metric}_because": because for metric in told}
         return values | _expected(settings, Listing(()))
 
     async def page(params: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -127,13 +126,10 @@ async def _tools(program: Program, agreed: Agreed, settings: Settings, context: 
 
     listing = await _mcp_listing.read(page)
     names = [_mcp_listing.shown(name) for name, _ in listing.named]
-    values = {"has_tools": bool(listing.tools), "tools": len(listing.tools)}
-    values |= {"tool_names": ", ".join(names)[:_NAMES_SHOWN]}
-    if not listing.whole:
-        values["tools_because"] = listing.looped or listing.cut
-    found = await faults(listing, headers=agreed.modern)
-    values |= {name: v for name, v in found.items() if name.startswith("schemas_valid")}
-    values |= _expected(settings, listing)
+    values = {"tool_names": ", ".join(names)[:_NAMES_SHOWN]}
+    values |= await _mcp_tool_list.described(listing, agreed, context) | _expected(
+        settings, listing
+    )
     n = min(context.samples, _MOST_SAMPLES)
     return values | await sample(lambda: program.ask("tools/list", {}, agreed.version), n, context)
 

@@ -8,7 +8,7 @@ from pydantic import Field, SecretStr
 from readiness.failure import ProbeError
 from readiness.inventory import Service, Tier
 from readiness.measurement import Values
-from readiness.probes import Context, ProbeSettings, _mcp_drift, _mcp_listing, _mcp_tool_faults
+from readiness.probes import Context, ProbeSettings, _mcp_listing, _mcp_tool_list
 from readiness.probes._mcp_http import Endpoint, credentials
 from readiness.probes._mcp_message import Agreed
 from readiness.probes._mcp_schema import require_jsonschema
@@ -16,13 +16,7 @@ from readiness.probes._mcp_schema import require_jsonschema
 TIER: Tier = "observe"
 KINDS = frozenset({"mcp"})
 EXCLUSIVE = False
-METRICS: Mapping[str, str] = {
-    "has_tools": "true or false: the server offers tools and lists at least one",
-    "tools": "count: tools read",
-    "list_ends": "true or false: the pages of tools/list come to an end",
-    **_mcp_tool_faults.METRICS,
-    **_mcp_drift.METRICS,
-}
+METRICS: Mapping[str, str] = _mcp_tool_list.METRICS
 
 
 class Settings(ProbeSettings):
@@ -41,30 +35,11 @@ async def measure(service: Service, settings: Settings, context: Context) -> Val
     agreed = await endpoint.negotiate()
     try:
         if not agreed.offers_tools:
-            because = "the server does not offer tools"
-            return {
-                **dict.fromkeys(("has_tools", "compared"), False),
-                **dict.fromkeys(("has_tools_because", "compared_because"), because),
-                "tools": 0,
-            }
+            return _mcp_tool_list.none_offered()
         listing = await read_tools(endpoint, agreed)
     finally:
         await endpoint.close()
-    return await _described(listing, agreed, context)
-
-
-async def _described(listing: _mcp_listing.Listing, agreed: Agreed, context: Context) -> Values:
-    values: Values = {"has_tools": bool(listing.tools), "tools": len(listing.tools)}
-    if not listing.tools:
-        values["has_tools_because"] = "the server lists no tool"
-    if listing.cut:
-        values["list_ends_because"] = f"not tested: {listing.cut}"
-    else:
-        values["list_ends"] = not listing.looped
-    if listing.looped:
-        values["list_ends_because"] = listing.looped
-    values |= await _mcp_tool_faults.faults(listing, headers=agreed.modern)
-    return values | _mcp_drift.drift(listing, context.previous)
+    return await _mcp_tool_list.described(listing, agreed, context)
 
 
 async def read_tools(endpoint: Endpoint, agreed: Agreed) -> _mcp_listing.Listing:

@@ -60,14 +60,13 @@ async def test_the_sdks_server(context: Context, tmp_path: Path) -> None:
     settings = {"command": program, "tools": ["add", "echo"]}
     one = service(settings)
     values = await measure(one, Settings(**settings), replace(context, samples=80))
-    assert set(values) == set(METRICS)
+    told = {name for name in values if not name.endswith("_because")}
+    assert told == set(METRICS) - {"tools_kept", "tools_changed", "tools_added"}
     assert (values["era"], values["protocol_version"]) == ("discover", "2026-07-28")
     assert values["tool_names"] == "add, echo, fail"
     held = {name for name, value in values.items() if value is True}
-    assert held == {
-        *("connected", "has_tools", "expected_tools_present", "schemas_valid"),
-        *("unknown_method_refused", "stdout_clean", "ends_with_stdin"),
-    }
+    assert {name for name in told if values[name] is False} == {"compared"}
+    assert {"connected", "expected_tools_present", "stdout_clean", "ends_with_stdin"} <= held
     for name in ("p50_ms", "p95_ms"):
         p = values[name]
         assert isinstance(p, Estimate) and p.value and p.value > 0
@@ -102,6 +101,7 @@ async def test_a_sound_program_of_either_era(
         ("unknown-result", "mcp-stdio-unknown-method"),
         ("unknown-dropped", "mcp-stdio-unknown-method"),
         ("schema", "mcp-stdio-schemas"),
+        ("secret", "mcp-stdio-secrets"),
         ("stays", "mcp-stdio-ends"),
         ("stubborn", "mcp-stdio-ends"),
     ],
@@ -150,7 +150,7 @@ async def test_programs_that_are_not_well(
 async def test_a_list_without_end_is_not_read_for_ever(context: Context) -> None:
     one = service({"command": command("loop"), "tools": ["rare"]})
     values = (await measured(one, "mcp_stdio", context)).values
-    assert values["tools_because"] == "page 2 gives an earlier cursor again"
+    assert values["list_ends_because"] == "page 2 gives an earlier cursor again"
     assert "expected_tools_present" not in values
 
 
@@ -242,3 +242,39 @@ async def test_without_the_validator_the_extra_is_named(
     with pytest.raises(Exception) as raised:
         await measure(service({}), Settings(command=("x",)), context)
     assert classify(raised.value).kind == "not_installed"
+
+
+# A service that is nothing but a program
+
+
+def alone(**probes: Any) -> Service:
+    url = SecretStr("stdio://search")
+    return Service(name="search", kind="mcp", url=url, probes=probes)
+
+
+async def test_a_program_alone_is_asked_over_its_pipes_only(context: Context) -> None:
+    one = alone(mcp_stdio={"command": command()})
+    assert one.expected_probes == ("mcp_stdio",)
+    assert (one.health_probe, one.address, one.port) == ("mcp_stdio", "stdio://search", None)
+    findings = await judged(one, replace(context, samples=80))
+    assert troubled(findings) == unknown(findings) == set()
+    assert len(findings) > 15
+
+
+@pytest.mark.parametrize("probe", ["mcp_handshake", "mcp_tools", "mcp_protocol", "mcp_call"])
+async def test_a_program_alone_has_no_endpoint_to_ask(probe: str, context: Context) -> None:
+    settings = {"tool": "search"} if probe == "mcp_call" else {}
+    one = alone(**{probe: settings}, mcp_stdio={"command": command()})
+    outcome = await measured(one, probe, context)
+    assert outcome.failure and outcome.failure.kind == "not_allowed"
+
+
+async def test_tools_are_compared_with_the_run_before(context: Context) -> None:
+    one = alone(mcp_stdio={"command": command()})
+    before = (await measured(one, "mcp_stdio", context)).values
+    changed = alone(mcp_stdio={"command": command("secret")})
+    again = replace(context, previous=dict(before), samples=80)
+    assert troubled(await judged(one, again)) == set()
+    assert troubled(await judged(changed, again)) == {
+        *("mcp-stdio-secrets", "mcp-stdio-tools-changed")
+    }
