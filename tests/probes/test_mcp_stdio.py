@@ -10,9 +10,11 @@ import psutil  # type: ignore[import-untyped]
 import pytest
 from pydantic import SecretStr, ValidationError
 
+from readiness import collect
+from readiness.document import ConfigurationError, parse
 from readiness.estimate import Estimate
 from readiness.failure import classify
-from readiness.inventory import Service
+from readiness.inventory import Service, from_document
 from readiness.probes import Context, load
 from readiness.probes.mcp_stdio import METRICS, TIER, Settings, measure
 from tests.states import judged, measured, troubled, unknown
@@ -278,3 +280,14 @@ async def test_tools_are_compared_with_the_run_before(context: Context) -> None:
     assert troubled(await judged(changed, again)) == {
         *("mcp-stdio-secrets", "mcp-stdio-tools-changed")
     }
+
+
+@pytest.mark.parametrize("written", ["", "mcp_stdio: {folder: x}", "mcp_stdio: {command: serve x}"])
+def test_a_program_alone_must_be_declared(written: str) -> None:
+    text = (
+        "version: 1\nsystem: {name: x}\nservices:\n"
+        f"  search: {{kind: mcp, url: 'stdio://search', probes: {{{written}}}}}\n"
+    )
+    document = parse(text, "services.yaml")
+    with pytest.raises(ConfigurationError, match="command"):
+        collect.plan(from_document(document, {}), document, frozenset({"observe"}))
