@@ -54,6 +54,8 @@ def serve() -> None:
             continue
         if method == "server/discover":
             discovered(identity)
+        elif method == "initialize" and FLAW == "slow":
+            answer(identity, error={"code": -32601, "message": "not known"})
         elif method == "initialize":
             version = "1999-01-01" if FLAW == "strange-version" else "2025-06-18"
             answer(identity, result={"protocolVersion": version, "capabilities": {"tools": {}}})
@@ -77,6 +79,8 @@ def main() -> None:
         sys.stderr.write("s3cret\n" * 500_000)
     if FLAW == "silent":
         time.sleep(60)
+    if FLAW == "slow":
+        time.sleep(1.2)
     if FLAW == "flood":
         flood("x" * 65536)
     if FLAW == "flood-lines":

@@ -14,7 +14,7 @@ HANDSHAKE_VERSIONS = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25")
 """Those that begin with `initialize`, the oldest first."""
 HEADER_SINCE = "2025-06-18"
 """The version that brought the header MCP-Protocol-Version."""
-METHOD_NOT_FOUND, PARSE_ERROR, UNSUPPORTED_VERSION = -32601, -32700, -32022
+METHOD_NOT_FOUND, PARSE_ERROR = -32601, -32700
 
 _META = "io.modelcontextprotocol/"
 _CLIENT = {"name": "readiness", "version": __version__}
@@ -124,9 +124,9 @@ async def negotiate(ask: Ask, tell: Tell) -> Agreed:
         "clientInfo": _CLIENT,
     }
     answer = await ask("initialize", offer, HANDSHAKE_VERSIONS[-1])
-    if error_code(answer) == UNSUPPORTED_VERSION and (modern := await _discovered(ask)):
-        return modern  # it was slow to start, and the first answer came too late
     opened = result(answer)
+    if opened is None and (modern := await _discovered(ask)):
+        return modern  # it was slow to start, and its first answer came too late
     if opened is None:
         raise ProbeError("protocol", f"initialize was answered with {shown(answer)}")
     version = opened.get("protocolVersion")

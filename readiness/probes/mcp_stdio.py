@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Annotated, Any
 
 from pydantic import Field, SecretStr
@@ -43,8 +42,8 @@ METRICS: Mapping[str, str] = {
     "p95_ms": "ms: 95th percentile of tools/list",
 }
 _MOST_SAMPLES = 76
-_PATIENCE_SECONDS = 2.0
-"""For an answer to server/discover, which a server of the older era may drop."""
+_LEAVE_SECONDS = 2.0
+"""In which a program whose stdin is closed is to end: what the official SDK grants."""
 _NAMES_SHOWN = 1000
 _CONCEALED = 8
 """Characters from which on the value of a variable is too long to be a common word."""
@@ -80,23 +79,21 @@ async def measure(service: Service, settings: Settings, context: Context) -> Val
         values["stdout_clean"] = program.noise == 0
         if program.noise:
             values["stdout_clean_because"] = f"{program.noise} lines on stdout are no messages"
-        values["ends_with_stdin"] = await program.leave(min(_PATIENCE_SECONDS, context.timeout))
+        values["ends_with_stdin"] = await program.leave(min(_LEAVE_SECONDS, context.timeout))
         await program.end()
     return values
 
 
 async def _opened(program: Program, context: Context) -> tuple[Agreed, float]:
     async def ask(method: str, params: Mapping[str, Any], version: str) -> Message | None:
-        patient = version != MODERN
-        seconds = context.timeout if patient else min(_PATIENCE_SECONDS, context.timeout / 2)
         try:
-            with within(replace(context, timeout=seconds)) as watch:
+            with within(context) as watch:
                 watch.begin(method)
                 return await program.ask(method, params, version)
         except ProbeError as error:
-            if patient or error.failure.kind != "timeout":
+            if version != MODERN or error.failure.kind != "timeout":
                 raise
-            return None
+            return None  # an older server may drop what it does not know
 
     async def tell(method: str, _: str) -> None:
         with within(context):

@@ -230,6 +230,7 @@ async def test_schemas_made_to_hold_us_up_do_not(
     assert time.monotonic() - began < 5
 
 
+@pytest.mark.thorough
 async def test_a_hundred_large_schemas_do_not_either(context: Context) -> None:
     large = {"type": "object", "properties": {f"p{n}": {} for n in range(900)}}
     began = time.monotonic()
