@@ -93,11 +93,10 @@ def remote(schema: Any) -> bool:
 
 def breach(value: Any, schema: Mapping[str, Any], steps: Steps) -> str | None:
     """Return where `value` is not as `schema` has it, None if it is. Raises TooMuch."""
-    _measure(schema)
     _measure(value)
+    if fault(schema, steps, must_be_object=False):
+        raise TooMuch("its outputSchema is not valid itself")
     dialect = _dialect(schema)
-    if dialect is None:
-        raise TooMuch("its outputSchema is of a dialect that is not known")
     if remote(schema):
         raise TooMuch("its outputSchema refers to another host, which is not asked")
     if any("patternProperties" in part for part in _parts(schema)):
@@ -111,6 +110,8 @@ def breach(value: Any, schema: Mapping[str, Any], steps: Steps) -> str | None:
         raise TooMuch("its outputSchema refers to what is missing") from None
     except RecursionError:
         raise TooMuch("its outputSchema refers to itself without end") from None
+    except ValueError:
+        raise TooMuch("its outputSchema has a name that is no URL") from None
     return f"at {_place(error.absolute_path)}" if error is not None else None
 
 
@@ -218,7 +219,10 @@ def _dialect(schema: Mapping[str, Any]) -> Any:
         return Draft202012Validator
     if not isinstance(named, str):
         return None
-    return validators.validator_for({"$schema": named}, default=None)
+    try:
+        return validators.validator_for({"$schema": named}, default=None)
+    except ValueError:  # it is no URL
+        return None
 
 
 @functools.cache
