@@ -178,6 +178,7 @@ def _values(service: str, probe: str, fixed: bool, samples: int) -> Values:
         "mcp_handshake": _mcp(delay, samples),
         "mcp_tools": _mcp_tools(),
         "mcp_protocol": _mcp_protocol(),
+        "mcp_call": _mcp_call(delay, samples),
     }
     return plain[probe]
 
@@ -370,6 +371,15 @@ def _mcp_protocol() -> Values:
         "credentials_declared_because": "no headers are declared that would let anyone in",
         "sessions_because": "it assigns no session",
         "sessions_end_because": "it assigns no session",
+    }
+
+
+def _mcp_call(delay: float, samples: int) -> Values:
+    held = ("tool_listed", "read_only", "succeeded", "has_output_schema", "output_valid")
+    return {
+        **dict.fromkeys((*held, "as_expected"), True),
+        "result_bytes": 229,
+        **_times(delay, min(samples, 20), 50),
     }
 
 

@@ -147,6 +147,10 @@ async def test_the_new_era(modern: str, context: Context) -> None:
     assert values["server_name"] == "Sample"
     assert values["tools"] == 2
     assert values["tool_names"] == "add, echo"
+    assert values["discoverable"] is True
+    for name in ("discover_p50_ms", "discover_p95_ms"):
+        p = values[name]
+        assert isinstance(p, Estimate) and p.n == 76 and p.value and p.value > 0
     p50, p95 = values["p50_ms"], values["p95_ms"]
     assert isinstance(p50, Estimate) and isinstance(p95, Estimate)
     assert p50.value and p95.value and 0 < p50.value <= p95.value
@@ -160,6 +164,8 @@ async def test_the_old_era(context: Context) -> None:
     assert values["protocol_version"] == "2025-06-18"
     assert values["era"] == "initialize"
     assert values["server_name"] == "Old [/]"
+    assert values["discoverable"] is False
+    assert "discover_p50_ms" not in values
     assert values["tools"] == 1
     assert values["p95_ms_because"] == "20 samples, a p95 needs 72"
     assert old.methods[:3] == ["server/discover", "initialize", "notifications/initialized"]

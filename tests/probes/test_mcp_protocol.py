@@ -16,7 +16,7 @@ from readiness.inventory import Service
 from readiness.judge import judge
 from readiness.probes import Context
 from readiness.probes.mcp_protocol import METRICS, Settings, measure
-from tests import judging
+from tests import judging, samples
 from tests.mcp_servers import LEGACY, MODERN, Sound, hosting, of_2025, sdk
 from tests.servers import (
     Handler,
@@ -26,6 +26,7 @@ from tests.servers import (
     garbage,
     header_drip,
     read_request,
+    repeating,
     response,
     serving,
     silent,
@@ -359,8 +360,11 @@ async def test_a_limit_of_requests_proves_nothing(era: str, context: Context) ->
 
 async def test_the_sample_systems_server_has_no_finding(context: Context) -> None:
     nothing: dict[str, Any] = {f.name: "" for f in fields(Config)} | {"fixed": True}
+    written = samples.inventory().service("mcp-server").probes
     with hosting(sample.app(Config(**nothing))) as port:
-        findings = await judged(service(port), context, ["mcp_tools", "mcp_protocol"])
+        found = await judged(service(port, **written), replace(context, samples=80))
+    findings = {name: one for name, one in found.items() if one.area != "performance"}
+    assert findings["mcp-call-expected"].outcome == "pass"
     assert troubled(findings) == unknown(findings) == set()
 
 
@@ -422,6 +426,9 @@ async def test_streams_held_open_hold_nobody_up(era: str, context: Context) -> N
         (header_drip, {"timeout"}),
         (body_drip, {"timeout", "protocol"}),
         (endless_body, {"timeout", "protocol"}),
+        (repeating(STREAM, b": still here\n\n", 0.01), {"timeout"}),
+        (repeating(STREAM, b"data: {\n", 0.01), {"timeout"}),
+        (repeating(STREAM, b"x"), {"timeout", "protocol"}),
     ],
 )
 async def test_hostile_servers(handler: Handler, kinds: set[str], context: Context) -> None:

@@ -5,13 +5,18 @@ import time
 from dataclasses import replace
 from typing import Any
 
+import hypothesis
 import pytest
+from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from readiness.failure import classify
 from readiness.inventory import Service
 from readiness.measurement import Values
 from readiness.probes import Context
+from readiness.probes._mcp_drift import drift
+from readiness.probes._mcp_listing import Listing
+from readiness.probes._mcp_tool_faults import faults
 from readiness.probes.mcp_tools import METRICS, Settings, measure
 from tests.mcp_servers import LEGACY, MODERN, Sound, tool
 from tests.servers import response, serving
@@ -161,6 +166,27 @@ async def test_no_reference_is_ever_followed(context: Context) -> None:
         tools = [tool("a", **schema(**parts)), tool("b", outputSchema={"$ref": ref})]
         await found(Sound(tools=tools), context)
     assert asked_for == []
+
+
+_WORDS = st.sampled_from(["a", "object", "\ud800", "\u202e", "http://[", 1, None, True, 2.5])
+_KEYS = ("name", "description", "inputSchema", "outputSchema", "annotations", "readOnlyHint")
+_JSON = st.recursive(
+    _WORDS,
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from([*_KEYS, "$ref", "type"]), inner, max_size=4)
+    ),
+    max_leaves=12,
+)
+
+
+@hypothesis.settings(max_examples=60, deadline=None, database=None)
+@hypothesis.given(st.lists(st.dictionaries(st.sampled_from(_KEYS), _JSON) | _JSON, max_size=3))
+def test_whatever_is_listed_is_told_of(tools: list[Any]) -> None:
+    listing = Listing(tuple(tools))
+    values = asyncio.run(faults(listing, headers=True)) | drift(listing, {})
+    for value in values.values():
+        assert not isinstance(value, str) or (value.encode() and value.isprintable())
 
 
 # Lists without end, and tools that are too much
