@@ -1,8 +1,6 @@
 """An MCP endpoint over streamable HTTP: one POST -> one bounded answer, in either era."""
 
-import base64
 import json
-import re
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -16,6 +14,7 @@ from readiness.probes import Context, _mcp_message
 from readiness.probes._answer import Answer
 from readiness.probes._http import Target, exchange, target
 from readiness.probes._mcp_events import Events
+from readiness.probes._mcp_headers import header_value
 from readiness.probes._mcp_message import MODERN, Agreed, Message
 from readiness.probes._plain_answer import Head
 
@@ -211,14 +210,6 @@ def routing(method: str, params: Mapping[str, Any], version: str) -> dict[str, s
         if method == "tools/call":
             headers["mcp-name"] = header_value(str(params.get("name")))
     return headers
-
-
-def header_value(text: str) -> str:
-    """Return `text` as the value of a header, encoded where it could not be one as it is."""
-    plain = re.fullmatch(r"[\x20-\x7e]+", text) and text == text.strip()
-    if plain and not re.fullmatch(r"=\?base64\?.*\?=", text):
-        return text
-    return f"=?base64?{base64.b64encode(text.encode()).decode()}?="
 
 
 def credentials(service: Service, headers: Mapping[str, SecretStr]) -> dict[str, str]:

@@ -24,7 +24,6 @@ MOST_STEPS_EACH = 20_000
 _SHOWN = 60
 _DATA = ("const", "enum", "default", "examples", "example")
 """Keywords whose values are data, in which `$ref` and the like mean nothing."""
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
 class TooMuch(Exception):
@@ -85,7 +84,7 @@ def remote(schema: Any) -> bool:
     if not isinstance(schema, dict):
         return False
     _measure(schema)
-    own = {part["$id"] for part in _parts(schema) if isinstance(part.get("$id"), str)}
+    own = {part["$id"] for part in parts(schema) if isinstance(part.get("$id"), str)}
     return any(
         not ref.startswith("#") and ref.partition("#")[0] not in own for ref in _references(schema)
     )
@@ -99,7 +98,7 @@ def breach(value: Any, schema: Mapping[str, Any], steps: Steps) -> str | None:
     dialect = _dialect(schema)
     if remote(schema):
         raise TooMuch("its outputSchema refers to another host, which is not asked")
-    if any("patternProperties" in part for part in _parts(schema)):
+    if any("patternProperties" in part for part in parts(schema)):
         raise TooMuch("its outputSchema has patternProperties, which are not run")
     import referencing.exceptions
 
@@ -113,43 +112,6 @@ def breach(value: Any, schema: Mapping[str, Any], steps: Steps) -> str | None:
     except ValueError:
         raise TooMuch("its outputSchema has a name that is no URL") from None
     return f"at {_place(error.absolute_path)}" if error is not None else None
-
-
-def header_fault(schema: Any) -> str | None:
-    """Return what makes an `x-mcp-header` of an inputSchema invalid, so that clients drop the tool.
-
-    (specification 2026-07-28, Streamable HTTP, Schema Extension)
-    """
-    if not isinstance(schema, dict):
-        return None
-    reachable = dict(header_parameters(schema))
-    marked = [part for part in _parts(schema) if "x-mcp-header" in part]
-    names = [str(part["x-mcp-header"]).lower() for part in marked]
-    if len(marked) > len(reachable) or any("x-mcp-header" in part for part in (schema,)):
-        return "has an x-mcp-header where none may be"
-    if any(not isinstance(p["x-mcp-header"], str) for p in marked):
-        return "has an x-mcp-header that is no text"
-    if any(not _TOKEN.fullmatch(p["x-mcp-header"]) for p in marked):
-        return "has an x-mcp-header that is no name of a header"
-    if len(set(names)) < len(names):
-        return "has one x-mcp-header twice"
-    if any(p.get("type") not in ("string", "integer", "boolean") for p in marked):
-        return "has an x-mcp-header on what is no text, integer or truth value"
-    return None
-
-
-def header_parameters(schema: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], str]]:
-    """Yield the path and the header's name of each parameter that is to be sent as a header too."""
-    waiting: list[tuple[tuple[str, ...], Any]] = [((), schema)]
-    while waiting:
-        path, part = waiting.pop()
-        if not isinstance(part, dict):
-            continue
-        if path and "x-mcp-header" in part:
-            yield path, str(part["x-mcp-header"])
-        inner = part.get("properties")
-        if isinstance(inner, dict) and len(path) < DEEPEST:
-            waiting += [((*path, name), child) for name, child in inner.items()]
 
 
 def _measure(value: Any) -> None:
@@ -167,7 +129,7 @@ def _measure(value: Any) -> None:
         waiting += [(depth + 1, child) for child in inner]
 
 
-def _parts(schema: Any) -> Iterator[dict[str, Any]]:
+def parts(schema: Any) -> Iterator[dict[str, Any]]:
     """Yield the objects of a schema that may be schemas: all but data."""
     waiting = [schema]
     while waiting:
@@ -180,7 +142,7 @@ def _parts(schema: Any) -> Iterator[dict[str, Any]]:
 
 
 def _references(schema: Any) -> Iterator[str]:
-    for part in _parts(schema):
+    for part in parts(schema):
         for key in ("$ref", "$dynamicRef"):
             if isinstance(part.get(key), str):
                 yield part[key]
@@ -188,11 +150,11 @@ def _references(schema: Any) -> Iterator[str]:
 
 def _dangles(schema: Mapping[str, Any]) -> bool:
     """Whether a reference into the schema leads nowhere; with ids in it that is not told."""
-    parts = list(_parts(schema))
-    if any("$id" in part or "id" in part for part in parts):
+    all_parts = list(parts(schema))
+    if any("$id" in part or "id" in part for part in all_parts):
         return False
     keys = ("$anchor", "$dynamicAnchor")
-    anchors = {part[key] for part in parts for key in keys if isinstance(part.get(key), str)}
+    anchors = {part[key] for part in all_parts for key in keys if isinstance(part.get(key), str)}
     inner = {ref[1:] for ref in _references(schema) if ref.startswith("#")} - anchors - {""}
     return not all(ref.startswith("/") and _leads(schema, ref) for ref in inner)
 

@@ -9,6 +9,7 @@ from typing import Any
 from readiness.measurement import Values
 from readiness.probes import _mcp_schema
 from readiness.probes._few import few
+from readiness.probes._mcp_headers import header_fault
 from readiness.probes._mcp_listing import Listing, shown
 from readiness.probes._mcp_schema import Steps, TooMuch
 
@@ -142,7 +143,7 @@ async def _schemas(named: list[tuple[str, dict[str, Any]]], *, headers: bool) ->
 def _wrong(tool: Mapping[str, Any], steps: Steps, *, headers: bool) -> Iterator[str]:
     fault = _mcp_schema.fault(tool.get("inputSchema"), steps, must_be_object=True)
     if fault is None and headers:
-        fault = _mcp_schema.header_fault(tool["inputSchema"])
+        fault = header_fault(tool["inputSchema"])
     if fault:
         yield f"inputSchema {fault}"
     if tool.get("outputSchema") is not None:

@@ -13,7 +13,7 @@ from readiness.inventory.expectation import JsonPath, Matched
 from readiness.measurement import Values
 from readiness.probes import Context, ProbeSettings, _mcp_schema
 from readiness.probes._few import few
-from readiness.probes._mcp_arguments import parameter_headers
+from readiness.probes._mcp_headers import parameter_headers
 from readiness.probes._mcp_http import Endpoint, Reply, credentials, said
 from readiness.probes._mcp_listing import shown
 from readiness.probes._mcp_message import Agreed

@@ -3,7 +3,8 @@ from typing import Any
 
 import pytest
 
-from readiness.probes._mcp_schema import Steps, TooMuch, breach, fault, header_parameters, remote
+from readiness.probes._mcp_headers import header_parameters
+from readiness.probes._mcp_schema import Steps, TooMuch, breach, fault, remote
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 EVIL = {"pattern": "^(a+)+$"}
