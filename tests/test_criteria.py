@@ -34,7 +34,14 @@ SESSION = service(
 GUESSED = service(probes={"brute_force": {"identity": "bait"}})
 RATE = service(probes={"http_concurrency": {"rate": 100}})
 WEB = service(kind="web", probes={"web_page": {"text": "Welcome"}})
-MCP = service(kind="mcp", probes={"mcp_handshake": {"tools": ["search"]}})
+MCP = service(
+    kind="mcp",
+    probes={
+        "mcp_handshake": {"tools": ["search"], "headers": {"Authorization": "Bearer k"}},
+        "mcp_call": {"tool": "search", "text": "found"},
+        "mcp_stdio": {"command": ["serve"], "tools": ["search"]},
+    },
+)
 OPEN = service(
     url="https://localhost:8443",
     probes={
@@ -137,6 +144,66 @@ REDIS_CASES: dict[str, Case] = {
     "redis-stream-lag": redis_case("has_groups", "lag", 1000, 10_001),
     "redis-stream-pending": redis_case("has_groups", "oldest_pending_seconds", 1800, 3601),
 }
+
+MCP_HOLDS: tuple[tuple[dict[str, Any], dict[str, str]], ...] = (
+    (
+        {"has_tools": True},
+        {
+            "mcp-list-ends": "list_ends",
+            "mcp-tool-schemas": "schemas_valid",
+            "mcp-tool-references": "references_local",
+            "mcp-tool-names": "names_valid",
+            "mcp-tool-names-unique": "names_unique",
+            "mcp-tools-described": "described",
+            "mcp-tool-hints": "hints_consistent",
+            "mcp-tool-secrets": "secrets_absent",
+            "mcp-tool-text-visible": "text_visible",
+            "mcp-stdio-schemas": "schemas_valid",
+            "mcp-stdio-list-ends": "list_ends",
+            "mcp-stdio-references": "references_local",
+            "mcp-stdio-names": "names_valid",
+            "mcp-stdio-names-unique": "names_unique",
+            "mcp-stdio-described": "described",
+            "mcp-stdio-hints": "hints_consistent",
+            "mcp-stdio-secrets": "secrets_absent",
+            "mcp-stdio-text-visible": "text_visible",
+        },
+    ),
+    ({"compared": True}, {"mcp-tools-kept": "tools_kept", "mcp-stdio-tools-kept": "tools_kept"}),
+    ({"rebindable": True}, {"mcp-origin": "origin_refused"}),
+    ({"rebindable": False}, {"mcp-origin-tls": "origin_refused"}),
+    (
+        {},
+        {
+            "mcp-stranger": "stranger_refused",
+            "mcp-forged": "forged_refused",
+            "mcp-unknown-method": "unknown_method_refused",
+            "mcp-malformed": "malformed_refused",
+            "mcp-get": "get_answered",
+            "mcp-call-listed": "tool_listed",
+            "mcp-stdio-answers": "connected",
+            "mcp-stdio-expected-tools": "expected_tools_present",
+            "mcp-stdio-clean": "stdout_clean",
+            "mcp-stdio-unknown-method": "unknown_method_refused",
+            "mcp-stdio-ends": "ends_with_stdin",
+        },
+    ),
+    ({"has_version_header": True}, {"mcp-version-refused": "version_refused"}),
+    ({"modern": True}, {"mcp-header-mismatch": "mismatch_refused"}),
+    (
+        {"sessions": True},
+        {
+            "mcp-session-names": "session_names_unguessable",
+            "mcp-session-lost": "lost_session_told",
+        },
+    ),
+    ({"sessions_end": True}, {"mcp-session-ended": "ended_session_refused"}),
+    (
+        {"tool_listed": True},
+        {"mcp-call-succeeds": "succeeded", "mcp-call-expected": "as_expected"},
+    ),
+    ({"has_output_schema": True}, {"mcp-call-output": "output_valid"}),
+)
 
 CASES: dict[str, Case] = {
     "health-ready": (HTTP, {"healthy": True}, {"healthy": False}),
@@ -755,6 +822,36 @@ CASES: dict[str, Case] = {
         {"exposed": True, "encrypted": False},
     ),
     **REDIS_CASES,
+    "mcp-discover-p95": (
+        MCP,
+        {"discoverable": True, "discover_p95_ms": estimate(90, 80, 300)},
+        {"discoverable": True, "discover_p95_ms": estimate(2e3, 1001, 3e3)},
+    ),
+    "mcp-tools-changed": (
+        MCP,
+        {"compared": True, "tools_changed": 0},
+        {"compared": True, "tools_changed": 5000},
+    ),
+    "mcp-stdio-tools-changed": (
+        MCP,
+        {"compared": True, "tools_changed": 0},
+        {"compared": True, "tools_changed": 5000},
+    ),
+    "mcp-call-p50": (
+        MCP,
+        {"read_only": True, "p50_ms": estimate(90, 80, 1000)},
+        {"read_only": True, "p50_ms": estimate(2e4, 10_001, 3e4)},
+    ),
+    "mcp-stdio-tools-p95": (
+        MCP,
+        {"has_tools": True, "p95_ms": estimate(90, 80, 300)},
+        {"has_tools": True, "p95_ms": estimate(2e3, 1001, 3e3)},
+    ),
+    **{
+        name: (MCP, {**fact, metric: True}, {**fact, metric: False})
+        for fact, holds in MCP_HOLDS
+        for name, metric in holds.items()
+    },
 }
 
 
@@ -810,7 +907,9 @@ def test_what_a_check_needs_declared_can_be_declared(name: str) -> None:
 def test_quantiles_and_rates_are_judged_by_their_interval_alone() -> None:
     for rule in CRITERIA.checks.values():
         sampled = bool(
-            re.fullmatch(r"(at_rate\.|handshake\.)?(p\d\d_ms|success_rate|hit_ratio)", rule.metric)
+            re.fullmatch(
+                r"(at_rate\.|handshake\.|discover_)?(p\d\d_ms|success_rate|hit_ratio)", rule.metric
+            )
         )
         assert rule.sampled is sampled, rule.id
 

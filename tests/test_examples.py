@@ -22,13 +22,15 @@ def loaded(folder: Path) -> Inventory:
 
 
 def test_there_are_examples() -> None:
-    assert [folder.name for folder in FOLDERS] == ["directus", "jupyterhub", "verdaccio"]
+    assert [folder.name for folder in FOLDERS] == ["directus", "jupyterhub", "mcp", "verdaccio"]
 
 
 @each_example
 def test_every_probe_of_it_binds(folder: Path) -> None:
     plan = collect.plan(loaded(folder), read(folder / "services.yaml"), TIERS)
-    assert {"journey", "access_matrix", "session"} <= {step.name for step in plan.steps}
+    deep = {"mcp": {"mcp_tools", "mcp_protocol", "mcp_call", "mcp_stdio"}}
+    expected = deep.get(folder.name, {"journey", "access_matrix", "session"})
+    assert expected <= {step.name for step in plan.steps}
 
 
 @each_example

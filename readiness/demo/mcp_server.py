@@ -1,6 +1,7 @@
 """The MCP server: three tools over a small table, by the official SDK on streamable HTTP."""
 
 from mcp.server import MCPServer
+from mcp_types import ToolAnnotations
 from pydantic import BaseModel
 from starlette.applications import Starlette
 
@@ -21,22 +22,24 @@ DEALS = (
     Deal(customer="Initech", stage="open", euros=3_200),
 )
 
+READS = ToolAnnotations(read_only_hint=True)
+
 server = MCPServer("PyAirtable", version="2.0", log_level="WARNING")
 
 
-@server.tool()
+@server.tool(annotations=READS)
 def list_tables() -> list[str]:
     """List the tables that can be read."""
     return ["deals"]
 
 
-@server.tool()
+@server.tool(annotations=READS)
 def list_records(stage: str | None = None) -> list[Deal]:
     """List deals, all of them or those at one stage."""
     return [deal for deal in DEALS if stage in (None, deal.stage)]
 
 
-@server.tool()
+@server.tool(annotations=READS)
 def sum_euros(stage: str) -> int:
     """Add up the value of the deals at one stage."""
     return sum(deal.euros for deal in DEALS if deal.stage == stage)

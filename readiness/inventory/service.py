@@ -51,7 +51,7 @@ DEFAULT_PROBES: Mapping[Kind, tuple[str, ...]] = {
         *("redis_health", "redis_memory", "redis_persistence", "redis_replication"),
         *("redis_security", "redis_slowlog", "redis_streams"),
     ),
-    "mcp": ("mcp_handshake",),
+    "mcp": ("mcp_handshake", "mcp_tools", "mcp_protocol"),
     "tcp": ("tcp_connect",),
     "grpc": ("grpc_health",),
     "websocket": ("websocket_echo",),
@@ -206,7 +206,12 @@ class Service(Frozen):
     @property
     def health_probe(self) -> str:
         """The probe whose answer says whether the service is up."""
-        return DEFAULT_PROBES[self.kind][0]
+        return self._usual_probes[0]
+
+    @property
+    def _usual_probes(self) -> tuple[str, ...]:
+        program = self.kind == "mcp" and self.address.startswith("stdio:")
+        return ("mcp_stdio",) if program else DEFAULT_PROBES[self.kind]
 
     @property
     def health_path(self) -> str:
@@ -219,7 +224,7 @@ class Service(Frozen):
     def expected_probes(self) -> tuple[str, ...]:
         """Every probe a complete assessment of this service needs, withheld ones included."""
         encrypted = ("tls",) if self.address.startswith("https:") else ()
-        usual = (*DEFAULT_PROBES[self.kind], *encrypted)
+        usual = (*self._usual_probes, *encrypted)
         return (*usual, *(name for name in self.probes if name not in usual))
 
     @field_serializer("url")

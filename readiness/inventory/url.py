@@ -9,7 +9,7 @@ from urllib.parse import SplitResult, urlsplit
 SCHEMES: Mapping[str, tuple[str, ...]] = {
     "http": ("http", "https"),
     "web": ("http", "https"),
-    "mcp": ("http", "https"),
+    "mcp": ("http", "https", "stdio"),
     "postgres": ("postgres", "postgresql"),
     "redis": ("redis", "rediss"),
     "tcp": ("tcp",),

@@ -15,7 +15,7 @@ from readiness.inventory.url import split
 from readiness.probes import Address, Context
 from readiness.probes._answer import BODY_LIMIT, Answer
 from readiness.probes._connection import Addresses, Stopwatch, dial, handshake_ms, within
-from readiness.probes._reading import Request, read
+from readiness.probes._reading import Enough, Request, read
 from readiness.probes._wire import TlsWire, Wire
 
 _BUSY_SECONDS = 0.005
@@ -74,11 +74,13 @@ async def exchange(
     method: str = "GET",
     headers: Mapping[str, str] | None = None,
     body: bytes = b"",
+    enough: Enough | None = None,
 ) -> Answer:
     """Send one request on a fresh connection and read its answer, never a second one.
 
-    Follows no redirect, asks no proxy, unpacks nothing. Bounded by `within` in time and by
-    BODY_LIMIT in size. Raises ProbeError and OSError (of which TLS and name errors are).
+    Of a stream that is held open no more is read than is `enough`. Follows no redirect, asks no
+    proxy, unpacks nothing. Bounded by `within` in time and by BODY_LIMIT in size. Raises
+    ProbeError and OSError (of which TLS and name errors are).
     """
     fields = _fields(context, to, method, headers or {}, len(body))
     request = Request(method, to.path, fields, body)
@@ -96,7 +98,7 @@ async def exchange(
                 watch.excuse(await wire.secure())
             watch.begin("first_byte")
             await wire.send(raw)
-            head, content, complete = await read(wire, request, watch)
+            head, content, complete = await read(wire, request, watch, enough)
             watch.end(wire.came)
         finally:
             wire.close()  # at once: closing TLS in good order may hang

@@ -2,7 +2,7 @@
 
 import functools
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import h11
@@ -65,8 +65,13 @@ def _framed(fields: Mapping[str, str], body: bytes) -> bool:
 Read = tuple[Head, bytes, bool]
 """The head, the body, and whether the body was read to its end."""
 
+Enough = Callable[[Head, bytes], bool]
+"""Whether what was read of an answer will do, where it may be a stream that is held open."""
 
-async def read(wire: Wire, request: Request, watch: Stopwatch) -> Read:
+
+async def read(
+    wire: Wire, request: Request, watch: Stopwatch, enough: Enough | None = None
+) -> Read:
     """Read the answer; its transfer begins with its first byte and ends with the last.
 
     Raises ProbeError for what is no answer, or more than 64 KiB of headers.
@@ -83,10 +88,10 @@ async def read(wire: Wire, request: Request, watch: Stopwatch) -> Read:
         data += more
     if head:
         return head, bytes(data[head.begin : head.end]), True
-    return await _closely(wire, request.machine(), bytes(data))
+    return await _closely(wire, request.machine(), bytes(data), enough)
 
 
-async def _closely(wire: Wire, machine: h11.Connection, data: bytes) -> Read:
+async def _closely(wire: Wire, machine: h11.Connection, data: bytes, enough: Enough | None) -> Read:
     head: Head | None = None
     content, received = bytearray(), len(data)
     machine.receive_data(data)
@@ -100,6 +105,8 @@ async def _closely(wire: Wire, machine: h11.Connection, data: bytes) -> Read:
             if head is None and received > _HEAD_LIMIT:
                 raise ProbeError("protocol", "more than 64 KiB of headers and no answer")
             if head is not None and received > BODY_LIMIT:
+                return head, bytes(content), False
+            if head is not None and enough and enough(head, bytes(content)):
                 return head, bytes(content), False
             data = await wire.receive()
             received += len(data)

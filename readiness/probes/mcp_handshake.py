@@ -17,6 +17,7 @@ from readiness.measurement import Values
 from readiness.probes import Context, ProbeSettings
 from readiness.probes._bounded_transport import BoundedTransport
 from readiness.probes._connection import within
+from readiness.probes._mcp_http import require_http
 from readiness.probes._sampling import sample
 
 if TYPE_CHECKING:
@@ -31,6 +32,9 @@ METRICS: Mapping[str, str] = {
     "era": "discover (2026-07-28 and later) or initialize (before)",
     "server_name": "the server's own name",
     "handshake_ms": "ms: connect to the end of the handshake",
+    "discoverable": "true or false: it answers server/discover, which can be asked again and again",
+    "discover_p50_ms": "ms: median of server/discover",
+    "discover_p95_ms": "ms: 95th percentile of server/discover",
     "tools": "count: tools offered",
     "tool_names": "names of the tools, separated by commas",
     "expected_tools_present": "true or false: every tool in `tools` is offered",
@@ -56,6 +60,7 @@ class Settings(ProbeSettings):
 
 async def measure(service: Service, settings: Settings, context: Context) -> Values:
     """Shake hands once (`server/discover`, else `initialize`), list all tools, sample the list."""
+    require_http(service)
     _require_sdk()
     from mcp import MCPError
 
@@ -64,6 +69,7 @@ async def measure(service: Service, settings: Settings, context: Context) -> Val
     try:
         async with _session(service, settings, context, transport) as (client, handshake_ms):
             values: Values = {"connected": True, "handshake_ms": handshake_ms, **_identity(client)}
+            values |= await _discovery(client, context)
             return values | await _tools(client, settings, context)
     except* (MCPError, ValidationError, RuntimeError) as group:
         fault = transport.refusal or _misbehaviour(group, transport.status)
@@ -119,6 +125,18 @@ async def _session(
         yield client, (time.perf_counter() - began) * 1000
         with within(context):
             await stack.aclose()
+
+
+async def _discovery(client: "Client", context: Context) -> Values:
+    """Sample server/discover; initialize is not repeated, for each one opens a session."""
+    version = client.protocol_version
+    if version < _FIRST_DISCOVER_VERSION:
+        because = "a handshake by initialize opens a session, so it is made once"
+        told = ("discoverable", "discover_p50_ms", "discover_p95_ms")
+        return {"discoverable": False, **{f"{metric}_because": because for metric in told}}
+    n = min(context.samples, _MOST_SAMPLES)
+    found = await sample(lambda: client.session.send_discover(version), n, context)
+    return {"discoverable": True, **{f"discover_{name}": value for name, value in found.items()}}
 
 
 async def _tools(client: "Client", settings: Settings, context: Context) -> Values:

@@ -1,17 +1,13 @@
 import asyncio
-import contextlib
 import json
 import logging
-import socket
 import sys
-import threading
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
 import pytest
-import uvicorn
 from mcp.server import MCPServer
 from pydantic import SecretStr
 
@@ -21,6 +17,7 @@ from readiness.inventory import Service
 from readiness.measurement import Values
 from readiness.probes import Context
 from readiness.probes.mcp_handshake import METRICS, Settings, measure
+from tests.mcp_servers import hosting
 from tests.servers import (
     Handler,
     Request,
@@ -58,23 +55,6 @@ def build() -> MCPServer:
         return text
 
     return server
-
-
-@contextlib.contextmanager
-def hosting(app: Any) -> Iterator[int]:
-    """Serve `app` with uvicorn in a thread of its own; yield the port."""
-    with socket.socket(proto=socket.IPPROTO_TCP) as listener:  # or asyncio leaves Nagle on
-        listener.bind(("127.0.0.1", 0))
-        config = uvicorn.Config(app, log_level="critical", ws="none", timeout_graceful_shutdown=1)
-        server = uvicorn.Server(config)
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-        listener.listen()  # connections wait in its queue until uvicorn takes them
-        thread.start()
-        try:
-            yield listener.getsockname()[1]
-        finally:
-            server.should_exit = True
-            thread.join()
 
 
 @pytest.fixture(scope="module", params=["json", "events"])
@@ -167,6 +147,10 @@ async def test_the_new_era(modern: str, context: Context) -> None:
     assert values["server_name"] == "Sample"
     assert values["tools"] == 2
     assert values["tool_names"] == "add, echo"
+    assert values["discoverable"] is True
+    for name in ("discover_p50_ms", "discover_p95_ms"):
+        p = values[name]
+        assert isinstance(p, Estimate) and p.n == 76 and p.value and p.value > 0
     p50, p95 = values["p50_ms"], values["p95_ms"]
     assert isinstance(p50, Estimate) and isinstance(p95, Estimate)
     assert p50.value and p95.value and 0 < p50.value <= p95.value
@@ -180,6 +164,8 @@ async def test_the_old_era(context: Context) -> None:
     assert values["protocol_version"] == "2025-06-18"
     assert values["era"] == "initialize"
     assert values["server_name"] == "Old [/]"
+    assert values["discoverable"] is False
+    assert "discover_p50_ms" not in values
     assert values["tools"] == 1
     assert values["p95_ms_because"] == "20 samples, a p95 needs 72"
     assert old.methods[:3] == ["server/discover", "initialize", "notifications/initialized"]
