@@ -107,6 +107,7 @@ async def measure(service: Service, settings: Settings, context: Context) -> Val
         values |= await reader.part(seen, lambda: _standbys(reader, state, settings.standbys))
         if state["standby"]:
             return values | await standby.read(reader)
+        values |= {"receiver_expected": False, "own_lag_known": False}
         slots = ("has_slots", "has_logical_consumers")
         values |= await reader.part(slots, lambda: _slots(reader, settings.slot_grace))
         return values | await reader.part(["has_subscriptions"], lambda: _subscriptions(reader))
@@ -191,15 +192,17 @@ async def _slots(reader: Reader, grace: float) -> Values:
 async def _subscriptions(reader: Reader) -> Values:
     """Tell of subscriptions that apply nothing: a worker that fails is restarted every 5 s."""
     found = await reader.rows(_SUBSCRIPTIONS)
-    if any(row["enabled"] and row["works"] for row in found):
+    working: set[str] = set()
+    if any(row["works"] for row in found):
         await asyncio.sleep(_SECOND_LOOK)  # a worker that fails lives for a moment each time
-        again = {row["name"]: row["works"] for row in await reader.rows(_SUBSCRIPTIONS)}
-        found = [dict(row) | {"works": row["works"] and again.get(row["name"])} for row in found]
+        working = {row["name"] for row in found if row["works"]}
+        found = await reader.rows(_SUBSCRIPTIONS)
+        working &= {row["name"] for row in found if row["works"]}
     values: Values = {"has_subscriptions": bool(found)}
     if not found:
         return values
     off = [row for row in found if not row["enabled"]]
-    failing = [row for row in found if row["enabled"] and not row["works"]]
+    failing = [row for row in found if row["enabled"] and row["name"] not in working]
     told = [f"disabled: {culprits(off)}"] * bool(off)
     told += [f"without a worker: {culprits(failing)}"] * bool(failing)
     values["subscriptions_working"] = not told
