@@ -5,7 +5,6 @@ import contextlib
 import itertools
 import os
 import tempfile
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -144,12 +143,8 @@ def aged(
 
 
 def _lay_status_files(data: Path, account: store.Account) -> None:
-    """Lay the empty segment of transaction states that the server has not written itself."""
-    for kind, per_segment in (("pg_xact", 32 * 8192 * 4),):
-        segment = data / kind / f"{1_700_000_000 // per_segment:04X}"
+    """Lay the empty segments of states that a server at id 1,700,000,000 finds written."""
+    for kind, per_page in (("pg_xact", 8192 * 4), ("pg_multixact/offsets", 8192 // 4)):
+        segment = data / kind / f"{1_700_000_000 // (32 * per_page):04X}"
         segment.write_bytes(bytes(32 * 8192))
         os.chown(segment, *account)
-
-
-def soon(seconds: float = 20.0) -> float:
-    return time.monotonic() + seconds

@@ -56,15 +56,16 @@ read AS (
         NOT (r.seqcycle AND r.seqmax <= r.most AND r.seqmin >= r.least) AS finite,
         CASE WHEN r.seqincrement > 0 THEN least(r.seqmax, r.most)
              ELSE greatest(r.seqmin, r.least) END AS ends_at,
-        CASE WHEN r.seqincrement > 0 THEN r.seqmin ELSE r.seqmax END::numeric AS begins_at,
+        CASE WHEN r.seqincrement > 0 THEN greatest(r.seqmin, least(r.seqstart, 1))
+             ELSE least(r.seqmax, greatest(r.seqstart, -1)) END::numeric AS begins_at,
         CASE WHEN has_sequence_privilege(r.oid, 'SELECT,USAGE')
              THEN coalesce(pg_sequence_last_value(r.oid), r.seqstart - r.seqincrement)
         END::numeric AS last
     FROM ranges r),
 used AS (
     SELECT DISTINCT ON (oid) name, held_by, type, readable, finite, last, ends_at,
-        least(1, greatest(0, (last - begins_at) / coalesce(nullif(ends_at - begins_at, 0), 1)
-        ))::float8 AS ratio
+        CASE WHEN last IS NOT NULL THEN least(1, greatest(0,
+            (last - begins_at) / coalesce(nullif(ends_at - begins_at, 0), 1)))::float8 END AS ratio
     FROM read
     ORDER BY oid, ratio DESC NULLS LAST)
 SELECT name || CASE WHEN held_by IS NULL THEN '' ELSE ' (' || type || ' ' || held_by || ')' END
@@ -77,7 +78,8 @@ ORDER BY finite DESC, ratio DESC NULLS LAST, name
 LIMIT {MOST_NAMED}
 """
 """A sequence of bigint that feeds a column of integer ends where the column does. Whoever fills a
-column by its default feeds it as well as the sequence that it owns."""
+column by its default feeds it as well as the sequence that it owns. A range counts from 1, or from
+where it begins below."""
 
 
 async def measure(service: Service, settings: Settings, context: Context) -> Values:
