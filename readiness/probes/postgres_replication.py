@@ -74,8 +74,8 @@ LIMIT 5 * {MOST_NAMED}
 
 _SLOTS = f"""
 SELECT s.slot_name AS name, s.slot_type, s.active, s.wal_status = 'lost' AS lost,
-    greatest(0, pg_wal_lsn_diff(pg_current_wal_lsn(), s.restart_lsn))::int8 AS retained,
-    greatest(0, pg_wal_lsn_diff(pg_current_wal_lsn(), s.confirmed_flush_lsn))::int8 AS unconfirmed,
+    pg_wal_lsn_diff(pg_current_wal_lsn(), s.restart_lsn)::int8 AS retained,
+    pg_wal_lsn_diff(pg_current_wal_lsn(), s.confirmed_flush_lsn)::int8 AS unconfirmed,
     coalesce((to_jsonb(s)->>'inactive_since')::timestamptz
              > now() - $1::float8 * interval '1 second', false) AS just_left
 FROM pg_replication_slots s
@@ -94,6 +94,11 @@ ORDER BY 1
 LIMIT 5 * {MOST_NAMED}
 """
 
+_PRIMARYS: Mapping[str, bool] = dict.fromkeys(
+    ("has_slots", "has_logical_consumers", "has_subscriptions"), False
+)
+"""What is looked for on a primary only: tools keep slots on standbys that wait for a failover."""
+
 _SECOND_LOOK = 0.25
 
 
@@ -106,7 +111,7 @@ async def measure(service: Service, settings: Settings, context: Context) -> Val
         seen = ("has_standbys", "standbys_connected", "synchronous_connected")
         values |= await reader.part(seen, lambda: _standbys(reader, state, settings.standbys))
         if state["standby"]:
-            return values | await standby.read(reader)
+            return {**values, **_PRIMARYS, **await standby.read(reader)}
         values |= {"receiver_expected": False, "own_lag_known": False}
         slots = ("has_slots", "has_logical_consumers")
         values |= await reader.part(slots, lambda: _slots(reader, settings.slot_grace))
@@ -171,7 +176,7 @@ async def _slots(reader: Reader, grace: float) -> Values:
     values |= {
         "slots_kept": not lost,
         "slots_active": not idle,
-        "retained_bytes": max((row["retained"] for row in idle), default=0),
+        "retained_bytes": max((max(0, row["retained"]) for row in idle), default=0),
     }
     if lost:
         values["slots_kept_because"] = f"lost: {culprits(lost)}"
@@ -183,7 +188,7 @@ async def _slots(reader: Reader, grace: float) -> Values:
         worst = max(read, key=lambda row: int(row["unconfirmed"] or 0))
         values |= {
             "has_logical_consumers": True,
-            "logical_lag_bytes": worst["unconfirmed"] or 0,
+            "logical_lag_bytes": max(0, worst["unconfirmed"] or 0),
             "logical_lag_bytes_because": f"slot {worst['name']}",
         }
     return values
