@@ -40,7 +40,8 @@ class Pair(NamedTuple):
 @pytest.fixture(scope="module")
 def pair() -> Iterator[Pair]:
     """A primary and a standby that streams from it."""
-    with postgres.running(settings=REALISTIC) as primary, standby(primary, REALISTIC) as follower:
+    settings = {**REALISTIC, "synchronous_commit": "local"}
+    with postgres.running(settings=settings) as primary, standby(primary, REALISTIC) as follower:
         yield Pair(primary, follower)
 
 
@@ -65,7 +66,8 @@ async def nothing(subject: Service, context: Context) -> dict[str, Finding]:
 async def replayed(pair: Pair) -> None:
     """Wait until the standby has replayed all, and its primary knows."""
     async with connected(pair.primary) as session:
-        here = await session.fetchval("SELECT pg_current_wal_insert_lsn()")
+        await session.execute("SELECT pg_logical_emit_message(true, 'test', 'all until here')")
+        here = await session.fetchval("SELECT pg_current_wal_flush_lsn()")
         query = "SELECT coalesce(bool_and(replay_lsn >= $1), false) FROM pg_stat_replication"
 
         async def done() -> bool:
@@ -158,19 +160,20 @@ async def test_a_standby_that_lags_is_seen_from_its_primary(pair: Pair, context:
 async def test_a_standby_that_lags_says_so_itself(pair: Pair, context: Context) -> None:
     async with paused(pair) as session:
         await write(session)
-
-        async def arrived() -> bool:
-            return int(str((await probe(pair.standby, context))["own_lag_bytes"])) > 2_000_000
-
-        await until(arrived)
+        await until(lambda: _behind(pair, context, 2_000_000))
         finding = await alone(service(pair.standby), context, "postgres-own-lag-bytes")
     assert finding.because.endswith("replay is paused")
+
+
+async def _behind(pair: Pair, context: Context, at_least: int) -> bool:
+    return int(str((await probe(pair.standby, context))["own_lag_bytes"])) > at_least
 
 
 async def test_a_standby_that_is_late_says_so_itself(pair: Pair, context: Context) -> None:
     """A little WAL, but old."""
     async with paused(pair) as session:
-        await session.execute("SELECT txid_current()")
+        await session.execute("CREATE TABLE late_here (a int PRIMARY KEY); DROP TABLE late_here")
+        await until(lambda: _behind(pair, context, 0))
         late = service(pair.standby, checks={"postgres-own-lag": ANY_LAG})
         finding = await alone(late, context, "postgres-own-lag")
     assert finding.because.endswith("replay is paused")
