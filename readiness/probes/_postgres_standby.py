@@ -20,7 +20,7 @@ METRICS: Mapping[str, str] = {
 _STANDBY = """
 SELECT pg_wal_lsn_diff(greatest(pg_last_wal_receive_lsn(), r.latest_end_lsn), '0/0') AS known,
     pg_wal_lsn_diff(pg_last_wal_replay_lsn(), '0/0') AS replayed,
-    (extract(epoch FROM now() - pg_last_xact_replay_timestamp()) * 1000)::float8 AS ms,
+    (extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp()) * 1000)::float8 AS ms,
     (SELECT setting::float8 FROM pg_settings WHERE name = 'recovery_min_apply_delay') AS delay_ms,
     (SELECT setting <> '' FROM pg_settings WHERE name = 'primary_conninfo') AS follows,
     pg_is_wal_replay_paused() AS paused, r.pid IS NOT NULL AS receives, r.status

@@ -69,7 +69,7 @@ LIMIT 20
 _ARCHIVER = """
 SELECT a.last_archived_wal, a.last_failed_wal, a.last_archived_time IS NOT NULL AS archived,
     coalesce(a.last_failed_time > coalesce(a.last_archived_time, '-infinity'), false) AS failing,
-    (extract(epoch FROM now() - a.last_archived_time) * 1000)::float8 AS ms,
+    (extract(epoch FROM clock_timestamp() - a.last_archived_time) * 1000)::float8 AS ms,
     div(pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0'), w.size)::int8 AS segment,
     (4294967296 / w.size)::int8 AS per_file
 FROM pg_stat_archiver a,

@@ -126,6 +126,9 @@ async def _standbys(reader: Reader, state: Any, expected: int | None) -> Values:
         unseen = ("has_standbys", "standbys_connected", "synchronous_connected")
         return values | {f"{metric}_because": why for metric in unseen}
     found = await reader.rows(_SENDERS)
+    if any(row["bytes"] and row["ms"] is None for row in found):
+        await asyncio.sleep(_SECOND_LOOK)  # a standby that was idle tells its lag with its answer
+        found = await reader.rows(_SENDERS)
     values |= {"has_standbys": bool(found), "standbys": len(found)}
     if found:
         values |= _lag(found)
@@ -138,15 +141,21 @@ async def _standbys(reader: Reader, state: Any, expected: int | None) -> Values:
 
 
 def _lag(found: Sequence[Any]) -> Values:
-    """Return the greatest lag of all standbys; what is replayed at once has no lag in time."""
-    late = [row for row in found if row["bytes"] and row["ms"]]
-    worst = max(late, key=lambda row: float(row["ms"]), default=None)
+    """Return the greatest lag of all standbys; what has replayed all has no lag in time."""
     values: Values = {
         "replay_lag_bytes": found[0]["bytes"],
         "replay_lag_bytes_because": f"standby {str(found[0]['name'])[:63]} is {found[0]['state']}",
-        "replay_lag_ms": float(worst["ms"]) if worst else 0.0,
     }
-    return values | ({"replay_lag_ms_because": f"standby {worst['name'][:63]}"} if worst else {})
+    late = [row for row in found if row["bytes"]]
+    untold = [row for row in late if row["ms"] is None]
+    if untold:
+        why = f"{culprits(untold)} has not said since when"
+        return values | {"replay_lag_ms_because": f"{NOT_TESTED}{why}"}
+    worst = max(late, key=lambda row: float(row["ms"]), default=None)
+    if worst is None:
+        return values | {"replay_lag_ms": 0.0}
+    because = f"standby {str(worst['name'])[:63]}"
+    return values | {"replay_lag_ms": float(worst["ms"]), "replay_lag_ms_because": because}
 
 
 def _synchronous(found: Sequence[Any], wanted: str) -> Values:

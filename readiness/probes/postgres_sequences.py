@@ -54,6 +54,8 @@ ranges AS (
 read AS (
     SELECT r.*, has_sequence_privilege(r.oid, 'SELECT,USAGE') AS readable,
         NOT (r.seqcycle AND r.seqmax <= r.most AND r.seqmin >= r.least) AS finite,
+        least(r.seqmax, r.most) >= 1e15 AND r.seqmin > -1e15 AND r.seqstart < 1e14
+            AND r.seqincrement BETWEEN 1 AND 1e5 AS vast,
         CASE WHEN r.seqincrement > 0 THEN least(r.seqmax, r.most)
              ELSE greatest(r.seqmin, r.least) END AS ends_at,
         CASE WHEN r.seqincrement > 0 THEN greatest(r.seqmin, least(r.seqstart, 1))
@@ -63,7 +65,8 @@ read AS (
         END::numeric AS last
     FROM ranges r),
 used AS (
-    SELECT DISTINCT ON (oid) name, held_by, type, readable, finite, last, ends_at,
+    SELECT DISTINCT ON (oid) name, held_by, type, last, ends_at, readable,
+        finite AND (readable OR NOT vast) AS finite, finite AND vast AND NOT readable AS hidden,
         CASE WHEN last IS NOT NULL THEN least(1, greatest(0,
             (last - begins_at) / coalesce(nullif(ends_at - begins_at, 0), 1)))::float8 END AS ratio
     FROM read
@@ -72,14 +75,15 @@ SELECT name || CASE WHEN held_by IS NULL THEN '' ELSE ' (' || type || ' ' || hel
        AS name, readable, finite, ratio,
     last::text AS last, ends_at::text AS ends_at, count(*) OVER () AS total,
     count(*) FILTER (WHERE finite) OVER () AS finite_total,
-    count(*) FILTER (WHERE finite AND NOT readable) OVER () AS unread_total
+    count(*) FILTER (WHERE finite AND NOT readable) OVER () AS unread_total,
+    count(*) FILTER (WHERE hidden) OVER () AS hidden_total
 FROM used
 ORDER BY finite DESC, ratio DESC NULLS LAST, name
 LIMIT {MOST_NAMED}
 """
 """A sequence of bigint that feeds a column of integer ends where the column does. Whoever fills a
 column by its default feeds it as well as the sequence that it owns. A range counts from 1, or from
-where it begins below."""
+where it begins below. What may not be read and is of bigint cannot be near its end by counting."""
 
 
 async def measure(service: Service, settings: Settings, context: Context) -> Values:
@@ -96,7 +100,9 @@ async def _read(reader: Reader) -> Values:
     first = found[0]
     values: Values = {"sequences": first["total"], "finite": first["finite_total"] > 0}
     if not first["finite_total"]:
-        return values | {"finite_because": "every sequence begins again at its end"}
+        why = f"{NOT_TESTED}no permission to read {first['hidden_total']} sequences of bigint"
+        told = why if first["hidden_total"] else "every sequence begins again at its end"
+        return values | {"finite_because": told}
     return values | _fullest(found, reader.context)
 
 

@@ -69,12 +69,14 @@ JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'm') AND c.relpersistence <> 't' AND {USERS}
 """
 
+_FALSE = "^(0|of?f?|no?|fa?l?s?e?)$"
+"""A boolean as Postgres reads it: any beginning of the word that is no other's."""
+
 _OFF = f"""
 SELECT t.name, count(*) OVER () AS total
 FROM ({_TABLES}) t
 WHERE EXISTS (SELECT FROM pg_options_to_table(t.reloptions) o
-              WHERE o.option_name = 'autovacuum_enabled'
-                AND o.option_value IN ('false', 'off', 'no', '0', 'f', 'n', 'of', 'fals', 'fal'))
+              WHERE o.option_name = 'autovacuum_enabled' AND o.option_value ~* '{_FALSE}')
   AND coalesce(pg_stat_get_last_vacuum_time(t.oid), '-infinity') < now() - interval '7 days'
 ORDER BY 1
 LIMIT {MOST_NAMED}
@@ -107,7 +109,7 @@ WITH due AS (
             )::float8 AS most
         FROM pg_options_to_table(t.reloptions) x) o ON t.reloptions IS NOT NULL
     WHERE t.{column} >= greatest($1, 1)
-      AND coalesce(o.enabled, 'true') IN ('true', 'on', 'yes', '1', 't', 'y')
+      AND NOT coalesce(o.enabled, 'true') ~* '{false}'
       {further})
 SELECT name || ' (' || {column} || {of} || round(least(due_at, most)::numeric) || ', last '
     || coalesce(to_char(last_time, 'YYYY-MM-DD'), 'never') || ')' AS name,
@@ -182,7 +184,7 @@ async def measure(service: Service, settings: Settings, context: Context) -> Val
             ("tables_vacuum_overdue", _VACUUM),
             ("tables_analyze_overdue", _ANALYZE),
         ):
-            statement = _OVERDUE.format(tables=_TABLES, most=MOST_NAMED, **words)
+            statement = _OVERDUE.format(tables=_TABLES, most=MOST_NAMED, false=_FALSE, **words)
             values |= await _overdue(reader, metric, statement, large)
         never = lambda: _never(reader, large)  # noqa: E731
         return values | await reader.part(["tables_never_analyzed"], never)

@@ -134,7 +134,7 @@ async def test_sequences_that_may_not_be_read_are_not_tested(
     """Unless one that may be read is beyond the limit: others cannot make that any better."""
     async with fresh(realistic_postgres) as (url, session):
         await session.execute("DROP ROLE IF EXISTS counter; CREATE ROLE counter LOGIN")
-        await session.execute("CREATE SEQUENCE hidden; CREATE SEQUENCE seen MAXVALUE 100")
+        await session.execute("CREATE SEQUENCE hidden AS int; CREATE SEQUENCE seen MAXVALUE 100")
         await session.execute("SELECT setval('seen', 90); GRANT SELECT ON SEQUENCE seen TO counter")
         seen = named(url, url.rpartition("/")[2], "counter")
         values = await probe(seen, context)
@@ -148,4 +148,11 @@ async def test_sequences_that_may_not_be_read_are_not_tested(
         await session.execute("REVOKE SELECT ON SEQUENCE seen FROM counter")
         findings = await judged(service(seen), context, ["postgres_sequences"])
         assert unknown(findings) == {"postgres-sequences"}
+        await session.execute(
+            "DROP SEQUENCE hidden, seen; CREATE TABLE t (id bigserial PRIMARY KEY)"
+        )
+        findings = await judged(service(seen), context, ["postgres_sequences"])
+        vast = findings["postgres-sequences"]
+        assert vast.outcome == "not_applicable", "nobody counts to the end of bigint"
+        assert vast.because == "not tested: no permission to read 1 sequences of bigint"
         await session.execute("DROP OWNED BY counter; DROP ROLE counter")
