@@ -51,7 +51,7 @@ ranges AS (
     JOIN pg_namespace n ON n.oid = c.relnamespace
     LEFT JOIN typed t ON t.sequence = s.seqrelid
     WHERE {USERS} AND c.relpersistence = 'p'),
-read AS (
+read AS MATERIALIZED (
     SELECT r.*, has_sequence_privilege(r.oid, 'SELECT,USAGE') AS readable,
         NOT (r.seqcycle AND r.seqmax <= r.most AND r.seqmin >= r.least) AS finite,
         least(r.seqmax, r.most) >= 1e15 AND r.seqmin > -1e15 AND r.seqstart < 1e14
