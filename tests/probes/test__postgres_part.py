@@ -119,7 +119,7 @@ async def test_one_connection_each(realistic_postgres: str, context: Context) ->
         before = await session.fetchval(counter)
         await all_values(url, context)
         after = await session.fetchval(counter)
-    assert after - before <= len(PROBES)
+    assert 1 <= after - before <= len(PROBES) + 1, "and the session before ours, told late"
 
 
 @pytest.fixture
