@@ -3,11 +3,13 @@
 What a probe may not read, or what takes too long, costs it that part's metrics and no others.
 """
 
+import re
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Any
 
 import asyncpg
 
+from readiness.failure import ProbeError
 from readiness.measurement import Values
 from readiness.probes import Context
 from readiness.probes._connection import within
@@ -40,8 +42,11 @@ _REASONS: Sequence[tuple[type[asyncpg.PostgresError], str]] = (
 )
 
 
-class Unread(Exception):
+class Unread(ProbeError):
     """What was to be read could not be; the message says why, and what to do about it."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__("denied", why)
 
 
 class Reader:
@@ -92,9 +97,14 @@ class Reader:
             await self.connection.execute(statement)
 
 
+def shown(name: object) -> str:
+    """Return a name from the server in one line of bounded length: it may hold anything."""
+    return re.sub(r"[^ -~\u00a1-\U0010ffff]|[\u200b-\u200f\u2028-\u202e\u2060-\u2069]", "?", str(name))[:_LONGEST_NAME]
+
+
 def culprits(rows: Sequence[Any], total: int | None = None) -> str:
     """Name the first few of `rows` by their `name`, and how many more there are in `total`."""
-    names = [str(row["name"])[:_LONGEST_NAME] for row in rows[:_SHOWN]]
+    names = [shown(row["name"]) for row in rows[:_SHOWN]]
     more = (len(rows) if total is None else total) - len(names)
     return ", ".join(names) + (f" and {more} more" if more > 0 else "")
 

@@ -12,7 +12,7 @@ from readiness.inventory.duration import Duration
 from readiness.measurement import Values
 from readiness.probes import Context, ProbeSettings
 from readiness.probes import _postgres_standby as standby
-from readiness.probes._postgres_part import MOST_NAMED, NOT_TESTED, Reader, culprits
+from readiness.probes._postgres_part import MOST_NAMED, NOT_TESTED, Reader, culprits, shown
 from readiness.probes._postgres_session import session
 
 TIER: Tier = "observe"
@@ -144,7 +144,7 @@ def _lag(found: Sequence[Any]) -> Values:
     """Return the greatest lag of all standbys; what has replayed all has no lag in time."""
     values: Values = {
         "replay_lag_bytes": found[0]["bytes"],
-        "replay_lag_bytes_because": f"standby {str(found[0]['name'])[:63]} is {found[0]['state']}",
+        "replay_lag_bytes_because": f"standby {shown(found[0]['name'])} is {found[0]['state']}",
     }
     late = [row for row in found if row["bytes"]]
     untold = [row for row in late if row["ms"] is None]
@@ -154,7 +154,7 @@ def _lag(found: Sequence[Any]) -> Values:
     worst = max(late, key=lambda row: float(row["ms"]), default=None)
     if worst is None:
         return values | {"replay_lag_ms": 0.0}
-    because = f"standby {str(worst['name'])[:63]}"
+    because = f"standby {shown(worst['name'])}"
     return values | {"replay_lag_ms": float(worst["ms"]), "replay_lag_ms_because": because}
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from readiness.inventory import Service, Tier
 from readiness.measurement import Values
 from readiness.probes import Context, ProbeSettings
-from readiness.probes._postgres_part import MOST_NAMED, NOT_TESTED, USERS, Reader, culprits
+from readiness.probes._postgres_part import MOST_NAMED, NOT_TESTED, USERS, Reader, culprits, shown
 from readiness.probes._postgres_session import session
 
 TIER: Tier = "observe"
@@ -111,7 +111,7 @@ def _fullest(found: Sequence[Any], context: Context) -> Values:
     read = [row for row in found if row["finite"] and row["ratio"] is not None]
     unread = int(found[0]["unread_total"])
     told = "; ".join(
-        f"{row['name'][:130]} is at {row['last']} of {row['ends_at']}" for row in read[:3]
+        f"{shown(row['name'])} is at {row['last']} of {row['ends_at']}" for row in read[:3]
     )
     _, limit = context.limits.get("used_ratio", (0.0, 1.0))
     if unread and not (read and read[0]["ratio"] > limit):

@@ -9,7 +9,7 @@ from readiness.inventory import Service, Tier
 from readiness.measurement import Values
 from readiness.probes import Context, ProbeSettings
 from readiness.probes import _postgres_tables as tables
-from readiness.probes._postgres_part import MOST_NAMED, NOT_TESTED, Reader
+from readiness.probes._postgres_part import MOST_NAMED, NOT_TESTED, Reader, shown
 from readiness.probes._postgres_session import session
 
 TIER: Tier = "observe"
@@ -110,7 +110,7 @@ async def _ages(reader: Reader) -> Values:
     for kind in ("xid", "multixact"):
         worst = max(found, key=lambda row: int(row[kind]))
         age, at = int(worst[kind]), int(worst[f"{kind}_freeze"])
-        because = f"{kind} age of database {worst['name'][:63]} is {age:,}"
+        because = f"{kind} age of database {shown(worst['name'])} is {age:,}"
         values |= {
             f"{kind}_age": age,
             f"{kind}_wraparound_ratio": age / _WRAP,

@@ -17,7 +17,7 @@ from readiness.inventory import Inventory, System
 from readiness.measurement import Values
 from readiness.probes import Context
 from readiness.probes.postgres_archiving import METRICS, Settings, measure
-from tests.replicated import PROBES, REALISTIC, connected, named, service, standby, until
+from tests.replicated import PROBES, REALISTIC, connected, named, service, until
 from tests.states import judged, troubled, unknown
 
 pytestmark = pytest.mark.anyio
@@ -259,10 +259,3 @@ async def test_backups_of_a_managed_service_are_not_tested(
     archived = findings["postgres-wal-archived"]
     assert archived.outcome == "not_applicable"
     assert archived.because.startswith(f"not tested: backups by {name}")
-
-
-async def test_a_standby_leaves_it_to_its_primary(archiving: str, staging: Context) -> None:
-    with standby(archiving, REALISTIC) as follower:
-        findings = await judged(service(follower), staging, ["postgres_archiving"])
-    assert {f.outcome for f in findings.values()} == {"not_applicable"}
-    assert findings["postgres-wal-archived"].because.startswith("this is a standby")

@@ -137,6 +137,8 @@ async def test_a_pair_in_order_has_no_finding(pair: Pair, context: Context) -> N
     assert findings["postgres-replay-lag"].outcome == "pass"
     findings = await nothing(service(pair.standby), context)
     assert findings["postgres-receiver"].outcome == "pass"
+    others = [f for f in findings.values() if f.probe == "postgres_archiving"]
+    assert {f.outcome for f in others} == {"not_applicable"}, "its primary archives"
     exact = service(pair.standby, checks={"postgres-own-lag": ANY_LAG})
     assert (await nothing(exact, context))["postgres-own-lag"].measured == 0
     both = {**await probe(pair.primary, context), **await probe(pair.standby, context)}

@@ -217,6 +217,13 @@ async def test_many_are_counted_and_few_are_named(
     assert values["tables_without_primary_key_because"] == told
 
 
+async def test_a_name_may_hold_anything(realistic_postgres: str, context: Context) -> None:
+    async with fresh(realistic_postgres) as (url, session):
+        await session.execute('CREATE TABLE "a\n\u001b[31mb\u2028\u00e9{x}" (id int)')
+        values = await probe(url, context)
+    assert values["tables_without_primary_key_because"] == "public.a??[31mb?\u00e9{x}"
+
+
 # What is under way
 
 
