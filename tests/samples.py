@@ -13,7 +13,7 @@ from readiness.gate import Policy
 from readiness.histogram import Histogram
 from readiness.inventory import Inventory, Waiver
 from readiness.measurement import Measurement, Value, Values
-from tests import sample_security
+from tests import sample_postgres, sample_security
 
 STARTED = datetime(2026, 11, 23, 10, 37, tzinfo=UTC)
 SECONDS = 24.6
@@ -174,6 +174,7 @@ def _values(service: str, probe: str, fixed: bool, samples: int) -> Values:
         "http_latency": _latency(delay, samples),
         "web_page": _page(delay),
         "postgres_health": _postgres(delay, samples),
+        **sample_postgres.VALUES,
         "redis_health": _redis(delay, samples),
         "mcp_handshake": _mcp(delay, samples),
     }

@@ -99,7 +99,9 @@ class Reader:
 
 def shown(name: object) -> str:
     """Return a name from the server in one line of bounded length: it may hold anything."""
-    return re.sub(r"[^ -~\u00a1-\U0010ffff]|[\u200b-\u200f\u2028-\u202e\u2060-\u2069]", "?", str(name))[:_LONGEST_NAME]
+    return re.sub(
+        r"[^ -~\u00a1-\U0010ffff]|[\u200b-\u200f\u2028-\u202e\u2060-\u2069]", "?", str(name)
+    )[:_LONGEST_NAME]
 
 
 def culprits(rows: Sequence[Any], total: int | None = None) -> str:
