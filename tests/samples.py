@@ -178,9 +178,6 @@ def _values(service: str, probe: str, fixed: bool, samples: int) -> Values:
         "postgres_health": _postgres(delay, samples),
         "redis_health": _redis(delay, samples),
         "mcp_handshake": _mcp(delay, samples),
-        "mcp_tools": _mcp_tools(),
-        "mcp_protocol": _mcp_protocol(),
-        "mcp_call": _mcp_call(delay, samples),
     }
     return plain[probe]
 
@@ -349,41 +346,6 @@ def _mcp(delay: float, samples: int) -> Values:
         "tool_names": "list_tables, list_records",
         "expected_tools_present": True,
         **_times(delay, samples, 50, 95),
-    }
-
-
-def _mcp_tools() -> Values:
-    unseen = "there is no run before this one whose tools are known"
-    right = ("names_valid", "names_unique", "described", "hints_consistent", "secrets_absent")
-    return {
-        **dict.fromkeys((*right, "text_visible", "schemas_valid", "references_local"), True),
-        "has_tools": True,
-        "tools": 2,
-        "list_ends": True,
-        "annotated": 1.0,
-        "compared": False,
-        "compared_because": unseen,
-    }
-
-
-def _mcp_protocol() -> Values:
-    kept = ("origin_refused", "unknown_method_refused", "malformed_refused", "version_refused")
-    return {
-        **dict.fromkeys((*kept, "mismatch_refused", "get_answered"), True),
-        **dict.fromkeys(("rebindable", "modern", "has_version_header"), True),
-        **dict.fromkeys(("credentials_declared", "held_stream", "sessions", "sessions_end"), False),
-        "credentials_declared_because": "no headers are declared that would let anyone in",
-        "sessions_because": "it assigns no session",
-        "sessions_end_because": "it assigns no session",
-    }
-
-
-def _mcp_call(delay: float, samples: int) -> Values:
-    held = ("tool_listed", "read_only", "succeeded", "has_output_schema", "output_valid")
-    return {
-        **dict.fromkeys((*held, "as_expected"), True),
-        "result_bytes": 229,
-        **_times(delay, min(samples, 20), 50),
     }
 
 

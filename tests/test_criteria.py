@@ -855,6 +855,49 @@ CASES: dict[str, Case] = {
 }
 
 
+def _stored(metric: str, good: Any, bad: Any, **facts: bool) -> Case:
+    return POSTGRES, {**facts, metric: good}, {**facts, metric: bad}
+
+
+CASES |= {
+    "postgres-indexes-valid": _stored("indexes_valid", True, False),
+    "postgres-constraints-validated": _stored("constraints_validated", True, False),
+    "postgres-primary-keys": _stored("tables_without_primary_key", 0, 6),
+    "postgres-foreign-keys-indexed": _stored("unindexed_foreign_keys", 0, 6),
+    "postgres-indexes-distinct": _stored("duplicate_indexes", 0, 6),
+    "postgres-indexes-used": _stored("unused_indexes", 0, 6, index_use_known=True),
+    "postgres-sequences": _stored("used_ratio", 0.5, 0.81, finite=True),
+    "postgres-xid-wraparound": _stored("xid_wraparound_ratio", 0.47, 0.75),
+    "postgres-multixact-wraparound": _stored("multixact_wraparound_ratio", 0.47, 0.75),
+    "postgres-freeze-age": _stored("freeze_age_ratio", 1.0, 1.6),
+    "postgres-autovacuum": _stored("autovacuum", True, False),
+    "postgres-autovacuum-tables": _stored("tables_autovacuum_off", 0, 6, primary=True),
+    "postgres-dead-rows": _stored("dead_tuples_ratio", 0.2, 0.51, primary=True),
+    "postgres-vacuum-due": _stored("tables_vacuum_overdue", 0, 6, autovacuum_in_force=True),
+    "postgres-analyze-due": _stored("tables_analyze_overdue", 0, 6, primary=True),
+    "postgres-analyzed": _stored("tables_never_analyzed", 0, 6, primary=True),
+    "postgres-standbys": (
+        service(kind="postgres", probes={"postgres_replication": {"standbys": 1}}),
+        {"standbys_connected": True},
+        {"standbys_connected": False},
+    ),
+    "postgres-replay-lag-bytes": _stored("replay_lag_bytes", 0, 1 << 30, has_standbys=True),
+    "postgres-replay-lag": _stored("replay_lag_ms", 0.0, 300_001.0, has_standbys=True),
+    "postgres-synchronous": _stored("synchronous_connected", True, False, synchronous=True),
+    "postgres-slots-active": _stored("slots_active", True, False, has_slots=True),
+    "postgres-slots-kept": _stored("slots_kept", True, False, has_slots=True),
+    "postgres-logical-lag": _stored("logical_lag_bytes", 0, 1 << 31, has_logical_consumers=True),
+    "postgres-subscriptions": _stored("subscriptions_working", True, False, has_subscriptions=True),
+    "postgres-receiver": _stored("receiver_streaming", True, False, receiver_expected=True),
+    "postgres-own-lag-bytes": _stored("own_lag_bytes", 0, 1 << 30, own_lag_known=True),
+    "postgres-own-lag": _stored("own_lag_ms", 0.0, 300_001.0, own_lag_known=True),
+    "postgres-recovery-conflicts": _stored("conflict_ratio", 0.001, 0.011, standby=True),
+    "postgres-wal-archived": _stored("wal_archived", True, False, wal_archived_expected=True),
+    "postgres-archiver": _stored("archiver_working", True, False, archiving=True),
+    "postgres-archive-delay": _stored("archive_delay_ms", 0.0, 3_600_001.0, archiving=True),
+}
+
+
 def test_every_bundled_check_has_its_cases() -> None:
     assert set(CASES) == set(CRITERIA.checks)
 

@@ -59,7 +59,7 @@ def require_parts() -> None:
 
 def databases(stack: ExitStack) -> tuple[str, str]:
     """Start Postgres and Redis for as long as `stack` lasts; return their URLs."""
-    database = postgres.running(password=secrets.token_urlsafe(16))
+    database = postgres.running(password=secrets.token_urlsafe(16), settings={"autovacuum": "on"})
     cache = valkey.running(
         password=secrets.token_urlsafe(16),
         maxmemory="64mb",

@@ -46,7 +46,11 @@ _SEEN_FROM_OUTSIDE = ("http_headers", "http_cors", "http_exposure")
 DEFAULT_PROBES: Mapping[Kind, tuple[str, ...]] = {
     "http": ("http_health", "http_latency", "http_concurrency", *_SEEN_FROM_OUTSIDE),
     "web": ("web_page", "http_latency", "http_concurrency", *_SEEN_FROM_OUTSIDE),
-    "postgres": ("postgres_health",),
+    "postgres": (
+        *("postgres_health", "postgres_activity", "postgres_throughput", "postgres_statements"),
+        *("postgres_security", "postgres_migrations", "postgres_schema", "postgres_sequences"),
+        *("postgres_vacuum", "postgres_replication", "postgres_archiving"),
+    ),
     "redis": (
         *("redis_health", "redis_memory", "redis_persistence", "redis_replication"),
         *("redis_security", "redis_slowlog", "redis_streams"),

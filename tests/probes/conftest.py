@@ -5,15 +5,17 @@ import functools
 import socket
 import ssl
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
+from readiness.demo import postgres
 from readiness.inventory import Inventory, System
 from readiness.ledger import Ledger
 from readiness.load.caps import Budget
 from readiness.probes import Address, Context
+from tests.replicated import REALISTIC
 
 
 @pytest.fixture
@@ -51,3 +53,10 @@ async def resolve(host: str, port: int) -> Sequence[Address]:
     """Resolve with the system's own getaddrinfo."""
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return [(family, str(address[0]), port) for family, _, _, _, address in found]
+
+
+@pytest.fixture(scope="session")
+def realistic_postgres() -> Iterator[str]:
+    """The URL of a real Postgres with autovacuum on, which can be replicated; shared by tests."""
+    with postgres.running(settings=REALISTIC) as url:
+        yield url
