@@ -81,7 +81,11 @@ async def test_everything_is_measured(postgres_url: str, context: Context) -> No
     assert isinstance(p50, Estimate) and isinstance(p95, Estimate)
     assert p50.value and p95.value and 0 < p50.value <= p95.value
     assert p50.n == 100
-    assert isinstance(values["connect_ms"], float) and values["connect_ms"] > p50.value
+    connect, connect_p95 = values["connect_ms"], values["connect_p95_ms"]
+    assert isinstance(connect, Estimate) and isinstance(connect_p95, Estimate)
+    assert connect.n == connect_p95.n == 72
+    assert connect.value and connect_p95.value and p50.value < connect.value <= connect_p95.value
+    assert (values["pooler"], values["platform"]) == ("none", "self-managed")
 
 
 async def test_few_samples_give_no_p95_and_say_so(postgres_url: str, context: Context) -> None:
@@ -108,6 +112,7 @@ async def test_sampling_leaves_time_before_the_deadline(
     assert "a p95 needs 72" in str(values["p95_ms_because"])
     assert "they took" in str(values["p95_ms_because"])
     assert values["read_only"] is True
+    assert "connections, a p50 needs 6" in str(values["connect_ms_because"])
 
 
 async def test_an_unknown_major_has_no_end_of_life(
