@@ -46,7 +46,14 @@ _SEEN_FROM_OUTSIDE = ("http_headers", "http_cors", "http_exposure")
 DEFAULT_PROBES: Mapping[Kind, tuple[str, ...]] = {
     "http": ("http_health", "http_latency", "http_concurrency", *_SEEN_FROM_OUTSIDE),
     "web": ("web_page", "http_latency", "http_concurrency", *_SEEN_FROM_OUTSIDE),
-    "postgres": ("postgres_health",),
+    "postgres": (
+        "postgres_health",
+        "postgres_activity",
+        "postgres_throughput",
+        "postgres_statements",
+        "postgres_security",
+        "postgres_migrations",
+    ),
     "redis": ("redis_health",),
     "mcp": ("mcp_handshake",),
     "tcp": ("tcp_connect",),

@@ -38,8 +38,9 @@ _LOGINS = {3: "password", 5: "md5", 7: "gss", 9: "sspi", 10: "scram-sha-256"}
 class Connection(asyncpg.Connection):
     """A connection that knows how it came about."""
 
-    __slots__ = ("login", "pooled", "pooler")
+    __slots__ = ("login", "pooled", "pooler", "wire")
     _transport: asyncio.Transport
+    wire: Wire
     login: str
     """How the server had us prove who we are: scram-sha-256, md5, password, gss, sspi or none."""
     pooled: bool
@@ -181,6 +182,7 @@ async def _connect(
                 server_settings={"application_name": "readiness", **guards},
             )
         asked = [code for code in wire.asked if code in _LOGINS]
+        connection.wire = wire
         connection.login = _LOGINS[asked[-1]] if asked else "none"
         return connection, (time.perf_counter() - began) * 1000
 

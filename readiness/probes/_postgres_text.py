@@ -30,6 +30,6 @@ def statement(text: str) -> str:
     return line if len(line) <= _LONGEST else line[: _LONGEST - 1] + "…"
 
 
-def name(text: str | None) -> str:
-    """Return what a client calls itself, cut to a few printable characters."""
-    return "".join(c for c in text or "" if c.isprintable())[:_NAME]
+def name(text: str | None, longest: int = _NAME) -> str:
+    """Return what somebody called something, cut to a few printable characters."""
+    return "".join(c for c in text or "" if c.isprintable())[:longest]

@@ -26,13 +26,15 @@ class Wire:
     """Passes for the running event loop, `asyncpg.connect(loop=...)`, for one connection.
 
     `fault` is what the server did wrong, None while it keeps to the protocol; `asked` are the
-    codes of its authentication messages, 0 last when it let us in.
+    codes of its authentication messages, 0 last when it let us in. `received` counts its bytes,
+    of which 4 MiB are taken unless somebody sets it back.
     """
 
     def __init__(self, context: Context) -> None:
         self._context, self._loop = context, asyncio.get_running_loop()
         self.fault: ProbeError | None = None
         self.asked: list[int] = []
+        self.received = 0
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._loop, name)
@@ -88,7 +90,7 @@ class _Vetted(asyncio.Protocol):
         transport: asyncio.BaseTransport | None = None,
     ) -> None:
         self._protocol, self._wire, self._transport = protocol, wire, transport
-        self._head, self._content, self._received = b"", 0, 0
+        self._head, self._content = b"", 0
         self._code: bytes | None = None
 
     def __getattr__(self, name: str) -> Any:
@@ -99,8 +101,8 @@ class _Vetted(asyncio.Protocol):
         self._protocol.connection_made(transport)
 
     def data_received(self, data: bytes) -> None:
-        self._received += len(data)
-        if self._well_formed(data) and self._received <= _LONGEST_SESSION:
+        self._wire.received += len(data)
+        if self._well_formed(data) and self._wire.received <= _LONGEST_SESSION:
             self._protocol.data_received(data)
             return
         self._wire.fault = ProbeError("protocol", "the answer is not a Postgres server's")

@@ -103,7 +103,8 @@ async def _sessions(connection: Connection, context: Context) -> Sequence[Row]:
     known = connection.get_server_version().major >= _WAIT_START_SINCE
     since, start = _WAIT_START if known else _NO_WAIT_START
     with within(context):
-        return await connection.fetch(_SESSIONS.format(since=since, start=start))
+        found = await connection.fetch(_SESSIONS.format(since=since, start=start))
+    return [dict(row) for row in found]
 
 
 def _states(rows: Sequence[Row]) -> Values:
@@ -141,7 +142,9 @@ def _blocked(rows: Sequence[Row]) -> Values:
         because = f"not tested: {len(blocked)} blocked, and since when they hide; {GRANT}"
         return values | {"longest_blocked_ms_because": because}
     longest = max(_ms(row, "waiting_ms") for row in blocked.values())
-    because = f"{len(blocked)} blocked, the longest for {_seconds(longest)}, by {told or 'a circle'}"
+    because = (
+        f"{len(blocked)} blocked, the longest for {_seconds(longest)}, by {told or 'a circle'}"
+    )
     return values | {"longest_blocked_ms": longest, "longest_blocked_ms_because": because}
 
 

@@ -9,6 +9,7 @@ from readiness.measurement import Values
 from readiness.probes import Context, ProbeSettings
 from readiness.probes._connection import within
 from readiness.probes._few import few
+from readiness.probes._postgres_platform import SELF_MANAGED, platform
 from readiness.probes._postgres_session import Connection, session
 from readiness.probes._postgres_text import name
 
@@ -23,6 +24,7 @@ METRICS: Mapping[str, str] = {
     "encrypted": "true or false: our connection is encrypted",
     "server_ssl": "true or false: the server's setting ssl is on",
     "login": "how we logged in: scram-sha-256, md5, password, gss, sspi, certificate or none",
+    "login_seen": "true or false: the login tells whether the server asks who we are",
     "login_asked": "true or false: the server asked us for a proof of who we are",
     "scram": "true or false: passwords are stored and proved by SCRAM",
     "password_encryption": "how the server stores new passwords",
@@ -34,7 +36,6 @@ METRICS: Mapping[str, str] = {
 _ROLE = """
 SELECT bool_or(rolsuper) AS superuser, bool_or(rolbypassrls) AS bypassrls,
        bool_or(rolreplication) AS replication, bool_or(rolcreaterole) AS createrole,
-       bool_or(rolcreatedb) AS createdb,
        array(SELECT rolname::text FROM pg_roles
              WHERE rolname = ANY ($1::text[]) AND pg_has_role(session_user, oid, 'MEMBER')
              ORDER BY 1) AS member_of
@@ -82,10 +83,12 @@ async def measure(service: Service, settings: Settings, context: Context) -> Val
         if server["rules_read"]:
             rules = await _rules(connection, context)
         certified = "sslcert=" in service.url.get_secret_value()
+        managed = (await platform(connection, context))["platform"] != SELF_MANAGED
         return {
-            **_role(role),
-            **_transport(connection, server),
-            **_passwords(connection, server, certified),
+            **_role(dict(role)),
+            **_transport(connection, bool(server["ssl"])),
+            **_login(connection, certified, managed),
+            **_scram(connection, server["password_encryption"]),
             "public_create": bool(server["public_create"]),
             **rules,
         }
@@ -102,17 +105,17 @@ def _role(role: Row) -> Values:
     return values
 
 
-def _transport(connection: Connection, server: Row) -> Values:
+def _transport(connection: Connection, ssl: bool) -> Values:
     remote = _is_remote(connection.peer)
     values: Values = {
         "remote": remote,
         "encrypted": connection.encrypted,
-        "server_ssl": bool(server["ssl"]),
+        "server_ssl": ssl,
     }
     if not remote:
         values["remote_because"] = "the connection does not leave this machine"
     elif not connection.encrypted and not connection.pooled:
-        offered = "the server offers TLS, the URL does without" if server["ssl"] else "ssl is off"
+        offered = "the server offers TLS, the URL does without" if ssl else "ssl is off"
         values["encrypted_because"] = offered
     return values
 
@@ -122,24 +125,40 @@ def _is_remote(peer: str) -> bool:
     return bool(peer) and not ipaddress.ip_address(peer.partition("%")[0]).is_loopback
 
 
-def _passwords(connection: Connection, server: Row, certified: bool) -> Values:
-    """Return how we logged in; a Unix socket may know us by our user, a certificate by its name."""
-    stored, login = server["password_encryption"], connection.login
-    if login == "none" and connection.encrypted and certified:
-        login = "certificate"
-    values: Values = {"login": login, "password_encryption": stored}
-    if connection.peer:
-        values["login_asked"] = login != "none"
-    else:
-        values["login_asked_because"] = "not tested: a Unix socket may know us by our user"
+def _login(connection: Connection, certified: bool, managed: bool) -> Values:
+    login = connection.login
+    if login != "none":
+        return {"login": login, "login_seen": True, "login_asked": True}
+    if connection.encrypted and certified:
+        return {"login": "certificate", "login_seen": True, "login_asked": True}
+    vouching = ""
+    if not connection.peer:
+        vouching = "not tested: a Unix socket may know us by our user"
+    elif managed and not _is_remote(connection.peer):
+        vouching = "not tested: the provider's proxy on this machine may vouch for us"
+    if vouching:
+        return {"login": login, "login_seen": False, "login_seen_because": vouching}
+    because = "we were let in without a password (trust in pg_hba.conf)"
+    return {
+        "login": login,
+        "login_seen": True,
+        "login_asked": False,
+        "login_asked_because": because,
+    }
+
+
+def _scram(connection: Connection, stored: str) -> Values:
+    """A password in the clear is what LDAP and IAM need, and safe within TLS."""
+    values: Values = {"password_encryption": stored}
+    login = connection.login
+    clear = login == "password" and not connection.encrypted
     weak = [
         *([f"password_encryption is {stored}"] if stored != "scram-sha-256" else []),
-        *([f"we were asked for a password by {login}"] if login in ("md5", "password") else []),
+        *([f"we were asked for a password by {login}"] if login == "md5" or clear else []),
     ]
-    values["scram"] = not weak
     if weak:
         values["scram_because"] = "; ".join(weak)
-    return values
+    return values | {"scram": not weak}
 
 
 async def _rules(connection: Connection, context: Context) -> Values:

@@ -69,7 +69,7 @@ async def measure(service: Service, settings: Settings, context: Context) -> Val
             return _untold("not tested: the role may not read pg_stat_statements; " + GRANT)
         try:
             async with apart(connection, context):
-                rows = await _statements(connection, installed, context)
+                rows = await _statements(connection, dict(installed), context)
         except _OBJECT_NOT_READY:
             return _missing("pg_stat_statements is not in shared_preload_libraries")
         shown = await sees_all(connection, context)
@@ -83,7 +83,7 @@ async def _statements(connection: Connection, installed: Row, context: Context) 
         **{name: f"{name}{kind}_time" for name in ("mean", "max", "total")},
     )
     with within(context):
-        return await connection.fetch(sql, _FEWEST_CALLS, _COSTLIEST)
+        return [dict(row) for row in await connection.fetch(sql, _FEWEST_CALLS, _COSTLIEST)]
 
 
 def _values(rows: Sequence[Row], shown: bool) -> Values:
@@ -111,7 +111,9 @@ def _told(row: Row) -> str:
         text = "a statement of another role"
     else:
         text = f"{statement(row['query'] or '')} (queryid {row['queryid']})"
-    return f"{text}: {row['calls']} calls of {row['mean_ms']:.1f} ms, {row['max_ms']:.0f} ms at most"
+    return (
+        f"{text}: {row['calls']} calls of {row['mean_ms']:.1f} ms, {row['max_ms']:.0f} ms at most"
+    )
 
 
 def _missing(because: str) -> Values:

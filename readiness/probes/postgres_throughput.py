@@ -100,7 +100,7 @@ async def _read(connection: Connection, context: Context) -> Reading:
         await connection.execute("SELECT pg_stat_clear_snapshot()")
         reading = await connection.fetchrow(_READING)
     assert reading is not None, "the database that we are connected to exists"
-    return reading
+    return dict(reading)
 
 
 async def _wait(seconds: float, connection: Connection, context: Context) -> None:
