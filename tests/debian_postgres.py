@@ -1,0 +1,164 @@
+"""Debian's Postgres and PgBouncer, for what the wheel's lacks; tests without them are skipped."""
+
+import asyncio
+import contextlib
+import os
+import re
+import shutil
+import socket
+import tempfile
+import uuid
+from collections.abc import AsyncIterator, Iterator, Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import asyncpg
+import pytest
+
+from readiness.demo import postgres, store
+
+_ROOT = Path("/usr/lib/postgresql")
+_FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+_HBA = "host all all all scram-sha-256\n"
+SECRET = "s3cret-of-tests"
+
+
+def programs() -> Path:
+    """Return the folder of the newest installed server's programs, or skip the test."""
+    found = sorted(_ROOT.glob("*/bin/postgres"), key=lambda path: float(path.parts[-3]))
+    if not found:
+        pytest.skip("Debian's postgresql is not installed")
+    return found[-1].parent
+
+
+@contextlib.contextmanager
+def running(
+    settings: Mapping[str, str] | None = None,
+    *,
+    hba: str = _HBA,
+    preload: str = "pg_stat_statements",
+    seconds: float = 30.0,
+) -> Iterator[str]:
+    """Yield the URL of a fresh server's superuser `postgres`, whose password is SECRET.
+
+    `hba` are the rules of pg_hba.conf, after one that lets `postgres` in from this machine.
+    """
+    there, account = programs(), postgres._account()
+    with tempfile.TemporaryDirectory(prefix="readiness-debian-") as name:
+        folder = Path(name)
+        data = postgres._initialise(there, folder, account, SECRET, seconds)
+        rules = "host all postgres 127.0.0.1/32 scram-sha-256\n" + hba
+        (data / "pg_hba.conf").write_text(rules)
+        options = {
+            **_FAST,
+            "listen_addresses": "127.0.0.1",
+            "unix_socket_directories": "",
+            "autovacuum": "off",
+            "shared_buffers": "16MB",
+            "shared_preload_libraries": preload,
+            **(settings or {}),
+        }
+
+        def program(port: int) -> list[str]:
+            switches = [f"--{key}={value}" for key, value in {**options, "port": port}.items()]
+            return [str(there / "postgres"), "-D", str(data), *switches]
+
+        def ready(_: int, port: int) -> bool:
+            return postgres._is_up(data) and postgres._answers(port)
+
+        with store.serving(program, ready, folder, account=account, seconds=seconds) as port:
+            yield f"postgresql://postgres:{SECRET}@127.0.0.1:{port}/postgres"
+
+
+@contextlib.contextmanager
+def bouncer(url: str, settings: str = "") -> Iterator[str]:
+    """Yield `url` by way of a PgBouncer that pools transactions, or skip the test."""
+    found = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin")
+    if not found:
+        pytest.skip("pgbouncer is not installed")
+    there, account = urlsplit(url), postgres._account()
+    with tempfile.TemporaryDirectory(prefix="readiness-pgbouncer-") as name:
+        folder = Path(name)
+        users, ini = folder / "users", folder / "ini"
+        users.write_text(f'"{there.username}" "{there.password}"\n')
+        os.chown(folder, *account)
+
+        def program(port: int) -> list[str]:
+            ini.write_text(
+                f"[databases]\n* = host={there.hostname} port={there.port}\n[pgbouncer]\n"
+                f"listen_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n"
+                f"auth_type = scram-sha-256\nauth_file = {users}\npool_mode = transaction\n"
+                f"{settings}\n"
+            )
+            return [found, str(ini)]
+
+        def ready(_: int, port: int) -> bool:
+            with socket.create_connection(("127.0.0.1", port), store.ANSWER_SECONDS):
+                return True
+
+        with store.serving(program, ready, folder, account=account, seconds=10) as port:
+            yield there._replace(
+                netloc=f"{there.username}:{there.password}@127.0.0.1:{port}"
+            ).geturl()
+
+
+@contextlib.asynccontextmanager
+async def connected(url: str) -> AsyncIterator[asyncpg.Connection]:
+    """Yield a connection of a client, ended without ceremony however busy it is."""
+    connection = await asyncpg.connect(url, server_settings={"application_name": "shop"})
+    try:
+        yield connection
+    finally:
+        connection.terminate()
+
+
+@contextlib.asynccontextmanager
+async def database(
+    admin: str, *rights: str, monitor: bool = True, role: str = ""
+) -> AsyncIterator[str]:
+    """Yield the URL of a new database and of a new role that owns it; drop both in the end.
+
+    `rights` are attributes (`BYPASSRLS`); `monitor` grants pg_monitor.
+    """
+    name = role or f"app_{uuid.uuid4().hex[:12]}"
+    async with connected(admin) as owner:
+        await owner.execute(f"CREATE ROLE {name} LOGIN PASSWORD '{SECRET}' {' '.join(rights)}")
+        if monitor:
+            await owner.execute(f"GRANT pg_monitor TO {name}")
+        await owner.execute(f"CREATE DATABASE {name} OWNER {name}")
+        try:
+            place = urlsplit(admin).netloc.rpartition("@")[2]
+            yield f"postgresql://{name}:{SECRET}@{place}/{name}"
+        finally:
+            await owner.execute(f"DROP DATABASE {name} WITH (FORCE)")
+            await owner.execute(f"DROP OWNED BY {name}")
+            await owner.execute(f"DROP ROLE {name}")
+
+
+def as_role(url: str, role: str, password: str = SECRET) -> str:
+    """Return `url` for another role."""
+    place = urlsplit(url).netloc.rpartition("@")[2]
+    return urlsplit(url)._replace(netloc=f"{role}:{password}@{place}").geturl()
+
+
+def in_database(url: str, of: str) -> str:
+    """Return `url` for the database that the URL `of` names."""
+    return urlsplit(url)._replace(path=urlsplit(of).path).geturl()
+
+
+async def until(connection: asyncpg.Connection, condition: str, *arguments: object) -> None:
+    """Wait until an SQL condition holds; the server tells nobody when."""
+    async with asyncio.timeout(20):
+        while not await connection.fetchval(f"SELECT {condition}", *arguments):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+
+def outward_address() -> str:
+    """Return an address of this machine that is no loopback, or skip the test."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        with contextlib.suppress(OSError):
+            probe.connect(("192.0.2.1", 9))  # sends nothing
+            address: str = probe.getsockname()[0]
+            if not re.match(r"127\.|0\.", address):
+                return address
+    pytest.skip("this machine has no address but loopback")
