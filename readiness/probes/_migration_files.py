@@ -142,6 +142,8 @@ def _flyway(kept: Kept, files: list[Path]) -> Drift:
         seen.add(key)
         sum_then = kept.applied.get(key)
         changed = sum_then not in (None, _crc32(file)) and match["kind"] == "sql"
+        if key in kept.begun:
+            continue  # told as unfinished
         if key not in kept.applied:
             if not (versioned and kept.upto and _order(key) <= _order(kept.upto)):
                 pending.append(file.name)
@@ -172,7 +174,8 @@ def _prisma(kept: Kept, files: list[Path]) -> Drift:
     changed = (
         f"{n} (changed since)" for n, sum_ in kept.applied.items() if sums.get(n, sum_) != sum_
     )
-    return Drift(_without(sums, kept.applied), (*_without(kept.applied, sums), *changed))
+    done = kept.applied.keys() | kept.begun
+    return Drift(_without(sums, done), (*_without(kept.applied, sums), *changed))
 
 
 def _golang(kept: Kept, files: list[Path]) -> Drift:

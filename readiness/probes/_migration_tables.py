@@ -23,13 +23,14 @@ class Kept:
     `applied` names what was applied, as the tool's files are named (Flyway: by version, or by
     description where it is repeatable), with its checksum where the tool keeps one. `upto` is
     the version at or below which all counts as applied. `unfinished` says what failed or never
-    ended, `hidden` that our role may not read it.
+    ended, `begun` names that as `applied` does, `hidden` says that our role may not read it.
     """
 
     tool: Tool
     table: str
     applied: Mapping[str, str | None]
     unfinished: tuple[str, ...] = ()
+    begun: frozenset[str] = frozenset()
     upto: str | None = None
     hidden: bool = False
 
@@ -48,19 +49,25 @@ def _django(rows: Sequence[Row]) -> dict[str, Any]:
 def _flyway(rows: Sequence[Row]) -> dict[str, Any]:
     """Follow the history in its order: what was undone or deleted is not applied any more."""
     applied: dict[str, str | None] = {}
-    unfinished, upto = [], None
+    failed: list[str] = []
+    upto = None
     for row in rows:
         key = flyway_version(row["version"]) if row["version"] else f"R {row['description']}"
         kind = str(row["type"]).upper()
         if not row["success"]:
-            unfinished.append(f"{shown(key)} failed")
+            failed.append(key)
         elif kind in ("BASELINE", "SQL_BASELINE"):
             upto = key
         elif kind.startswith("UNDO") or kind == "DELETE":
             applied.pop(key, None)
         elif kind != "SCHEMA":
             applied[key] = None if row["checksum"] is None else str(row["checksum"])
-    return {"applied": applied, "unfinished": tuple(unfinished), "upto": upto}
+    return {
+        "applied": applied,
+        "unfinished": tuple(f"{shown(key)} failed" for key in failed),
+        "begun": frozenset(failed),
+        "upto": upto,
+    }
 
 
 def _prisma(rows: Sequence[Row]) -> dict[str, Any]:
@@ -72,6 +79,7 @@ def _prisma(rows: Sequence[Row]) -> dict[str, Any]:
             for row in standing
             if not row["finished"]
         ),
+        "begun": frozenset(row["migration_name"] for row in standing if not row["finished"]),
     }
 
 
