@@ -167,10 +167,10 @@ async def until(connection: asyncpg.Connection, condition: str, *arguments: obje
 
 def outward_address() -> str:
     """Return an address of this machine that is no loopback, or skip the test."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        with contextlib.suppress(OSError):
-            probe.connect(("192.0.2.1", 9))  # sends nothing
-            address: str = probe.getsockname()[0]
-            if not re.match(r"127\.|0\.", address):
-                return address
+    outward = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    with contextlib.closing(outward), contextlib.suppress(OSError):
+        outward.connect(("192.0.2.1", 9))  # sends nothing
+        address: str = outward.getsockname()[0]
+        if not re.match(r"127\.|0\.", address):
+            return address
     pytest.skip("this machine has no address but loopback")

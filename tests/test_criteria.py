@@ -47,6 +47,11 @@ OIDC = service(probes={"oidc_discovery": {}})
 JWT = service(probes={"jwt": {"signing_key": "k", "jwks": "/jwks"}})
 POSTGRES, REDIS, TCP = service(kind="postgres"), service(kind="redis"), service(kind="tcp")
 
+DECLARING = service(
+    kind="postgres",
+    probes={"postgres_queries": {"queries": {"q": {}}}, "postgres_migrations": {"folder": "db"}},
+)
+
 JOURNEY = Journey.model_validate(
     {"name": "buy", "title": "Buy", "steps": [{"name": "look", "request": "/", "service": "api"}]}
 )
@@ -164,6 +169,48 @@ CASES: dict[str, Case] = {
     ),
     "postgres-connections": (POSTGRES, {"connections_ratio": 0.7}, {"connections_ratio": 0.91}),
     "postgres-supported": (POSTGRES, {"days_to_end_of_life": 180}, {"days_to_end_of_life": -400}),
+    "postgres-connect": (
+        POSTGRES,
+        {"connect_ms": estimate(5, 4, 50)},
+        {"connect_ms": estimate(300, 251, 900)},
+    ),
+    **{
+        f"postgres-{check}": (POSTGRES, {metric: good}, {metric: bad})
+        for check, metric, good, bad in (
+            ("idle-in-transaction", "idle_in_transaction_ms", 1.8e6, 3.7e6),
+            ("long-query", "longest_query_ms", 1.8e6, 3.7e6),
+            ("long-transaction", "longest_transaction_ms", 3.6e6, 7.3e6),
+            ("blocked", "longest_blocked_ms", 1000, 60_001),
+            ("deadlocks-now", "deadlocks", 0, 2),
+            ("deadlocks", "deadlocks_per_day", 1, 25),
+            ("statements-collected", "collected", True, False),
+            ("not-superuser", "superuser", False, True),
+            ("scram", "scram", True, False),
+            ("public-schema", "public_create", False, True),
+        )
+    },
+    **{
+        f"postgres-{check}": (POSTGRES, {fact: holds, metric: good}, {fact: holds, metric: bad})
+        for check, fact, holds, metric, good, bad in (
+            ("prepared-transactions", "prepared_enabled", True, "longest_prepared_ms", 0, 4e6),
+            ("cache-hits", "blocks_read_enough", True, "cache_hit_ratio", 0.99, 0.89),
+            ("rollbacks", "transactions_enough", True, "rollback_ratio", 0.02, 0.11),
+            ("slow-statements", "judged", True, "slowest_mean_ms", 500, 1001),
+            ("least-privilege", "superuser", False, "excess_privileges", False, True),
+            ("tls", "remote", True, "encrypted", True, False),
+            ("login", "login_seen", True, "login_asked", True, False),
+            ("trust-rules", "rules_read", True, "remote_trust", False, True),
+            ("migrations-clean", "found", True, "clean", True, False),
+        )
+    },
+    "postgres-queries-answered": (DECLARING, {"answered": True}, {"answered": False}),
+    "postgres-queries-p95": (
+        DECLARING,
+        {"targets_declared": True, "slowest_of_target": estimate(0.5, 0.2, 1)},
+        {"targets_declared": True, "slowest_of_target": estimate(3, 2.1, 9)},
+    ),
+    "postgres-migrations-applied": (DECLARING, {"up_to_date": True}, {"up_to_date": False}),
+    "postgres-migrations-known": (DECLARING, {"traceable": True}, {"traceable": False}),
     "redis-up": (REDIS, {"connected": True}, {"connected": False}),
     "redis-ping-p95": (REDIS, {"p95_ms": estimate(1, 0.2, 5)}, {"p95_ms": estimate(60, 26, 90)}),
     "redis-maxmemory": (REDIS, {"maxmemory_set": True}, {"maxmemory_set": False}),
@@ -464,6 +511,7 @@ def test_what_a_check_needs_declared_can_be_declared(name: str) -> None:
 def test_quantiles_and_rates_are_judged_by_their_interval_alone() -> None:
     for rule in CRITERIA.checks.values():
         sampled = bool(re.fullmatch(r"(at_rate\.)?(p\d\d_ms|success_rate)", rule.metric))
+        sampled |= rule.id in ("postgres-connect", "postgres-queries-p95")
         assert rule.sampled is sampled, rule.id
 
 

@@ -17,6 +17,8 @@ from readiness.probes._postgres_wire import Wire
 
 _SHOWN = 100
 _BEGIN = "BEGIN TRANSACTION READ ONLY"
+_PAUSES = (0.05, 0.1, 0.2)
+"""Seconds until our own connection before is gone for certain."""
 _PGBOUNCER_SAYS = "unsupported startup parameter"
 
 _CONNECTION_KEYS = frozenset(
@@ -67,12 +69,12 @@ async def session(url: str, context: Context) -> AsyncIterator[tuple[Connection,
     wire = Wire(context)
     with _vetted(wire):
         try:
-            connection, ms = await _connect(url, guards, wire, context)
+            connection, ms = await _admitted(url, guards, wire, context)
             pooler = ""
         except (asyncpg.ProtocolViolationError, asyncpg.FeatureNotSupportedError) as error:
             # A pooler such as PgBouncer takes no session settings, and a SET would stay behind in
             # a session that others use after us: one read-only transaction holds them instead.
-            connection, ms = await _connect(url, {}, wire, context)
+            connection, ms = await _admitted(url, {}, wire, context)
             pooler = "PgBouncer" if _PGBOUNCER_SAYS in str(error) else "one that takes no settings"
         try:
             if not pooler and not await _holds(connection, context):
@@ -91,7 +93,8 @@ async def connect_ms(url: str, context: Context, *, pooled: bool) -> float:
     """Connect and log in once more, with the same settings; return the ms it took."""
     wire = Wire(context)
     with _vetted(wire):
-        connection, ms = await _connect(url, {} if pooled else _guards(context), wire, context)
+        guards = {} if pooled else _guards(context)
+        connection, ms = await _admitted(url, guards, wire, context)
         connection.pooled = False
         try:
             await _close(connection, context)
@@ -162,6 +165,21 @@ async def _begin(connection: Connection, guards: Mapping[str, str], context: Con
     )
     with within(context):
         await connection.execute(f"{_BEGIN}; {settings}")
+
+
+async def _admitted(
+    url: str, guards: Mapping[str, str], wire: Wire, context: Context
+) -> tuple[Connection, float]:
+    """Connect; where every connection is taken, ask again: one of them may be our last.
+
+    The server lets go of a connection some time after it was closed.
+    """
+    for pause in _PAUSES:
+        try:
+            return await _connect(url, guards, wire, context)
+        except asyncpg.TooManyConnectionsError:
+            await asyncio.sleep(pause)
+    return await _connect(url, guards, wire, context)
 
 
 async def _connect(

@@ -65,9 +65,6 @@ _MOST_CONNECTS = 72
 """What a p95 needs: each costs the server a process."""
 _SHARE = 0.25
 """Of the time left to the deadline, the part that connecting again may take."""
-_REFUSALS = 5
-_PAUSE = 0.05
-"""Seconds until the server has let go of the connection before, where every one is taken."""
 _SHOWN = 100
 
 _STATE = """
@@ -122,21 +119,18 @@ async def _connects(url: str, pooled: bool, first_ms: float, context: Context) -
     began = clock()
     give_up = began + _SHARE * (context.deadline - began)
     samples: list[float] = []
-    refused = 0
-    wanted = min(context.samples, _MOST_CONNECTS)
-    while len(samples) < wanted and refused < _REFUSALS:
+    why = ""
+    while len(samples) < min(context.samples, _MOST_CONNECTS) and not why:
         if clock() + max(first_ms, *samples, 0) / 1000 > give_up:
             break
         try:
             samples.append(await connect_ms(url, context, pooled=pooled))
-        except asyncpg.TooManyConnectionsError:  # it may still hold the one that we just closed
-            refused += 1
-            await asyncio.sleep(_PAUSE)
+        except asyncpg.TooManyConnectionsError:
+            why = "; every connection is taken"
     values: Values = {
         "connect_ms": (p50 := quantile(samples, 0.5)),
         "connect_p95_ms": (p95 := quantile(samples, 0.95)),
     }
-    why = "; every connection is taken" if refused == _REFUSALS else ""
     if p50.value is None:
         values["connect_ms_because"] = too_few(len(samples), 50, "connections") + why
     if p95.value is None:

@@ -164,9 +164,7 @@ async def test_a_prepared_transaction_that_was_forgotten(preparing: str, context
             await client.execute("ROLLBACK PREPARED 'lost'")
 
 
-async def test_what_our_role_may_not_see_is_not_tested(
-    postgres_url: str, context: Context
-) -> None:
+async def test_what_our_role_may_not_see_is_not_tested(postgres_url: str, context: Context) -> None:
     async with database(postgres_url, monitor=False) as shop, connected(shop) as client:
         await client.execute("BEGIN; SELECT 1")
         everything = await probe(shop, context)

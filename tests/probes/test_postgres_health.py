@@ -21,6 +21,8 @@ from readiness.probes import Context, _postgres_session, postgres_health
 from readiness.probes.postgres_health import METRICS, Settings, measure
 from tests.certificates import Authority
 from tests.conftest import PASSWORD
+from tests.debian_postgres import bouncer
+from tests.debian_postgres import database as database_of
 from tests.piping import Pipe
 from tests.servers import Handler, garbage, refusing, serving, silent, slam
 
@@ -205,6 +207,93 @@ async def test_connections_are_counted_and_their_end_is_refused(context: Context
                 assert "53300" in found.detail
 
 
+async def test_the_last_connection_is_not_called_refused(context: Context) -> None:
+    """The server lets go of a connection some time after it was closed."""
+    with postgres.running(password=PASSWORD, max_connections=6) as url:
+        place = urlsplit(url).netloc.rpartition("@")[2]
+        user = f"postgresql://app:{quote(PASSWORD, safe='')}@{place}/postgres"
+        async with connected(url) as owner:
+            await owner.execute(f"CREATE ROLE app LOGIN PASSWORD '{PASSWORD}'")
+            async with connected(user):
+                connect = (await probe(user, context))["connect_ms"]
+    assert isinstance(connect, Estimate) and connect.n >= 6
+
+
+async def test_connections_are_counted_by_state(postgres_url: str, context: Context) -> None:
+    before = await probe(postgres_url, context)
+    async with contextlib.AsyncExitStack() as stack:
+        idle, waiting, failed, busy = [
+            await stack.enter_async_context(connected(postgres_url)) for _ in range(4)
+        ]
+        await waiting.execute("BEGIN; SELECT 1")
+        await failed.execute("BEGIN")
+        with pytest.raises(asyncpg.PostgresSyntaxError):
+            await failed.execute("SELEC")
+        sleeping = asyncio.create_task(busy.execute("SELECT pg_sleep(60)"))
+        async with asyncio.timeout(10):
+            while not await idle.fetchval(  # noqa: ASYNC110 (the server tells nobody)
+                "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE query LIKE '%pg_sleep(60)'"
+                " AND state = 'active')"
+            ):
+                await asyncio.sleep(0.01)
+        values = await probe(postgres_url, context)
+        busy.terminate()
+        await asyncio.gather(sleeping, return_exceptions=True)
+    for state in ("active", "idle", "idle_in_transaction", "aborted"):
+        name = f"connections_{state}"
+        assert int(str(values[name])) - int(str(before[name])) == 1, values
+        assert f"{name}_because" not in values
+
+
+async def test_hidden_states_are_told(postgres_url: str, context: Context) -> None:
+    async with database_of(postgres_url, monitor=False) as url, connected(postgres_url):
+        values = await probe(url, context)
+    assert "hide their state" in str(values["connections_active_because"])
+
+
+@pytest.mark.parametrize(
+    ("role", "service"),
+    [
+        ("rdsadmin", "Amazon RDS"),
+        ("cloudsqlsuperuser", "Google Cloud SQL"),
+        ("azure_pg_admin", "Azure Database for PostgreSQL"),
+        ("supabase_admin", "Supabase"),
+        ("neon_superuser", "Neon"),
+        ("tsdbadmin", "Timescale Cloud"),
+    ],
+)
+async def test_managed_services_are_known_by_their_roles(
+    role: str, service: str, postgres_url: str, context: Context
+) -> None:
+    async with connected(postgres_url) as owner:
+        await owner.execute(f"CREATE ROLE {role}")
+        try:
+            values = await probe(postgres_url, replace(context, samples=1))
+            assert values["platform"] == service
+            assert "keeps superusers, pg_hba.conf" in str(values["platform_because"])
+            if role == "rdsadmin":
+                await owner.execute(
+                    "CREATE FUNCTION aurora_version() RETURNS text LANGUAGE sql AS $$SELECT '1'$$"
+                )
+                values = await probe(postgres_url, replace(context, samples=1))
+                assert values["platform"] == "Amazon Aurora"
+                await owner.execute("DROP FUNCTION aurora_version")
+        finally:
+            await owner.execute(f"DROP ROLE {role}")
+
+
+async def test_managed_services_are_known_by_their_settings(
+    postgres_url: str, context: Context
+) -> None:
+    async with connected(postgres_url) as owner:
+        await owner.execute("ALTER ROLE postgres SET azure.extensions = 'x'")
+        try:
+            values = await probe(postgres_url, replace(context, samples=1))
+        finally:
+            await owner.execute("ALTER ROLE postgres RESET azure.extensions")
+    assert values["platform"] == "Azure Database for PostgreSQL"
+
+
 # Servers that are not well
 
 
@@ -380,3 +469,31 @@ async def test_behind_a_pooler_one_read_only_transaction_is_used(
         async with _postgres_session.session(pipe.through(), context) as (connection, _):
             with pytest.raises(asyncpg.ReadOnlySQLTransactionError):
                 await connection.execute("CREATE TABLE harm (id int)")
+
+
+IGNORING = (
+    "ignore_startup_parameters = default_transaction_read_only, statement_timeout, "
+    "lock_timeout, idle_in_transaction_session_timeout"
+)
+
+
+@pytest.mark.parametrize(
+    ("settings", "pooler"), [("", "PgBouncer"), (IGNORING, "one that ignores settings")]
+)
+async def test_behind_pgbouncer_itself(
+    settings: str, pooler: str, postgres_url: str, context: Context
+) -> None:
+    async with database_of(postgres_url) as url:
+        with bouncer(url, settings) as pooled:
+            values = await probe(pooled, replace(context, samples=30))
+            connect = values["connect_ms"]
+            assert (values["pooler"], values["read_only"]) == (pooler, True)
+            assert isinstance(connect, Estimate) and connect.value
+            async with _postgres_session.session(pooled, context) as (connection, _):
+                assert connection.login == "scram-sha-256"
+                assert await connection.fetchval("SHOW statement_timeout") == "5s"
+                with pytest.raises(asyncpg.ReadOnlySQLTransactionError):
+                    await connection.execute("CREATE TABLE harm (id int)")
+            async with connected(pooled) as next_client:
+                shown = await next_client.fetchval("SHOW statement_timeout")
+                assert shown == "0"  # nothing of ours stays behind in the shared session

@@ -28,7 +28,7 @@ FLYWAY = """CREATE TABLE flyway_schema_history (installed_rank int PRIMARY KEY, 
     installed_on timestamp DEFAULT now(), execution_time int, success bool)"""
 PRISMA = """CREATE TABLE _prisma_migrations (id text, checksum text, finished_at timestamptz,
     migration_name text, logs text, rolled_back_at timestamptz, started_at timestamptz)"""
-KNEX = """CREATE TABLE knex_migrations (id serial, name text, batch int, migration_time timestamptz);
+KNEX = """CREATE TABLE knex_migrations (id serial, name text, batch int, migration_time date);
     CREATE TABLE knex_migrations_lock (index serial, is_locked int);
     INSERT INTO knex_migrations_lock (is_locked) VALUES (0)"""
 GOLANG = "CREATE TABLE schema_migrations (version bigint PRIMARY KEY, dirty boolean)"
@@ -384,12 +384,12 @@ async def test_each_schema_has_to_be_where_the_files_lead(
 ) -> None:
     put(tmp_path, TOOLS["rails"][1])
     again = [statement.replace("schema_m", "tenant.schema_m") for statement in TOOLS["rails"][0]]
-    async with holding(shop, *TOOLS["rails"][0], "CREATE SCHEMA tenant", again[0]):
-        async with connected(shop) as owner:
-            try:
-                findings = await found(shop, replace(context, folder=tmp_path), folder=".")
-            finally:
-                await owner.execute("DROP SCHEMA tenant CASCADE")
+    tenant = (*TOOLS["rails"][0], "CREATE SCHEMA tenant", again[0])
+    async with holding(shop, *tenant), connected(shop) as owner:
+        try:
+            findings = await found(shop, replace(context, folder=tmp_path), folder=".")
+        finally:
+            await owner.execute("DROP SCHEMA tenant CASCADE")
     assert states.troubled(findings) == {"postgres-migrations-applied"}
     because = findings["postgres-migrations-applied"].because
     assert because.endswith("tenant.schema_migrations: 20260101000000_create_carts.rb")

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +17,13 @@ from readiness.finding import Finding
 from readiness.inventory import Service
 from readiness.measurement import Values
 from readiness.probes import Context
-from readiness.probes.postgres_security import METRICS, Settings, _is_remote, _loopback_only, measure
+from readiness.probes.postgres_security import (
+    METRICS,
+    Settings,
+    _is_remote,
+    _loopback_only,
+    measure,
+)
 from tests import states
 from tests.certificates import Authority
 from tests.debian_postgres import (
@@ -167,9 +174,7 @@ async def encrypting(server: str, folder: Path) -> AsyncIterator[Authority]:
     authority.server(outward_address())  # leaves certificate and key in one file
     async with connected(server) as owner:
         there = Path(await owner.fetchval("SHOW data_directory")) / "server.pem"
-        there.write_bytes(next(folder.glob("*.pem")).read_bytes())
-        there.chmod(0o600)
-        os.chown(there, *postgres._account())
+        give(folder, there)
         for setting in ("ssl_cert_file", "ssl_key_file"):
             await owner.execute(f"ALTER SYSTEM SET {setting} = '{there}'")
         try:
@@ -177,6 +182,13 @@ async def encrypting(server: str, folder: Path) -> AsyncIterator[Authority]:
             yield authority
         finally:
             await switched(owner, "off")
+
+
+def give(folder: Path, there: Path) -> None:
+    """Copy a key for the server's eyes alone, as it demands."""
+    shutil.copy(next(folder.glob("*.pem")), there)
+    there.chmod(0o600)
+    os.chown(there, *postgres._account())
 
 
 async def switched(owner: asyncpg.Connection, state: str) -> None:

@@ -144,7 +144,10 @@ async def test_a_view_that_our_role_may_not_read(
     ("text", "expected"),
     [
         ("SELECT 1", "SELECT ?"),
-        ("select *\n from  t where a = 'it''s' or b = -2.5e3", "select * from t where a = ? or b = -?"),
+        (
+            "select *\n from  t where a = 'it''s' or b = -2.5e3",
+            "select * from t where a = ? or b = -?",
+        ),
         ("SELECT $1, t1.c2 FROM t1", "SELECT $1, t1.c2 FROM t1"),
         ("SELECT E'a\\'b', $tag$secret$tag$, $$x$$", "SELECT ?, ,"),
         ("SELECT 'unclosed secret", "SELECT ?"),
