@@ -13,7 +13,7 @@ from readiness.gate import Policy
 from readiness.histogram import Histogram
 from readiness.inventory import Inventory, Waiver
 from readiness.measurement import Measurement, Value, Values
-from tests import sample_security
+from tests import sample_postgres, sample_security
 
 STARTED = datetime(2026, 11, 23, 10, 37, tzinfo=UTC)
 SECONDS = 24.6
@@ -174,6 +174,11 @@ def _values(service: str, probe: str, fixed: bool, samples: int) -> Values:
         "http_latency": _latency(delay, samples),
         "web_page": _page(delay),
         "postgres_health": _postgres(delay, samples),
+        "postgres_activity": sample_postgres.activity(),
+        "postgres_throughput": sample_postgres.throughput(),
+        "postgres_statements": sample_postgres.statements(),
+        "postgres_security": sample_postgres.security(fixed),
+        "postgres_migrations": sample_postgres.migrations(),
         "redis_health": _redis(delay, samples),
         "mcp_handshake": _mcp(delay, samples),
     }
@@ -296,7 +301,7 @@ def _page(delay: float) -> Values:
 def _postgres(delay: float, samples: int) -> Values:
     return {
         "connected": True,
-        "connect_ms": 6.2,
+        **sample_postgres.connects(),
         **_times(delay, samples, 50, 95),
         "version": "18.1",
         "major": 18,
