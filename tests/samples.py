@@ -176,7 +176,7 @@ def _values(service: str, probe: str, fixed: bool, samples: int) -> Values:
         "postgres_health": _postgres(delay, samples),
         "postgres_activity": sample_postgres.activity(),
         "postgres_throughput": sample_postgres.throughput(),
-        "postgres_statements": sample_postgres.statements(),
+        "postgres_statements": sample_postgres.statements(fixed),
         "postgres_security": sample_postgres.security(fixed),
         "postgres_migrations": sample_postgres.migrations(),
         "redis_health": _redis(delay, samples),
