@@ -19,7 +19,15 @@ from readiness.demo import postgres, store
 
 _ROOT = Path("/usr/lib/postgresql")
 _FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
-_HBA = "host all all all scram-sha-256\n"
+_HBA = """
+host all postgres 127.0.0.1/32 scram-sha-256
+host all by_trust 127.0.0.1/32 trust
+host all by_md5 127.0.0.1/32 md5
+host all by_password 127.0.0.1/32 password
+host all nobody 203.0.113.0/24 trust
+host all all all scram-sha-256
+"""
+"""Roles of three names log in otherwise than the rest, and one rule is too wide."""
 SECRET = "s3cret-of-tests"
 
 
@@ -32,30 +40,24 @@ def programs() -> Path:
 
 
 @contextlib.contextmanager
-def running(
-    settings: Mapping[str, str] | None = None,
-    *,
-    hba: str = _HBA,
-    preload: str = "pg_stat_statements",
-    seconds: float = 30.0,
-) -> Iterator[str]:
+def running(settings: Mapping[str, str] | None = None, seconds: float = 30.0) -> Iterator[str]:
     """Yield the URL of a fresh server's superuser `postgres`, whose password is SECRET.
 
-    `hba` are the rules of pg_hba.conf, after one that lets `postgres` in from this machine.
+    It collects statistics of statements and keeps prepared transactions, if not told otherwise.
     """
     there, account = programs(), postgres._account()
     with tempfile.TemporaryDirectory(prefix="readiness-debian-") as name:
         folder = Path(name)
         data = postgres._initialise(there, folder, account, SECRET, seconds)
-        rules = "host all postgres 127.0.0.1/32 scram-sha-256\n" + hba
-        (data / "pg_hba.conf").write_text(rules)
+        (data / "pg_hba.conf").write_text(_HBA)
         options = {
             **_FAST,
-            "listen_addresses": "127.0.0.1",
+            "listen_addresses": "*",
             "unix_socket_directories": "",
             "autovacuum": "off",
             "shared_buffers": "16MB",
-            "shared_preload_libraries": preload,
+            "shared_preload_libraries": "pg_stat_statements",
+            "max_prepared_transactions": "5",
             **(settings or {}),
         }
 

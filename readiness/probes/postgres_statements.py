@@ -12,7 +12,7 @@ from readiness.probes._connection import within
 from readiness.probes._few import few
 from readiness.probes._postgres_access import GRANT, sees_all
 from readiness.probes._postgres_session import Connection, apart, session
-from readiness.probes._postgres_text import statement
+from readiness.probes._postgres_text import name, statement
 
 TIER: Tier = "observe"
 KINDS = frozenset({"postgres"})
@@ -29,16 +29,17 @@ METRICS: Mapping[str, str] = {
 
 _COSTLIEST = 20
 _FEWEST_CALLS = 10
+_LONGEST = 80
 _OBJECT_NOT_READY = asyncpg.ObjectNotInPrerequisiteStateError
 
 _INSTALLED = """
 SELECT quote_ident(n.nspname) || '.pg_stat_statements' AS view,
        EXISTS (SELECT FROM pg_attribute
-               WHERE attrelid = to_regclass(quote_ident(n.nspname) || '.pg_stat_statements')
-                 AND attname = 'mean_exec_time') AS exec,
-       has_table_privilege(to_regclass(quote_ident(n.nspname) || '.pg_stat_statements')::oid,
-                           'SELECT') AS readable
-FROM pg_extension AS e JOIN pg_namespace AS n ON n.oid = e.extnamespace
+               WHERE attrelid = c.oid AND attname = 'mean_exec_time') AS exec,
+       has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT') AS readable
+FROM pg_extension AS e
+JOIN pg_namespace AS n ON n.oid = e.extnamespace
+LEFT JOIN pg_class AS c ON c.relnamespace = n.oid AND c.relname = 'pg_stat_statements'
 WHERE e.extname = 'pg_stat_statements'
 """
 
@@ -66,7 +67,8 @@ async def measure(service: Service, settings: Settings, context: Context) -> Val
         if installed is None:
             return _missing("pg_stat_statements is not installed in this database")
         if not installed["readable"]:
-            return _untold("not tested: the role may not read pg_stat_statements; " + GRANT)
+            view = name(installed["view"], _LONGEST)
+            return _untold(f"not tested: GRANT SELECT ON {view} and USAGE on its schema")
         try:
             async with apart(connection, context):
                 rows = await _statements(connection, dict(installed), context)
@@ -80,7 +82,7 @@ async def _statements(connection: Connection, installed: Row, context: Context) 
     kind = "_exec" if installed["exec"] else ""  # since version 1.8, Postgres 13
     sql = _STATEMENTS.format(
         view=installed["view"],
-        **{name: f"{name}{kind}_time" for name in ("mean", "max", "total")},
+        **{of: f"{of}{kind}_time" for of in ("mean", "max", "total")},
     )
     with within(context):
         return [dict(row) for row in await connection.fetch(sql, _FEWEST_CALLS, _COSTLIEST)]

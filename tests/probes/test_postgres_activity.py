@@ -16,7 +16,7 @@ from readiness.measurement import Values
 from readiness.probes import Context
 from readiness.probes.postgres_activity import METRICS, Settings, measure
 from tests import states
-from tests.debian_postgres import connected, database, in_database, running, until
+from tests.debian_postgres import connected, database, in_database, kept_database, until
 
 pytestmark = pytest.mark.anyio
 
@@ -26,17 +26,20 @@ OLD = "0.2 s"
 
 
 @pytest.fixture(scope="module")
-def preparing() -> Iterator[str]:
-    """A server of Debian's that keeps prepared transactions."""
-    with running({"max_prepared_transactions": "5"}) as url:
-        yield url
-
-
-@pytest.fixture
-async def shop(postgres_url: str) -> AsyncIterator[str]:
+def shop(postgres_url: str) -> Iterator[str]:
     """The URL of an application's role in a database of its own."""
-    async with database(postgres_url) as url:
+    with kept_database(postgres_url) as url:
         yield url
+
+
+@pytest.fixture(autouse=True)
+async def quiet(shop: str) -> None:
+    """Wait until the sessions of the test before are gone."""
+    async with connected(shop) as watcher:
+        others = "datname = current_database() AND pid <> pg_backend_pid()"
+        await until(watcher, f"NOT EXISTS (SELECT FROM pg_stat_activity WHERE {others})")
+        await watcher.execute("DROP TABLE IF EXISTS carts")
+        await watcher.close()
 
 
 async def found(url: str, context: Context, **checks: Any) -> Mapping[str, Finding]:
@@ -63,7 +66,8 @@ async def waiting(url: str, statement: str) -> AsyncIterator[int]:
         try:
             yield pid
         finally:
-            connection.terminate()
+            async with connected(url) as ender:  # at work, it would not notice that we are gone
+                await ender.fetchval("SELECT pg_terminate_backend($1)", pid)
             await asyncio.gather(task, return_exceptions=True)
 
 
@@ -144,8 +148,8 @@ async def test_the_root_of_a_chain_of_blocked_sessions(shop: str, context: Conte
     assert ": 2 blocked, the longest for 0." in because and because.endswith(f"by {who}")
 
 
-async def test_a_prepared_transaction_that_was_forgotten(preparing: str, context: Context) -> None:
-    async with database(preparing) as shop, connected(shop) as client:
+async def test_a_prepared_transaction_that_was_forgotten(debian_url: str, context: Context) -> None:
+    async with database(debian_url) as shop, connected(shop) as client:
         await client.execute("CREATE TABLE carts (id int)")
         clean = await found(shop, context, **{"postgres-prepared-transactions": SOON})
         assert not states.troubled(clean)

@@ -3,7 +3,7 @@
 import contextlib
 import os
 import shutil
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -34,31 +34,15 @@ from tests.debian_postgres import (
     database,
     in_database,
     outward_address,
-    running,
     until,
 )
 
 pytestmark = pytest.mark.anyio
 
-_RULES = """
-host all by_trust 127.0.0.1/32 trust
-host all by_md5 127.0.0.1/32 md5
-host all by_password 127.0.0.1/32 password
-host all nobody 203.0.113.0/24 trust
-host all all all scram-sha-256
-"""
-
-
-@pytest.fixture(scope="module")
-def guarded() -> Iterator[str]:
-    """A server that listens on all addresses, with a rule that trusts hosts of a network."""
-    with running({"listen_addresses": "*"}, hba=_RULES) as url:
-        yield url
-
 
 @pytest.fixture
-async def shop(guarded: str) -> AsyncIterator[str]:
-    async with database(guarded) as url:
+async def shop(debian_url: str) -> AsyncIterator[str]:
+    async with database(debian_url) as url:
         yield url
 
 
@@ -83,32 +67,32 @@ async def test_an_ordinary_role_has_no_finding(shop: str, context: Context) -> N
     assert values["login"] == "scram-sha-256"
 
 
-async def test_a_superuser(guarded: str, context: Context) -> None:
-    async with database(guarded, "SUPERUSER", monitor=False) as url:
+async def test_a_superuser(debian_url: str, context: Context) -> None:
+    async with database(debian_url, "SUPERUSER", monitor=False) as url:
         findings = await found(url, context)
     assert states.troubled(findings) == {"postgres-not-superuser", "postgres-trust-rules"}
     assert "line 6: 203.0.113.0" in findings["postgres-trust-rules"].because
 
 
 @pytest.mark.parametrize("right", ["BYPASSRLS", "REPLICATION", "CREATEROLE"])
-async def test_rights_beyond_its_data(right: str, guarded: str, context: Context) -> None:
-    async with database(guarded, right) as url:
+async def test_rights_beyond_its_data(right: str, debian_url: str, context: Context) -> None:
+    async with database(debian_url, right) as url:
         findings = await found(url, context)
     assert states.troubled(findings) == {"postgres-least-privilege"}
     assert findings["postgres-least-privilege"].because.endswith(right)
 
 
-async def test_a_role_that_reaches_the_host(guarded: str, shop: str, context: Context) -> None:
-    async with connected(guarded) as owner:
+async def test_a_role_that_reaches_the_host(debian_url: str, shop: str, context: Context) -> None:
+    async with connected(debian_url) as owner:
         await owner.execute(f"GRANT pg_execute_server_program TO {shop.rpartition('/')[2]}")
     findings = await found(shop, context)
     assert states.troubled(findings) == {"postgres-least-privilege"}
     assert findings["postgres-least-privilege"].because.endswith("pg_execute_server_program")
 
 
-async def test_everyone_may_create_in_public(guarded: str, shop: str, context: Context) -> None:
+async def test_everyone_may_create_in_public(debian_url: str, shop: str, context: Context) -> None:
     """As it is in every database that began before Postgres 15."""
-    async with connected(in_database(guarded, shop)) as owner:
+    async with connected(in_database(debian_url, shop)) as owner:
         await owner.execute("GRANT CREATE ON SCHEMA public TO PUBLIC")
         findings = await found(shop, context)
         assert states.troubled(findings) == {"postgres-public-schema"}
@@ -116,8 +100,8 @@ async def test_everyone_may_create_in_public(guarded: str, shop: str, context: C
     assert not states.troubled(await found(shop, context))
 
 
-async def test_passwords_are_stored_as_md5(guarded: str, shop: str, context: Context) -> None:
-    async with connected(guarded) as owner:
+async def test_passwords_are_stored_as_md5(debian_url: str, shop: str, context: Context) -> None:
+    async with connected(debian_url) as owner:
         role = shop.rpartition("/")[2]
         await owner.execute(f"ALTER ROLE {role} SET password_encryption = md5")
     findings = await found(shop, context)
@@ -127,9 +111,9 @@ async def test_passwords_are_stored_as_md5(guarded: str, shop: str, context: Con
 
 @pytest.mark.parametrize("method", ["md5", "password"])
 async def test_passwords_are_asked_for_without_scram(
-    method: str, guarded: str, context: Context
+    method: str, debian_url: str, context: Context
 ) -> None:
-    async with database(guarded, role=f"by_{method}") as url, connected(guarded) as owner:
+    async with database(debian_url, role=f"by_{method}") as url, connected(debian_url) as owner:
         if method == "md5":  # else the server proves by SCRAM all the same
             kept = f"SET password_encryption = md5; ALTER ROLE by_md5 PASSWORD '{SECRET}'"
             await owner.execute(kept)
@@ -140,14 +124,14 @@ async def test_passwords_are_asked_for_without_scram(
     assert findings["postgres-scram"].because.endswith(f"asked for a password by {method}")
 
 
-async def test_nobody_asks_who_we_are(guarded: str, context: Context) -> None:
-    async with database(guarded, role="by_trust") as url:
+async def test_nobody_asks_who_we_are(debian_url: str, context: Context) -> None:
+    async with database(debian_url, role="by_trust") as url:
         findings = await found(as_role(url, "by_trust", "anything"), context)
     assert states.troubled(findings) == {"postgres-login"}
 
 
-async def test_a_proxy_of_the_provider_may_vouch(guarded: str, context: Context) -> None:
-    async with database(guarded, role="by_trust") as url, connected(guarded) as owner:
+async def test_a_proxy_of_the_provider_may_vouch(debian_url: str, context: Context) -> None:
+    async with database(debian_url, role="by_trust") as url, connected(debian_url) as owner:
         await owner.execute("CREATE ROLE cloudsqlsuperuser")
         try:
             findings = await found(url, context)
@@ -157,9 +141,9 @@ async def test_a_proxy_of_the_provider_may_vouch(guarded: str, context: Context)
     assert findings["postgres-login"].because.startswith("not tested: the provider's proxy")
 
 
-async def test_a_rule_that_trusts_a_network(guarded: str, shop: str, context: Context) -> None:
+async def test_a_rule_that_trusts_a_network(debian_url: str, shop: str, context: Context) -> None:
     """Where the role was given leave to read the rules."""
-    async with connected(in_database(guarded, shop)) as owner:
+    async with connected(in_database(debian_url, shop)) as owner:
         role = shop.rpartition("/")[2]
         await owner.execute(f"GRANT SELECT ON pg_hba_file_rules TO {role}")
         await owner.execute(f"GRANT EXECUTE ON FUNCTION pg_hba_file_rules() TO {role}")
@@ -198,14 +182,14 @@ async def switched(owner: asyncpg.Connection, state: str) -> None:
 
 
 async def test_no_encryption_over_a_network(
-    guarded: str, shop: str, context: Context, tmp_path: Path
+    debian_url: str, shop: str, context: Context, tmp_path: Path
 ) -> None:
     port = urlsplit(shop).port
     away = shop.replace(f"127.0.0.1:{port}", f"{outward_address()}:{port}")
     findings = await found(away, context)
     assert states.troubled(findings) == {"postgres-tls"}
     assert findings["postgres-tls"].because.endswith("ssl is off")
-    async with encrypting(guarded, tmp_path) as authority:
+    async with encrypting(debian_url, tmp_path) as authority:
         trusting = replace(context, tls=authority.client)
         findings = await found(f"{away}?sslmode=verify-full", trusting)
         assert not states.troubled(findings)

@@ -1,6 +1,6 @@
 """What pg_stat_statements tells, where it is, where it is missing, and what is never shown."""
 
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import pytest
@@ -20,17 +20,10 @@ pytestmark = pytest.mark.anyio
 CANARY = "c4nary-of-a-customer"
 
 
-@pytest.fixture(scope="module")
-def collecting() -> Iterator[str]:
-    """A server of Debian's that collects statistics of statements."""
-    with running() as url:
-        yield url
-
-
 @pytest.fixture
-async def shop(collecting: str) -> AsyncIterator[str]:
-    async with database(collecting) as url:
-        async with connected(in_database(collecting, url)) as owner:
+async def shop(debian_url: str) -> AsyncIterator[str]:
+    async with database(debian_url) as url:
+        async with connected(in_database(debian_url, url)) as owner:
             await owner.execute("CREATE SCHEMA tools; GRANT USAGE ON SCHEMA tools TO PUBLIC")
             await owner.execute("CREATE EXTENSION pg_stat_statements SCHEMA tools")
         yield url
@@ -75,15 +68,15 @@ async def test_a_slow_statement(shop: str, context: Context) -> None:
 
 
 async def test_a_password_in_a_statement_is_never_shown(
-    collecting: str, shop: str, context: Context
+    debian_url: str, shop: str, context: Context
 ) -> None:
     """The server itself keeps it: it replaces values only in what it plans."""
     role = shop.rpartition("/")[2]
-    await run(in_database(collecting, shop), f"ALTER ROLE {role} PASSWORD '{SECRET}'")
-    async with connected(in_database(collecting, shop)) as owner:
+    await run(in_database(debian_url, shop), f"ALTER ROLE {role} PASSWORD '{SECRET}'")
+    async with connected(in_database(debian_url, shop)) as owner:
         query = "SELECT string_agg(query, ' ') FROM tools.pg_stat_statements"
         kept = str(await owner.fetchval(query))
-    values = await probe(in_database(collecting, shop), context)
+    values = await probe(in_database(debian_url, shop), context)
     assert "ALTER ROLE (queryid " in str(values["costliest"])
     assert SECRET not in str(values)
     if SECRET not in kept:
@@ -98,9 +91,9 @@ async def test_few_calls_are_not_judged(shop: str, context: Context) -> None:
     assert "no statement was called 10 times" in findings["postgres-slow-statements"].because
 
 
-async def test_other_roles_statements_have_no_text(collecting: str, context: Context) -> None:
-    async with database(collecting, monitor=False) as url:
-        async with connected(in_database(collecting, url)) as owner:
+async def test_other_roles_statements_have_no_text(debian_url: str, context: Context) -> None:
+    async with database(debian_url, monitor=False) as url:
+        async with connected(in_database(debian_url, url)) as owner:
             await owner.execute("CREATE EXTENSION pg_stat_statements")
             for _ in range(12):
                 await owner.execute("SELECT pg_sleep(0.01)")
@@ -123,20 +116,23 @@ async def test_an_extension_that_is_missing(postgres_url: str, context: Context)
 
 
 async def test_a_library_that_was_not_loaded(context: Context) -> None:
-    with running(preload="") as url:
+    with running({"shared_preload_libraries": ""}) as url:
         async with connected(url) as owner:
             await owner.execute("CREATE EXTENSION pg_stat_statements")
         await missing(url, "pg_stat_statements is not in shared_preload_libraries", context)
 
 
+@pytest.mark.parametrize("revoked", ["SELECT ON tools.pg_stat_statements", "USAGE ON SCHEMA tools"])
 async def test_a_view_that_our_role_may_not_read(
-    collecting: str, shop: str, context: Context
+    revoked: str, debian_url: str, shop: str, context: Context
 ) -> None:
-    async with connected(in_database(collecting, shop)) as owner:
-        await owner.execute("REVOKE SELECT ON tools.pg_stat_statements FROM PUBLIC")
+    async with connected(in_database(debian_url, shop)) as owner:
+        await owner.execute(f"REVOKE {revoked} FROM PUBLIC")
         await owner.execute("REVOKE pg_monitor FROM " + shop.rpartition("/")[2])
     findings = await found(shop, context)
     assert states.unknown(findings) == {"postgres-statements-collected"}
+    told = "not tested: GRANT SELECT ON tools.pg_stat_statements and USAGE on its schema"
+    assert {f.because for f in findings.values()} == {told}
     assert findings["postgres-slow-statements"].outcome == "not_applicable"
 
 
