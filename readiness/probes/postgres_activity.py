@@ -85,10 +85,10 @@ async def measure(service: Service, settings: Settings, context: Context) -> Val
             waiting = await connection.fetchval(_LOCKS)
             prepared = await connection.fetchrow(_PREPARED)
     assert prepared is not None, "what is joined to one row has one"
-    hidden = sum(row["hidden"] for row in rows)
+    hidden = [row for row in rows if row["hidden"]]
     values: Values = {
         "sessions": len(rows),
-        "sessions_hidden": hidden,
+        "sessions_hidden": len(hidden),
         **_blocked(rows),
         "waiting_locks": waiting,
         "prepared_enabled": prepared["enabled"],
@@ -96,7 +96,7 @@ async def measure(service: Service, settings: Settings, context: Context) -> Val
         "longest_prepared_ms": max(0.0, float(prepared["longest_ms"])),
     }
     values |= _states(rows)
-    return _only_seen(values, hidden, len(rows), context) if hidden else values
+    return _only_seen(values, hidden, context) if hidden else values
 
 
 async def _sessions(connection: Connection, context: Context) -> Sequence[Row]:
@@ -148,9 +148,12 @@ def _blocked(rows: Sequence[Row]) -> Values:
     return values | {"longest_blocked_ms": longest, "longest_blocked_ms_because": because}
 
 
-def _only_seen(values: Values, hidden: int, n: int, context: Context) -> Values:
+def _only_seen(values: Values, hidden: Sequence[Row], context: Context) -> Values:
     """Take out what the hidden sessions decide too, but for what is bad enough without them."""
-    because = f"not tested: {hidden} of {n} sessions hide what they do; {GRANT}"
+    untracked = all(row["state"] == "disabled" for row in hidden)
+    mend = "set track_activities = on" if untracked else GRANT
+    n = f"{len(hidden)} of {values['sessions']}"
+    because = f"not tested: {n} sessions hide what they do; {mend}"
     kept = {key: value for key, value in values.items() if key != "idle_in_transaction"}
     for metric in ("idle_in_transaction_ms", "longest_query_ms", "longest_transaction_ms"):
         target, _ = context.limits.get(metric, (float("inf"), 0))

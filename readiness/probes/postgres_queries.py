@@ -63,6 +63,9 @@ class Query(ProbeSettings):
     target: Annotated[Duration, Field(gt=0, le=600)] | None = Field(
         None, description="what its p95 should stay within, as in 50ms"
     )
+    samples: int | None = Field(
+        None, ge=1, le=200, description="how often it is run, the service's samples if absent"
+    )
 
 
 class Settings(ProbeSettings):
@@ -81,7 +84,7 @@ async def measure(service: Service, settings: Settings, context: Context) -> Val
     async with session(service.url.get_secret_value(), context) as (connection, _):
         for at, (name, query) in enumerate(settings.queries.items()):
             mine = _share(context, len(settings.queries) - at)
-            found, error = await _timed(query.sql.get_secret_value(), connection, mine)
+            found, error = await _timed(query, connection, mine)
             values |= {f"queries.{name}.{metric}": value for metric, value in found.items()}
             if error:
                 told = refused if isinstance(error, _NOT_PERMITTED) else failed
@@ -100,9 +103,10 @@ def _share(context: Context, left: int) -> Context:
 
 
 async def _timed(
-    sql: str, connection: Connection, context: Context
+    query: Query, connection: Connection, context: Context
 ) -> tuple[Values, asyncpg.PostgresError | None]:
     rows = 0
+    sql, n = query.sql.get_secret_value(), query.samples or min(context.samples, _MOST_SAMPLES)
 
     async def exchange() -> None:
         nonlocal rows
@@ -113,7 +117,7 @@ async def _timed(
     errors: list[asyncpg.PostgresError] = []
     try:
         async with apart(connection, context):
-            values = await sample(exchange, min(context.samples, _MOST_SAMPLES), context)
+            values = await sample(exchange, n, context)
             values["rows"] = rows
     except* asyncpg.PostgresError as group:
         errors = [error for error in _leaves(group) if isinstance(error, asyncpg.PostgresError)]

@@ -193,6 +193,18 @@ async def test_what_our_role_may_not_see_is_not_tested(postgres_url: str, contex
             assert float(str(known["idle_in_transaction_ms"])) > 80  # bad enough as it is
 
 
+async def test_sessions_that_are_not_tracked_are_not_tested(
+    postgres_url: str, shop: str, context: Context
+) -> None:
+    async with connected(in_database(postgres_url, shop)) as client:
+        await client.execute("SET track_activities = off")
+        await client.execute("BEGIN; SELECT 1")
+        values = await probe(shop, context)
+    assert values["longest_query_ms_because"] == (
+        "not tested: 1 of 1 sessions hide what they do; set track_activities = on"
+    )
+
+
 async def test_another_database_is_not_judged(
     postgres_url: str, shop: str, context: Context
 ) -> None:

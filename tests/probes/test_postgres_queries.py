@@ -79,6 +79,12 @@ async def test_queries_that_are_answered_in_time(shop: str, context: Context) ->
     assert {f.outcome for f in findings.values()} == {"pass"}
 
 
+async def test_a_heavy_query_is_run_as_often_as_it_says(shop: str, context: Context) -> None:
+    values = await probe(shop, context, heavy={"sql": "SELECT 1", "samples": 7})
+    p50 = values["queries.heavy.p50_ms"]
+    assert isinstance(p50, Estimate) and p50.n == 7
+
+
 async def test_no_target_no_criterion(shop: str, context: Context) -> None:
     findings = await found(shop, context, count={"sql": "SELECT count(*) FROM orders"})
     assert findings["postgres-queries-answered"].outcome == "pass"
