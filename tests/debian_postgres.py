@@ -31,10 +31,14 @@ host all all all scram-sha-256
 SECRET = "s3cret-of-tests"
 
 
+def installed() -> list[Path]:
+    """Return the installed servers' programs, the newest last."""
+    return sorted(_ROOT.glob("*/bin/postgres"), key=lambda path: float(path.parts[-3]))
+
+
 def programs() -> Path:
     """Return the folder of the newest installed server's programs, or skip the test."""
-    found = sorted(_ROOT.glob("*/bin/postgres"), key=lambda path: float(path.parts[-3]))
-    if not found:
+    if not (found := installed()):
         pytest.skip("Debian's postgresql is not installed")
     return found[-1].parent
 
