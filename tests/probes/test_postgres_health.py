@@ -236,6 +236,31 @@ async def test_the_last_connection_is_not_called_refused(context: Context) -> No
     assert isinstance(connect, Estimate) and connect.n >= 6
 
 
+@pytest.mark.parametrize(("full", "kind"), [(3, None), (4, "refused")])
+async def test_a_refusal_is_believed_when_it_lasts(
+    full: int, kind: str | None, postgres_url: str, context: Context
+) -> None:
+    times = 0
+
+    async def opening(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes | None:
+        nonlocal times
+        head = await reader.readexactly(8)
+        startup = await reader.readexactly(struct.unpack("!ii", head)[0] - 8)
+        times += 1
+        if times > full:
+            return head + startup
+        writer.write(message(b"E", b"SFATAL\0C53300\0Mtoo many connections\0\0"))
+        await writer.drain()
+        return None
+
+    async with Pipe(postgres_url, opening).open() as pipe:
+        url = f"{pipe.through()}?sslmode=disable"
+        if kind:
+            assert (await failure(url, context)).kind == kind
+        else:
+            assert (await probe(url, context))["connected"] is True
+
+
 async def test_connections_are_counted_by_state(postgres_url: str, context: Context) -> None:
     before = await probe(postgres_url, context)
     async with contextlib.AsyncExitStack() as stack:

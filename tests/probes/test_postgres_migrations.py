@@ -101,7 +101,8 @@ TOOLS: dict[str, tuple[list[str], dict[str, str]]] = {
             "versions/a1.py": "revision = 'a1'\ndown_revision = None\n",
             "versions/b2.py": "revision: str = 'b2'\ndown_revision: str | None = 'a1'\n",
             "versions/b9.py": "revision = 'b9'\ndown_revision = 'a1'\n",
-            "versions/c3.py": "revision = 'c3'\ndown_revision = ('b2', 'b9')\n",
+            "versions/c3.py": "revision = 'c3'\ndown_revision = ('b2', 'b9')\ndepends_on = 'z1'\n",
+            "versions/z1.py": "revision = 'z1'\ndown_revision = None\n",
         },
     ),
     "django": (
@@ -164,7 +165,7 @@ WORSE: dict[str, tuple[list[str], dict[str, str], str, str]] = {
         ["UPDATE alembic_version SET version_num = 'b2'"],
         {},
         "postgres-migrations-applied",
-        "not applied: b9; c3",
+        "not applied: b9; c3; z1",
     ),
     "alembic-unknown": (
         ["INSERT INTO alembic_version VALUES ('f00')"],

@@ -164,13 +164,19 @@ async def test_a_beginning_of_the_statistics(
     assert values["deadlocks_per_day"] == 0
 
 
+@pytest.mark.parametrize("much", [0, 300], ids=["and stay", "and grow beyond"])
 async def test_statistics_that_are_reset_meanwhile(
-    postgres_url: str, shop: str, context: Context
+    much: int, postgres_url: str, shop: str, context: Context
 ) -> None:
     async with connected(in_database(postgres_url, shop)) as owner:
+        if much:
+            await owner.execute("SELECT pg_stat_reset()")
         watching = asyncio.create_task(found(shop, context, window="1s"))
         await until(owner, WATCHED)
         await owner.execute("SELECT pg_stat_reset()")
+        for _ in range(much):
+            await owner.execute("SELECT count(*) FROM pg_attribute")
+        await owner.execute(FLUSH)
         findings = await watching
     assert not states.troubled(findings)
     assert states.unknown(findings) == set(findings)
