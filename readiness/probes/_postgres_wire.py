@@ -18,17 +18,23 @@ from readiness.probes._connection import dial
 
 _HEAD = struct.Struct("!ci")
 _LONGEST_SESSION = 4 << 20
+_CODE = 4
+_MOST_CODES = 8
 
 
 class Wire:
     """Passes for the running event loop, `asyncpg.connect(loop=...)`, for one connection.
 
-    `fault` is what the server did wrong, None while it keeps to the protocol.
+    `fault` is what the server did wrong, None while it keeps to the protocol; `asked` are the
+    codes of its authentication messages, 0 last when it let us in. `received` counts its bytes,
+    of which 4 MiB are taken unless somebody sets it back.
     """
 
     def __init__(self, context: Context) -> None:
         self._context, self._loop = context, asyncio.get_running_loop()
         self.fault: ProbeError | None = None
+        self.asked: list[int] = []
+        self.received = 0
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._loop, name)
@@ -84,7 +90,8 @@ class _Vetted(asyncio.Protocol):
         transport: asyncio.BaseTransport | None = None,
     ) -> None:
         self._protocol, self._wire, self._transport = protocol, wire, transport
-        self._head, self._content, self._received = b"", 0, 0
+        self._head, self._content = b"", 0
+        self._code: bytes | None = None
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._protocol, name)
@@ -94,8 +101,8 @@ class _Vetted(asyncio.Protocol):
         self._protocol.connection_made(transport)
 
     def data_received(self, data: bytes) -> None:
-        self._received += len(data)
-        if self._well_formed(data) and self._received <= _LONGEST_SESSION:
+        self._wire.received += len(data)
+        if self._well_formed(data) and self._wire.received <= _LONGEST_SESSION:
             self._protocol.data_received(data)
             return
         self._wire.fault = ProbeError("protocol", "the answer is not a Postgres server's")
@@ -115,12 +122,14 @@ class _Vetted(asyncio.Protocol):
         self._protocol.resume_writing()
 
     def _well_formed(self, data: bytes) -> bool:
-        """Whether `data` goes on with the messages so far; their content is not looked at."""
+        """Whether `data` goes on with the messages so far; of their content only codes are read."""
         at = 0
         while at < len(data):
             if self._content:
                 step = min(self._content, len(data) - at)
                 self._content -= step
+                if self._code is not None:
+                    self._read_code(data[at : at + step])
             else:
                 step = min(_HEAD.size - len(self._head), len(data) - at)
                 self._head += data[at : at + step]
@@ -130,4 +139,13 @@ class _Vetted(asyncio.Protocol):
                 if not kind.isalnum() or not 4 <= length <= _LONGEST_SESSION:
                     return False
                 self._head, self._content = b"", length - 4
+                if kind == b"R" and length >= 4 + _CODE and len(self._wire.asked) < _MOST_CODES:
+                    self._code = b""
         return True
+
+    def _read_code(self, content: bytes) -> None:
+        """Note what the server asks for, of the content of an authentication message."""
+        self._code = (self._code or b"") + content[:_CODE]
+        if len(self._code) >= _CODE:
+            self._wire.asked.append(int.from_bytes(self._code[:_CODE], "big"))
+            self._code = None
