@@ -24,12 +24,12 @@ class StoreRow(BaseModel):
 
 def stores(rows: Sequence[ServiceRow], measurements: Sequence[Measurement]) -> tuple[StoreRow, ...]:
     """Return one row for each data store among `rows`, in their order."""
-    values = {(m.service, m.probe): m.values for m in sorted(measurements, key=lambda m: m.attempt)}
-    return tuple(
-        _row(row, values.get((row.name, f"{row.kind}_health"), {}))
-        for row in rows
-        if row.kind in _FACTS
-    )
+    kinds = {row.name: row.kind for row in rows if row.kind in _FACTS}
+    known: dict[str, dict[str, Value]] = {name: {} for name in kinds}
+    for m in sorted(measurements, key=lambda m: (m.probe.endswith("_health"), m.attempt)):
+        if m.service in known and m.probe.startswith(f"{kinds[m.service]}_"):
+            known[m.service] |= m.values  # a name that two probes have is the health probe's
+    return tuple(_row(row, known[row.name]) for row in rows if row.name in known)
 
 
 def _row(row: ServiceRow, values: Values) -> StoreRow:
@@ -42,6 +42,14 @@ def _postgres(values: Values) -> list[str]:
     if {"connections_used", "connections_max"} <= values.keys():
         used, most = values["connections_used"], values["connections_max"]
         found.append(f"{used} of {most} connections used")
+    if (hits := number(values.get("cache_hit_ratio"))) is not None:
+        found.append(f"{amount(hits, 'ratio')} of blocks read from its cache")
+    if number(standbys := values.get("standbys")):
+        found.append(f"{standbys} standbys")
+    if values.get("standby") is True:
+        found.append("a standby")
+    if values.get("platform", "self-managed") != "self-managed":
+        found.append(f"on {values['platform']}")
     if "end_of_life" in values:
         found.append(f"supported until {values['end_of_life']}")
     return found
@@ -56,6 +64,8 @@ def _redis(values: Values) -> list[str]:
         found.append(f"eviction {values['eviction_policy']}")
     if "persistence" in values:
         found.append(f"persistence {'on' if values['persistence'] is True else 'off'}")
+    if number(replicas := values.get("connected_replicas")):
+        found.append(f"{replicas} replicas")
     return found
 
 

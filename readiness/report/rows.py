@@ -28,6 +28,14 @@ class AreaSection:
         """How many findings have each outcome that occurs."""
         return counts(self.findings)
 
+    @property
+    def rows(self) -> tuple[tuple[Finding, ...], ...]:
+        """The findings, those together that say the same of several subjects."""
+        rows: dict[tuple[str, ...], list[Finding]] = {}
+        for f in self.findings:
+            rows.setdefault(_sameness(f), []).append(f)
+        return tuple(map(tuple, rows.values()))
+
 
 @dataclass(frozen=True)
 class ProofRow:
@@ -158,6 +166,13 @@ def open_checks(
 
 _OUTAGE = "."
 """No check has this id."""
+
+
+def _sameness(f: Finding) -> tuple[str, ...]:
+    """Return what is equal for findings that one row can tell of."""
+    if f.outcome == "not_applicable" or (f.outcome == "pass" and f.measured is True):
+        return f.check, f.outcome
+    return f.check, f.outcome, f.service
 
 
 def _clean(level: Level) -> bool:
