@@ -21,6 +21,18 @@ def is_kept(probe: str) -> bool:
     return probe in files or (stores and probe not in MADE_UP)
 
 
+_STATEMENTS: Values = {
+    "collected": True,
+    "judged": True,
+    "statements": 37,
+    "slowest_mean_ms": 0.4,
+    "slowest_max_ms": 31.0,
+    "costliest": "SELECT * FROM tables WHERE id = $1 (queryid 42): 9120 calls of 0.4 ms",
+    "costliest_share": 0.31,
+}
+"""The server that comes as a wheel cannot collect them."""
+
+
 @functools.cache
 def _kept() -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = json.loads(KEPT.read_text("utf-8"))
@@ -28,5 +40,7 @@ def _kept() -> dict[str, dict[str, Any]]:
 
 
 def values(subject: str, probe: str, fixed: bool) -> Values:
+    if fixed and probe == "postgres_statements":
+        return _STATEMENTS
     kept = _kept()["fixed" if fixed else "broken"][f"{subject} {probe}"]
     return TypeAdapter(dict[str, Value]).validate_python(kept)

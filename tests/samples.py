@@ -389,6 +389,7 @@ def keeping(evidence: Evidence, *services: str) -> Evidence:
         update={
             "services": tuple(s for s in evidence.inventory.services if s.name in services),
             "journeys": (),
+            "artifacts": (),
             "capabilities": {},
         }
     )

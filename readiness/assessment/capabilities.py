@@ -12,7 +12,7 @@ from readiness.assessment.model import Model
 from readiness.finding import Finding
 from readiness.gate import CAP_BLOCKED, blockers
 from readiness.inventory import Capability
-from readiness.score import partial, percent
+from readiness.score import SEVERITY_WEIGHTS, partial, percent
 
 Label = Literal["ready", "ready with fixes", "partial", "not ready", "not measured"]
 
@@ -90,8 +90,15 @@ def _points(
 
 def _issues(findings: Sequence[Finding], out: Collection[str]) -> tuple[str, ...]:
     issues: dict[str, None] = {}
-    for f in sorted(findings, key=lambda f: (f.outcome != "fail", not f.blocker)):
-        if f.failure and f.outcome == "fail" and f.service in out:
+
+    def outage(f: Finding) -> bool:
+        return f.failure is not None and f.outcome == "fail" and f.service in out
+
+    def urgency(f: Finding) -> tuple[bool, bool, bool, Fraction]:
+        return f.outcome != "fail", not f.blocker, not outage(f), -SEVERITY_WEIGHTS[f.severity]
+
+    for f in sorted(findings, key=urgency):
+        if outage(f):
             issues[f"{f.service} is down: {f.because}"] = None
         elif f.outcome in ("fail", "unknown") or f.undecided or f.flaky:
             issues[f"{f.title}, {f.service}: {f.because}"] = None

@@ -172,6 +172,14 @@ class Page:
             s.score.title for s in self.areas if s.score.id in _PLATFORM and not s.score.applicable
         )
 
+    @cached_property
+    def untested(self) -> tuple[tuple[tuple[str, ...], str, str], ...]:
+        """What gave no result: the measurements that share a service and a reason, and both."""
+        rows: dict[tuple[str, str], dict[str, None]] = {}
+        for row in self.a.not_tested:
+            rows.setdefault((row.service, row.because), {})[row.probe] = None
+        return tuple((tuple(probes), *key) for key, probes in rows.items())
+
     @property
     def stores(self) -> tuple[StoreRow, ...]:
         """The databases and caches."""
