@@ -7,8 +7,8 @@ from typing import Any
 from readiness.inventory import Service, Tier
 from readiness.measurement import Values
 from readiness.probes import Context, ProbeSettings
-from readiness.probes._postgres_managed import provider
 from readiness.probes._postgres_part import NOT_TESTED, Reader
+from readiness.probes._postgres_platform import SELF_MANAGED, platform
 from readiness.probes._postgres_session import session
 
 TIER: Tier = "observe"
@@ -81,7 +81,8 @@ async def measure(service: Service, settings: Settings, context: Context) -> Val
     """Read the settings and counters of archiving in at most four statements."""
     async with session(service.url.get_secret_value(), context) as (connection, _):
         reader = Reader(connection, context)
-        whose = await provider(reader)
+        where = str((await platform(connection, context))["platform"])
+        whose = None if where == SELF_MANAGED else where
         state = await reader.row(_STATE)
         archiving = state["mode"] in ("on", "always") and not state["standby"] and not whose
         values: Values = {
