@@ -344,6 +344,27 @@ def test_probes_that_measure_time_run_one_at_a_time_after_the_rest() -> None:
         assert start >= end - 0.01
 
 
+def test_what_is_down_is_asked_nothing_deeper_and_costs_its_time_once() -> None:
+    async def scenario() -> tuple[Measurement, ...]:
+        async with servers.refusing() as port:
+            url = f"redis://127.0.0.1:{port}/0"
+            plan = planned({"cache": {"kind": "redis", "url": url}})
+            order: list[tuple[str, int]] = []
+            collector = collect.Collector(
+                plan, "run", 30, lambda step, m: order.append((step.name, m.attempt))
+            )
+            await collector.run()
+            assert order[:2] == [("redis_health", 1), ("redis_health", 2)]
+            return collector.measurements("")
+
+    found = asyncio.run(scenario())
+    deeper = [m for m in found if m.probe != "redis_health"]
+    assert len(deeper) >= 5
+    for m in deeper:
+        assert m.failure and m.failure.kind == "refused"
+        assert (m.attempt, m.seconds < 0.01) == (1, True), "it was not asked"
+
+
 # Many services
 
 ALONE = {"http_latency": False, "http_concurrency": False, **OUTSIDE}

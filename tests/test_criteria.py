@@ -971,6 +971,18 @@ def test_a_check_says_why_and_how_to_mend_it_in_one_sentence(name: str) -> None:
     assert not rule.title.endswith(".")
 
 
+def test_what_services_stand_on_is_judged_by_sources() -> None:
+    for rule in CRITERIA.checks.values():
+        if not rule.probe.startswith(("http_", *_LOOKED_AT_FROM_OUTSIDE)):
+            assert re.search(r"\([^()]{4,}(?:\([^()]*\)[^()]*)*\)\.$", rule.why), rule.id
+
+
+_LOOKED_AT_FROM_OUTSIDE = (
+    *("journey", "jwt", "access_matrix", "session", "brute_force", "oidc_discovery"),
+    *("tls", "web_page"),
+)
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_a_check_judges_what_its_probe_measures(name: str) -> None:
     rule = CRITERIA.checks[name]
