@@ -13,6 +13,12 @@ from tests.quiet import alone, beside_others
 from tests.sample_system import System
 
 PASSWORD = "s3c/ret @word"
+LONGEST_ID = 60
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name long values by their argument: those made anew differ between test processes."""
+    return argname if isinstance(val, bytes | str) and len(val) > LONGEST_ID else None
 
 
 @pytest.hookimpl(trylast=True)
