@@ -16,6 +16,12 @@ PASSWORD = "s3c/ret @word"
 LONGEST_ID = 60
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Run three test processes on two cores: most tests wait for servers, none measures beside."""
+    return max(2, 3 * (os.cpu_count() or 1) // 2)
+
+
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     """Name long values by their argument: those made anew differ between test processes."""
     return argname if isinstance(val, bytes | str) and len(val) > LONGEST_ID else None

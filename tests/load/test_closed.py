@@ -1,6 +1,7 @@
 import asyncio
 import contextlib
 import ctypes
+import itertools
 import os
 import resource
 import time
@@ -214,12 +215,20 @@ def hold_the_interpreter(seconds: float) -> None:
 @contextlib.contextmanager
 def few_descriptors(more: int) -> Iterator[None]:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    os.close(free := os.dup(0))  # the lowest number that is free
-    resource.setrlimit(resource.RLIMIT_NOFILE, (free + more, hard))
+    most = next(n for n in itertools.count() if sum(map(_is_free, range(n))) == more)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
     try:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def _is_free(number: int) -> bool:
+    try:
+        os.fstat(number)
+    except OSError:
+        return True
+    return False
 
 
 @pytest.mark.alone
