@@ -18,13 +18,20 @@ LONGEST_ID = 60
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """Run three test processes on two cores: most tests wait for servers, none measures beside."""
-    return max(2, 3 * (os.cpu_count() or 1) // 2)
+    """Run two test processes on each core: most tests wait for servers, none measures beside."""
+    return 2 * (os.cpu_count() or 1)
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     """Name long values by their argument: those made anew differ between test processes."""
     return argname if isinstance(val, bytes | str) and len(val) > LONGEST_ID else None
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Leave to the thorough run what measures time by asyncio, since epoll is used wherever it is."""
+    by = getattr(item, "callspec", None)
+    if item.get_closest_marker("alone") and by and by.params.get("driver") == "asyncio":
+        item.add_marker("thorough")
 
 
 @pytest.hookimpl(trylast=True)

@@ -1,5 +1,6 @@
 """Evidence as `readiness run` would collect it from the sample system, built without any of it."""
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -44,6 +45,7 @@ DELAYS: Mapping[str, float] = {
 DOWN = ("notification-service", "user-service")
 
 
+@functools.cache
 def inventory() -> Inventory:
     """The inventory that comes with the tool, as if no variable were set."""
     return inventories.load(bundled.SERVICES, {})
@@ -188,10 +190,15 @@ def _spread(delay: float, samples: int) -> list[float]:
 
 
 def _times(delay: float, samples: int, *percentiles: int) -> Values:
-    spread = _spread(delay, samples)
-    return {f"p{p}_ms": quantile(spread, p / 100) for p in percentiles}
+    return {f"p{p}_ms": _quantile(delay, samples, p) for p in percentiles}
 
 
+@functools.cache
+def _quantile(delay: float, samples: int, percentile: int) -> Estimate:
+    return quantile(_spread(delay, samples), percentile / 100)
+
+
+@functools.cache
 def _drawn(delay: float, samples: int) -> Values:
     spread = [round(1e6 * ms) for ms in _spread(delay, samples)]
     drawn = Histogram.of(spread).encode()

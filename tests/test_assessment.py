@@ -1027,7 +1027,14 @@ def seconds(n: int, state: str) -> float:
     return spent
 
 
-@pytest.mark.parametrize("state", ["unknown", "down", "poor"])
+@pytest.mark.parametrize(
+    "state",
+    [
+        pytest.param("unknown", marks=pytest.mark.thorough),
+        "down",
+        pytest.param("poor", marks=pytest.mark.thorough),
+    ],
+)
 def test_two_hundred_services_are_assessed_in_seconds(state: str) -> None:
     few, many = seconds(25, state), seconds(200, state)
     assert many < 24 * few, "eight times the services may cost three times the eightfold"

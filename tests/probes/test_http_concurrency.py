@@ -218,6 +218,7 @@ async def test_six_numbers_of_users_give_advice_on_scaling(context: Context) -> 
 
 @pytest.mark.anyio
 @pytest.mark.alone
+@pytest.mark.thorough
 async def test_the_knee_is_searched_if_wanted(context: Context) -> None:
     limited = replace(context, limits={"p95_ms": (20.0, 60.0)}, deadline=context.deadline - 32)
     async with servers.serving(servers.Pool(size=1, seconds=0.005, patience=30)) as port:

@@ -50,9 +50,19 @@ async def found(flaw: str, context: Context, **settings: Any) -> tuple[set[str],
 
 
 def children() -> bool:
-    """Whether anything runs that was started here, but what starts programs for other tests."""
-    found = psutil.Process().children(recursive=True)
-    return any("multiprocessing" not in " ".join(one.cmdline()) for one in found)
+    """Whether anything runs that this test started."""
+    here = set(psutil.Process().children(recursive=True))
+    return bool(here - OTHERS)
+
+
+OTHERS: set[psutil.Process] = set()
+"""What ran before a test: servers that other tests share."""
+
+
+@pytest.fixture(autouse=True)
+def _others() -> None:
+    OTHERS.clear()
+    OTHERS.update(psutil.Process().children(recursive=True))
 
 
 # Sound programs
