@@ -28,7 +28,7 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Leave to the thorough run what measures time by asyncio, since epoll is used wherever it is."""
+    """Leave to the thorough run what measures time by asyncio, which serves where epoll is not."""
     by = getattr(item, "callspec", None)
     if item.get_closest_marker("alone") and by and by.params.get("driver") == "asyncio":
         item.add_marker("thorough")
