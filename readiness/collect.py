@@ -209,20 +209,31 @@ class Collector:
         open_ = [s for s in self._plan.steps if not s.withheld]
         company = [s for s in open_ if not s.probe.EXCLUSIVE]
         deeper = {s.service.name for s in company}
-        first = [s for s in open_ if _opens(s) and s.service.name in deeper]
+        first, rest = list[Step](), list[Step]()
+        for step in open_:
+            if step.probe.EXCLUSIVE:
+                (first if _opens(step) and step.service.name in deeper else rest).append(step)
         alone = Slots(0, 1, 1, self._seconds)
         try:
             down = {s.service.name: await self._measure(s, alone) for s in first}
-            for step in company:
-                if (outage := down.get(step.service.name)) and not _asks_nobody(step):
-                    self._record(step, _failed(step, 1, outage))
-            asked = [s for s in company if _asks_nobody(s) or not down.get(s.service.name)]
-            await self._together(asked)
-            for step in open_:
-                if step.probe.EXCLUSIVE and step not in first:
-                    await self._measure(step, alone)
+            await self._together(self._still_asked(company, down))
+            for step in self._still_asked(rest, down):
+                await self._measure(step, alone)
         finally:
             self._resolve.close()
+
+    def _still_asked(
+        self, steps: Sequence[Step], down: Mapping[str, Failure | None]
+    ) -> Sequence[Step]:
+        """Return the steps whose service is not down; what it failed by, the others fail by."""
+        asked = []
+        for step in steps:
+            outage = down.get(step.service.name)
+            if outage and not _asks_nobody(step):
+                self._record(step, _failed(step, 1, outage))
+            else:
+                asked.append(step)
+        return asked
 
     async def clean(self, names: Collection[str]) -> None:
         """Take away what the ledger says is left of the journeys `names`, by their clean-up."""
