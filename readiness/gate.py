@@ -1,6 +1,6 @@
 """Scorecard + findings + policy -> the verdict, the caps on the score and the exit code."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -80,10 +80,12 @@ def blockers(findings: Sequence[Finding]) -> tuple[Finding, ...]:
     )
 
 
-def headline(card: Scorecard, open_blockers: Iterable[Finding]) -> int:
+def headline(card: Scorecard, open_blockers: Collection[Finding]) -> int:
     """Return the raw score under all caps; `open_blockers` are those that `blockers` returns."""
     caps = [to for to, _ in _card_caps(card)]
-    return min([card.raw, *caps, *map(_blocker_cap, open_blockers)])
+    if open_blockers:
+        caps.append(CAP_NOT_READY if all(f.waived for f in open_blockers) else CAP_BLOCKED)
+    return min([card.raw, *caps])
 
 
 def weak_areas(card: Scorecard) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """What machines read of an assessment is well-formed, whatever a server answers."""
 
 import csv
+import functools
 import io
 import json
 import re
@@ -351,9 +352,16 @@ def test_the_page_shows_text_without_the_breaks_against_links() -> None:
 @example(text="</details><details><summary> </td></table></title></style> $body [!TIP]")
 @example(text="[l](http://a.example) ![i](http://a.example/j) <http://a.example> `c`")
 def test_whatever_a_server_answers_the_page_keeps_its_tags(text: str) -> None:
-    usual = FORMATS["html"].render(assess(spoiled(samples.partial(), "x"), CRITERIA))
-    spoilt = FORMATS["html"].render(assess(spoiled(samples.partial(), sendable(text)), CRITERIA))
-    assert Page(spoilt).tags == Page(usual).tags
+    assert _spoilt(sendable(text)).tags == _usual().tags
+
+
+def _spoilt(text: str) -> Page:
+    return Page(FORMATS["html"].render(assess(spoiled(samples.partial(), text), CRITERIA)))
+
+
+@functools.cache
+def _usual() -> Page:
+    return _spoilt("x")
 
 
 ATTRIBUTES = re.compile(

@@ -24,11 +24,11 @@ class Standing:
 
     def passing(self, findings: Collection[Finding]) -> "Standing":
         """Return this standing with `findings` passing: the whole model, evaluated again."""
-        fixed = {(f.check, f.service) for f in findings}
-        return Standing(
-            self.ledger.passing(findings),
-            tuple(f for f in self.open_blockers if (f.check, f.service) not in fixed),
-        )
+        fixed = {(f.check, f.service) for f in findings if f.blocker}
+        still_open = self.open_blockers
+        if fixed:
+            still_open = tuple(f for f in still_open if (f.check, f.service) not in fixed)
+        return Standing(self.ledger.passing(findings), still_open)
 
     @property
     def value(self) -> int:

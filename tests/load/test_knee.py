@@ -193,7 +193,11 @@ P99, P95 = Objective(0.99, 20), Objective(0.95, 20)
 
 @pytest.mark.parametrize(
     ("service_ms", "objective", "seeds"),
-    [(2, P99, 10), (2, P95, 3), (1, P99, 3)],
+    [
+        (2, P99, 10),
+        pytest.param(2, P95, 3, marks=pytest.mark.thorough),
+        pytest.param(1, P99, 3, marks=pytest.mark.thorough),
+    ],
     ids=["2ms-p99", "2ms-p95", "1ms-p99"],
 )
 def test_the_knee_of_a_known_queue_is_within_5_percent_for_every_seed(
@@ -512,7 +516,7 @@ def test_a_limiter_ends_a_search_with_what_held() -> None:
         asks.send(steps[1])
 
 
-@pytest.mark.parametrize("seconds", [300, 900])
+@pytest.mark.parametrize("seconds", [300, pytest.param(900, marks=pytest.mark.thorough)])
 def test_a_long_search_is_no_worse_than_a_short_one(seconds: float) -> None:
     found = find(serial(0.002), P99, 0, Bounds(seconds=seconds))
     assert found.rate == pytest.approx(true_knee(0.002, P99), rel=0.05)
