@@ -35,7 +35,7 @@ METRICS: Mapping[str, str] = {
     "statistics_since": "ISO time since which the server counts, where it tells",
 }
 
-_FEWEST_BLOCKS = 1000
+_FEWEST_BLOCKS = 5000
 _FEWEST_TRANSACTIONS = 200
 _DAY = timedelta(days=1)
 _COUNTERS = (
