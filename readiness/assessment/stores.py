@@ -1,4 +1,4 @@
-"""Measurements of databases and caches -> the facts a reviewer asks for about each."""
+"""Measurements of one service -> the facts a reviewer asks for; of databases and caches here."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -10,10 +10,13 @@ from readiness.measurement import Measurement, Value, number
 from readiness.quantity import amount
 
 Values = Mapping[str, Value]
+Teller = Callable[[Values], list[str]]
+Tellers = Mapping[Kind, Teller]
+"""Kind of service -> what makes facts of all that its probes measured."""
 
 
 class StoreRow(BaseModel):
-    """A data store; `version` and `facts` are empty where it was not measured."""
+    """A store or backend; `version` and `facts` are empty where it was not measured."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -24,17 +27,24 @@ class StoreRow(BaseModel):
 
 def stores(rows: Sequence[ServiceRow], measurements: Sequence[Measurement]) -> tuple[StoreRow, ...]:
     """Return one row for each data store among `rows`, in their order."""
-    kinds = {row.name: row.kind for row in rows if row.kind in _FACTS}
+    return told(rows, measurements, _FACTS)
+
+
+def told(
+    rows: Sequence[ServiceRow], measurements: Sequence[Measurement], tellers: Tellers
+) -> tuple[StoreRow, ...]:
+    """Return one row for each service whose kind has a teller, in their order."""
+    kinds = {row.name: row.kind for row in rows if row.kind in tellers}
     known: dict[str, dict[str, Value]] = {name: {} for name in kinds}
     for m in sorted(measurements, key=lambda m: (m.probe.endswith("_health"), m.attempt)):
-        if m.service in known and m.probe.startswith(f"{kinds[m.service]}_"):
+        if m.service in known and m.probe.startswith(kinds[m.service]):
             known[m.service] |= m.values  # a name that two probes have is the health probe's
-    return tuple(_row(row, known[row.name]) for row in rows if row.name in known)
+    return tuple(_row(row, known[row.name], tellers[row.kind]) for row in rows if row.name in known)
 
 
-def _row(row: ServiceRow, values: Values) -> StoreRow:
+def _row(row: ServiceRow, values: Values, teller: Teller) -> StoreRow:
     version = f"{values.get('server', row.kind)} {values['version']}" if "version" in values else ""
-    return StoreRow(service=row, version=version, facts=tuple(_FACTS[row.kind](values)))
+    return StoreRow(service=row, version=version, facts=tuple(teller(values)))
 
 
 def _postgres(values: Values) -> list[str]:
@@ -69,4 +79,4 @@ def _redis(values: Values) -> list[str]:
     return found
 
 
-_FACTS: Mapping[Kind, Callable[[Values], list[str]]] = {"postgres": _postgres, "redis": _redis}
+_FACTS: Tellers = {"postgres": _postgres, "redis": _redis}

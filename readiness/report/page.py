@@ -6,6 +6,7 @@ from functools import cached_property
 
 from readiness.assessment import Assessment
 from readiness.assessment.access import MatrixRow, TokenRow, matrix, tokens
+from readiness.assessment.backends import backends
 from readiness.assessment.grades import GradeRow, grades
 from readiness.assessment.leniency import Loosened, WaiverRow, loosened, waivers
 from readiness.assessment.model import Model, Standing
@@ -184,6 +185,11 @@ class Page:
     def stores(self) -> tuple[StoreRow, ...]:
         """The databases and caches."""
         return stores(self.a.services, self.a.evidence.measurements)
+
+    @property
+    def backends(self) -> tuple[StoreRow, ...]:
+        """The backends of observability."""
+        return backends(self.a.services, self.a.evidence.measurements)
 
     @cached_property
     def timings(self) -> Mapping[str, TimingRow]:
