@@ -369,6 +369,11 @@ BAD_INVENTORIES = {
         "services.yaml:22: ",
         "target",
     ),
+    "a share of 8000 %": (
+        "    kind: http\n    url: http://h:1\n    checks: {concurrency-success: {target: 80}}\n",
+        "services.yaml:22: ",
+        "Write a share as in",
+    ),
     "missing variable": (
         '    kind: http\n    url: "${NOWHERE_URL}"\n',
         "services.yaml:21: ",
