@@ -419,6 +419,26 @@ def test_validate_names_what_the_samples_cannot_prove(tmp_path: Path, port: int)
     assert "valid. 1 services" in done.stdout
 
 
+def test_validate_names_files_that_are_not_there(tmp_path: Path, port: int) -> None:
+    path = inventory(tmp_path, port)
+    reports = tmp_path / "reports"
+    reports.mkdir()
+    (reports / "unit.xml").touch()
+    path.write_text(
+        path.read_text() + "artifacts:\n"
+        "  tests: {kind: junit, files: [reports/*.xml]}\n"
+        "  stack: {kind: compose, files: [compose.yml, reports, '/nowhere/*.yaml']}\n"
+    )
+    done = readiness("validate", cwd=tmp_path)
+    assert done.returncode == 0
+    named = [line.split(" as yet")[0] for line in done.stdout.splitlines() if "no file" in line]
+    line = len(path.read_text().splitlines())
+    assert named == [
+        f"services.yaml:{line}: no file matches {name}"
+        for name in ("compose.yml", "reports", "/nowhere/*.yaml")
+    ]
+
+
 def test_validate_without_environment_lists_what_is_missing(tmp_path: Path) -> None:
     inventory(tmp_path, 1, '  two:\n    kind: http\n    url: "${NOWHERE_URL}"\n')
     done = readiness("validate", "--no-env", cwd=tmp_path)

@@ -1,11 +1,12 @@
 """`validate`, `schema` and `explain`: what can be said without any traffic."""
 
+import glob
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from readiness import collect, criteria, document, inventory, probes, safety
+from readiness import collect, criteria, document, escape, inventory, probes, safety
 from readiness.checks import Check, Criteria
 from readiness.cli.assess import judged_by
 from readiness.cli.say import say
@@ -28,6 +29,8 @@ def validate(path: Path, checks: Sequence[Path], no_env: bool) -> None:
     plan = collect.plan(wanted, source, safety.allowed_tiers(wanted.system), (), rules.limits)
     for warning in _unprovable(plan, rules):
         say(f"{path}: {warning}")
+    for line, warning in _unmatched(plan, source):
+        say(f"{path}:{line}: {warning}")
     count = sum(c.concerns(s) for c in rules.checks.values() for s in wanted.subjects)
     walks = f", {len(wanted.journeys)} journeys" if wanted.journeys else ""
     say(
@@ -77,11 +80,24 @@ def _criterion(check: Check) -> str:
     if check.one_of is not None:
         return f"when it is one of: {', '.join(map(str, check.one_of))}"
     assert check.target is not None and check.limit is not None
-    side = "at most" if check.better == "lower" else "at least"
+    side, beyond = ("at most", "above") if check.better == "lower" else ("at least", "below")
     return (
-        f"{side} {amount(check.target, check.unit)}, fails beyond "
+        f"{side} {amount(check.target, check.unit)}, fails {beyond} "
         f"{amount(check.limit, check.unit)} ({check.curve} between)"
     )
+
+
+def _unmatched(plan: collect.Plan, source: document.Document) -> Iterator[tuple[int, str]]:
+    """Name what artifacts ask for and is not there: yet to be written, or misspelt."""
+    for artifact in plan.inventory.artifacts:
+        for pattern in artifact.files:
+            paths = glob.iglob(pattern, root_dir=plan.folder, recursive=True)
+            if not any((plan.folder / path).is_file() for path in paths):
+                yield (
+                    source.line(("artifacts", artifact.name, "files")) or 1,
+                    f"no file matches {escape.line(pattern)} as yet. "
+                    "Paths begin at the folder of this file.",
+                )
 
 
 def _unprovable(plan: collect.Plan, rules: Criteria) -> Iterator[str]:
