@@ -416,7 +416,7 @@ def test_validate_names_what_the_samples_cannot_prove(tmp_path: Path, port: int)
     done = readiness("validate", cwd=tmp_path)
     assert done.returncode == 0
     assert "api: success-rate wants 99 %, which 50 samples cannot prove" in done.stdout
-    assert "valid. 1 services" in done.stdout
+    assert "valid. 1 service," in done.stdout
 
 
 def test_validate_names_files_that_are_not_there(tmp_path: Path, port: int) -> None:

@@ -13,6 +13,7 @@ from readiness.cli.say import say
 from readiness.document import ConfigurationError
 from readiness.document.complaint import suggest
 from readiness.quantity import amount
+from readiness.report.words import plural
 
 
 def validate(path: Path, checks: Sequence[Path], no_env: bool) -> None:
@@ -34,8 +35,8 @@ def validate(path: Path, checks: Sequence[Path], no_env: bool) -> None:
     count = sum(c.concerns(s) for c in rules.checks.values() for s in wanted.subjects)
     walks = f", {len(wanted.journeys)} journeys" if wanted.journeys else ""
     say(
-        f"{path}: valid. {len(wanted.services)} services{walks}, {len(plan.steps)} probes, "
-        f"{count} checks."
+        f"{path}: valid. {plural(len(wanted.services), 'service')}{walks}, "
+        f"{len(plan.steps)} probes, {count} checks."
     )
 
 
@@ -91,8 +92,9 @@ def _unmatched(plan: collect.Plan, source: document.Document) -> Iterator[tuple[
     """Name what artifacts ask for and is not there: yet to be written, or misspelt."""
     for artifact in plan.inventory.artifacts:
         for pattern in artifact.files:
-            paths = glob.iglob(pattern, root_dir=plan.folder, recursive=True)
-            if not any((plan.folder / path).is_file() for path in paths):
+            within = plan.folder
+            paths = glob.iglob(pattern, root_dir=within, recursive=True)  # noqa: PTH207 (or absolute)
+            if not any((within / path).is_file() for path in paths):
                 yield (
                     source.line(("artifacts", artifact.name, "files")) or 1,
                     f"no file matches {escape.line(pattern)} as yet. "

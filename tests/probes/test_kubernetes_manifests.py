@@ -382,7 +382,7 @@ async def test_a_name_that_a_setting_gives_must_be_there(context: Context, tmp_p
     services = {"api": {"kind": "tcp", "url": "tcp://localhost:1", "probes": probes}}
     found = (await findings(context, tmp_path, "kubernetes", {"k.yaml": CLEAN}, services))["api"]
     assert {f.because for f in found.values()} == {
-        "not tested: the manifests hold no workload Job/api"
+        "not tested: the manifests hold no workload Job/api. Use one of: Deployment/api."
     }
 
 
