@@ -53,8 +53,9 @@ def explain(name: str | None, checks: Sequence[Path]) -> None:
     """Print what one check measures, why, and how to fix it; or list all checks."""
     rules = judged_by(criteria.read_packs(checks))
     if name is None:
+        width = max(map(len, rules.checks))
         for check in rules.checks.values():
-            say(f"{check.id:24} {check.title}")
+            say(f"{check.id:{width}} {check.title}")
         return
     if name not in rules.checks:
         raise ConfigurationError(f"unknown check '{name}'.", fix=suggest(name, rules.checks))
