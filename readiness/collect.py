@@ -17,7 +17,15 @@ from readiness import probes
 from readiness.document import ConfigurationError, Document, bind
 from readiness.document.complaint import Place, shown, suggest
 from readiness.failure import Failure, ProbeError, classify
-from readiness.inventory import Artifact, Inventory, Journey, Service, Subject, Tier
+from readiness.inventory import (
+    ARTIFACT_PROBES,
+    Artifact,
+    Inventory,
+    Journey,
+    Service,
+    Subject,
+    Tier,
+)
 from readiness.ledger import Ledger
 from readiness.load.caps import Budget, most_connections
 from readiness.load.closed import Level
@@ -116,7 +124,7 @@ def _step(
     where: dict[str, Any] = {"file": document.name, "line": document.line(place)}
     if name not in known:
         raise ConfigurationError(
-            f"service '{service.name}' names the unknown probe '{name}'.",
+            f"{part.removesuffix('s')} '{service.name}' names the unknown probe '{name}'.",
             **where,
             fix=suggest(name, known),
         )
@@ -125,7 +133,7 @@ def _step(
         raise ConfigurationError(
             f"probe '{name}' cannot be pointed at '{service.name}' of kind {service.kind}.",
             **where,
-            fix=f"It takes services of kind {', '.join(sorted(probe.KINDS))}.",
+            fix=f"It takes {_takes(probe.KINDS)}.",
         )
     written = service.probes.get(name, {})
     off = written is False
@@ -135,6 +143,13 @@ def _step(
     if isinstance(service, Journey):
         settings = settings.model_copy(update={"seconds": service.deadline})
     return Step(service, name, probe, settings, _withheld(service, probe, off, allowed, only))
+
+
+def _takes(kinds: Collection[str]) -> str:
+    """Name what a probe may be pointed at."""
+    services, artifacts = set(kinds) - set(ARTIFACT_PROBES), set(kinds) & set(ARTIFACT_PROBES)
+    parts = (("services", services), ("artifacts", artifacts))
+    return " and ".join(f"{what} of kind {', '.join(sorted(of))}" for what, of in parts if of)
 
 
 def _check_names(

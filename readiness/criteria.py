@@ -10,10 +10,11 @@ from pydantic import BaseModel, ConfigDict
 from readiness import bundled
 from readiness.checks import Area, Check, Criteria
 from readiness.document import ConfigurationError, Document, Place, bind, parse, read
-from readiness.document.complaint import suggest
+from readiness.document.complaint import named, suggest
 from readiness.document.composer import MAX_BYTES
 from readiness.document.file import read_text, why
 from readiness.inventory import Artifact, Inventory, Service
+from readiness.quantity import amount, quantity
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -182,7 +183,32 @@ def _bind_override(
             line=document.line(place),
             fix="Waive it under waivers: if it must be excused.",
         )
+    _check_shares(check, written, document, place)
     return bind(Check, check.model_dump(exclude_unset=True) | dict(written), document, place)
+
+
+def _check_shares(
+    check: Check, written: Mapping[str, Any], document: Document, place: Place
+) -> None:
+    """Refuse 80 where 80 % is meant: as 8000 % it is always met, or never."""
+    usual = check.target or 0.0
+    if check.unit != "ratio" or max(usual, check.limit or 0.0) > 1:
+        return
+    for key in written:
+        if (value := _number(written[key])) > 1:
+            raise ConfigurationError(
+                f"{named((*place, key))} is {amount(value, 'ratio')}, more than all there is.",
+                file=document.name,
+                line=document.line((*place, key)),
+                fix=f"Write a share as in {amount(usual, 'ratio').replace(' ', '')}.",
+            )
+
+
+def _number(written: Any) -> float:
+    try:
+        return quantity(written, "ratio")
+    except ValueError:
+        return 0.0  # which the check itself complains of
 
 
 def _unknown(

@@ -55,7 +55,7 @@ LAYERS: dict[str, set[str]] = {
         "failure",
     },
     "checks": {"curve", "inventory", "quantity"},
-    "criteria": {"checks", "bundled", "document", "inventory"},
+    "criteria": {"checks", "bundled", "document", "inventory", "quantity"},
     "finding": {"checks", "curve", "estimate", "failure", "inventory", "measurement", "quantity"},
     "judge": {
         "finding",

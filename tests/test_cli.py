@@ -369,6 +369,11 @@ BAD_INVENTORIES = {
         "services.yaml:22: ",
         "target",
     ),
+    "a share of 8000 %": (
+        "    kind: http\n    url: http://h:1\n    checks: {concurrency-success: {target: 80}}\n",
+        "services.yaml:22: ",
+        "Write a share as in",
+    ),
     "missing variable": (
         '    kind: http\n    url: "${NOWHERE_URL}"\n',
         "services.yaml:21: ",
@@ -411,7 +416,27 @@ def test_validate_names_what_the_samples_cannot_prove(tmp_path: Path, port: int)
     done = readiness("validate", cwd=tmp_path)
     assert done.returncode == 0
     assert "api: success-rate wants 99 %, which 50 samples cannot prove" in done.stdout
-    assert "valid. 1 services" in done.stdout
+    assert "valid. 1 service," in done.stdout
+
+
+def test_validate_names_files_that_are_not_there(tmp_path: Path, port: int) -> None:
+    path = inventory(tmp_path, port)
+    reports = tmp_path / "reports"
+    reports.mkdir()
+    (reports / "unit.xml").touch()
+    path.write_text(
+        path.read_text() + "artifacts:\n"
+        "  tests: {kind: junit, files: [reports/*.xml]}\n"
+        "  stack: {kind: compose, files: [compose.yml, reports, '/nowhere/*.yaml']}\n"
+    )
+    done = readiness("validate", cwd=tmp_path)
+    assert done.returncode == 0
+    named = [line.split(" as yet")[0] for line in done.stdout.splitlines() if "no file" in line]
+    line = len(path.read_text().splitlines())
+    assert named == [
+        f"services.yaml:{line}: no file matches {name}"
+        for name in ("compose.yml", "reports", "/nowhere/*.yaml")
+    ]
 
 
 def test_validate_without_environment_lists_what_is_missing(tmp_path: Path) -> None:

@@ -1,17 +1,19 @@
 """`validate`, `schema` and `explain`: what can be said without any traffic."""
 
+import glob
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from readiness import collect, criteria, document, inventory, probes, safety
+from readiness import collect, criteria, document, escape, inventory, probes, safety
 from readiness.checks import Check, Criteria
 from readiness.cli.assess import judged_by
 from readiness.cli.say import say
 from readiness.document import ConfigurationError
 from readiness.document.complaint import suggest
 from readiness.quantity import amount
+from readiness.report.words import plural
 
 
 def validate(path: Path, checks: Sequence[Path], no_env: bool) -> None:
@@ -28,11 +30,13 @@ def validate(path: Path, checks: Sequence[Path], no_env: bool) -> None:
     plan = collect.plan(wanted, source, safety.allowed_tiers(wanted.system), (), rules.limits)
     for warning in _unprovable(plan, rules):
         say(f"{path}: {warning}")
+    for line, warning in _unmatched(plan, source):
+        say(f"{path}:{line}: {warning}")
     count = sum(c.concerns(s) for c in rules.checks.values() for s in wanted.subjects)
     walks = f", {len(wanted.journeys)} journeys" if wanted.journeys else ""
     say(
-        f"{path}: valid. {len(wanted.services)} services{walks}, {len(plan.steps)} probes, "
-        f"{count} checks."
+        f"{path}: valid. {plural(len(wanted.services), 'service')}{walks}, "
+        f"{len(plan.steps)} probes, {count} checks."
     )
 
 
@@ -49,8 +53,9 @@ def explain(name: str | None, checks: Sequence[Path]) -> None:
     """Print what one check measures, why, and how to fix it; or list all checks."""
     rules = judged_by(criteria.read_packs(checks))
     if name is None:
+        width = max(map(len, rules.checks))
         for check in rules.checks.values():
-            say(f"{check.id:24} {check.title}")
+            say(f"{check.id:{width}} {check.title}")
         return
     if name not in rules.checks:
         raise ConfigurationError(f"unknown check '{name}'.", fix=suggest(name, rules.checks))
@@ -77,11 +82,25 @@ def _criterion(check: Check) -> str:
     if check.one_of is not None:
         return f"when it is one of: {', '.join(map(str, check.one_of))}"
     assert check.target is not None and check.limit is not None
-    side = "at most" if check.better == "lower" else "at least"
+    side, beyond = ("at most", "above") if check.better == "lower" else ("at least", "below")
     return (
-        f"{side} {amount(check.target, check.unit)}, fails beyond "
+        f"{side} {amount(check.target, check.unit)}, fails {beyond} "
         f"{amount(check.limit, check.unit)} ({check.curve} between)"
     )
+
+
+def _unmatched(plan: collect.Plan, source: document.Document) -> Iterator[tuple[int, str]]:
+    """Name what artifacts ask for and is not there: yet to be written, or misspelt."""
+    for artifact in plan.inventory.artifacts:
+        for pattern in artifact.files:
+            within = plan.folder
+            paths = glob.iglob(pattern, root_dir=within, recursive=True)  # noqa: PTH207 (or absolute)
+            if not any((within / path).is_file() for path in paths):
+                yield (
+                    source.line(("artifacts", artifact.name, "files")) or 1,
+                    f"no file matches {escape.line(pattern)} as yet. "
+                    "Paths begin at the folder of this file.",
+                )
 
 
 def _unprovable(plan: collect.Plan, rules: Criteria) -> Iterator[str]:

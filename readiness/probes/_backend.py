@@ -112,7 +112,8 @@ def refusal(path: str, answer: Answer) -> Withheld | None:
         because = f"GET {path} answered {answer.status}: give this probe `headers` that may read it"
         return Withheld(f"not tested: {because}", denied=True)
     if answer.status in _NOT_OFFERED:
-        return Withheld(f"not tested: GET {path} answered {answer.status}: it is not offered here")
+        why = "this version or this URL does not offer it"
+        return Withheld(f"not tested: GET {path} answered {answer.status}: {why}")
     if answer.ok and (not answer.complete or len(answer.body) >= BODY_LIMIT):
         return Withheld(f"not tested: what GET {path} answers is longer than 1 MiB")
     return None

@@ -45,7 +45,8 @@ class Routing:
             "inhibit_rules_without_equal": self.without_equal,
         }
         if empty:
-            because = f"no integration in {few(empty, between=', ')}"
+            quoted = [f'"{name}"' for name in empty]
+            because = f"no integration in the receiver {few(quoted, between=', ')}"
             values |= {f"{m}_because": because for m in ("receivers_empty", "has_receiver")}
             values["default_receiver_connected_because"] = f"{empty[0]} has no integration"
         return values

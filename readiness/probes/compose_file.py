@@ -6,6 +6,8 @@ from typing import Annotated, get_args
 
 from pydantic import Field
 
+from readiness.document.complaint import suggest
+from readiness.escape import line
 from readiness.inventory import Artifact, Inventory, Kind, Service, Tier
 from readiness.measurement import Values
 from readiness.probes import Context, ProbeSettings
@@ -72,9 +74,9 @@ def _artifact(artifact: Artifact, settings: Settings, inventory: Inventory, stac
 def _service(service: Service, settings: Settings, stacks: list[Stack]) -> Values:
     mine = [one for stack in stacks for one in join.of_service(service, stack)]
     if not mine and settings.service:
-        return unread(
-            Absent(f"the Compose files define no service {settings.service}"), ASKED, None
-        )
+        known = [name for stack in stacks for name in stack.services]
+        why = f"the Compose files define no service {settings.service}. "
+        return unread(Absent(line((why + suggest(settings.service, known)).strip())), ASKED, None)
     return _asked(mine, settings, f"the Compose files define no service {service.name}")
 
 

@@ -6,6 +6,8 @@ from typing import get_args
 
 from pydantic import Field
 
+from readiness.document.complaint import suggest
+from readiness.escape import line
 from readiness.inventory import Artifact, Inventory, Kind, Service, Tier
 from readiness.measurement import Values
 from readiness.probes import Context, ProbeSettings
@@ -69,8 +71,16 @@ def _artifact(inventory: Inventory, manifests: Manifests) -> Values:
 def _service(service: Service, settings: Settings, all_files: list[Manifests]) -> Values:
     mine = [(one, join.of_service(service, one)) for one in all_files]
     if settings.workload and not any(workloads for _, workloads in mine):
-        return unread(Absent(f"the manifests hold no workload {settings.workload}"), ASKED, None)
+        return unread(_absent(settings.workload, all_files), ASKED, None)
     return _asked(mine, f"the manifests hold no workload of {service.name}")
+
+
+def _absent(wanted: str, all_files: list[Manifests]) -> Absent:
+    """Say that a workload is not there, and which may be meant."""
+    workloads = [workload for one in all_files for workload in one.workloads]
+    known = {w.who if "/" in wanted else w.object.name for w in workloads}
+    told = f"the manifests hold no workload {wanted}. {suggest(wanted, known)}"
+    return Absent(line(told.strip()))
 
 
 def _asked(found: list[tuple[Manifests, list[Workload]]], otherwise: str) -> Values:

@@ -88,7 +88,7 @@ async def test_a_watchdog_that_does_not_arrive(servers: Servers, context: Contex
 async def test_no_receiver_with_an_integration(servers: Servers, context: Context) -> None:
     findings = await judged(backend("alertmanager", servers.swallowing), context)
     assert troubled(findings) == {"alertmanager-receiver"}
-    assert findings["alertmanager-receiver"].because == "no integration in nobody"
+    assert findings["alertmanager-receiver"].because == 'no integration in the receiver "nobody"'
     assert unknown(findings) == set()
 
 

@@ -389,7 +389,7 @@ async def test_a_name_that_a_setting_gives_must_be_there(context: Context, tmp_p
     found = (await findings(context, tmp_path, "compose", {"c.yaml": JOINED}, services))["api"]
     assert {f.outcome for f in found.values()} == {"unknown"}
     assert {f.because for f in found.values()} == {
-        "not tested: the Compose files define no service apo"
+        "not tested: the Compose files define no service apo. Did you mean 'api'?"
     }
 
 

@@ -382,7 +382,7 @@ async def test_a_name_that_a_setting_gives_must_be_there(context: Context, tmp_p
     services = {"api": {"kind": "tcp", "url": "tcp://localhost:1", "probes": probes}}
     found = (await findings(context, tmp_path, "kubernetes", {"k.yaml": CLEAN}, services))["api"]
     assert {f.because for f in found.values()} == {
-        "not tested: the manifests hold no workload Job/api"
+        "not tested: the manifests hold no workload Job/api. Use one of: Deployment/api."
     }
 
 
@@ -407,6 +407,8 @@ BROKEN: dict[str, tuple[str, int, str]] = {
     "syntax": ("apiVersion: v1\nkind: [\n", 3, "not valid YAML"),
     "tag": ("apiVersion: !x v1\nkind: A\n", 1, "tag is not supported"),
     "deep": ("a: " + "[" * 80 + "]" * 80, 1, "nests deeper"),
+    "nothing": ("", 1, "no object is in it"),
+    "comments alone": ("---\n# Source: shop/templates/api.yaml\n", 1, "no object is in it"),
     "laughs": (
         "x: &b0 [x]\n" + "".join(f"y{i}: &b{i} [*b{i - 1}, *b{i - 1}]\n" for i in range(1, 60)),
         17,
@@ -444,3 +446,11 @@ async def test_text_with_braces_in_a_config_map_is_no_template(
     found = await judged(context, tmp_path, text)
     assert found["kube-parses"].outcome == "pass"
     assert found["kube-image"].outcome == "not_applicable"
+
+
+async def test_what_is_not_there_is_no_success(context: Context, tmp_path: Path) -> None:
+    text = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n"
+    found = await judged(context, tmp_path, text)
+    for check in ("kube-selectors", "kube-services", "kube-budgets-select", "kube-autoscalers"):
+        assert found[check].outcome == "not_applicable"
+    assert found["kube-budgets-select"].because == "the manifests hold no PodDisruptionBudget"

@@ -46,7 +46,7 @@ def defined(container: Container) -> Verdict:
     if container.at("healthcheck") or awaited(container, "service_healthy"):
         return GOOD  # written by someone who knows that the image brings one
     whose = image.parse(base).short.replace(HOLE, "?") or "the image"
-    return unknown(node, name, f"{told} whether {whose} brings one is not known")
+    return unknown(node, name, f"no healthcheck: {told} whether {whose} brings one is not known")
 
 
 def runs(container: Container) -> Verdict:
@@ -171,8 +171,10 @@ def notice(container: Container) -> Verdict:
     at = container.at("healthcheck") or container.node
     if every is None or patience is None or not re.fullmatch("[0-9]{1,6}", retries):
         return unknown(at, container.name, "a variable, or what is no duration, sets its pace")
-    most = max(int(retries), 1) * (every + patience)
-    return measured(most, at, container.name, f"{max(int(retries), 1)} tries decide")
+    tries = max(int(retries), 1)
+    most = tries * (every + patience)
+    pace = f"{tries} tries, {every / 1000:g} s apart, of {patience / 1000:g} s each at most"
+    return measured(most, at, container.name, pace)
 
 
 def _duration(container: Container, key: str) -> float | None:

@@ -74,7 +74,7 @@ def logs_rotated(container: Container) -> Verdict:
     if why := job(container):
         return beside(why)
     if node is None:
-        return unknown(container.node, name, "without logging: the daemon's default decides")
+        return unknown(container.node, name, "no logging is written: the daemon's default decides")
     driver = container.text("logging", "driver")
     if container.at("logging", "options", "max-size") or driver in _ROTATING:
         return GOOD

@@ -131,8 +131,8 @@ def not_root(container: Container) -> Verdict:
     base = built.base if built else container.text("image")
     if "distroless" in base and "nonroot" in base:
         return GOOD
-    name = image.parse(base).short.replace(HOLE, "?") or "its image"
-    return unknown(container.node, container.name, f"without user: {name} decides")
+    name = image.parse(base).short.replace(HOLE, "?") or "it is made of"
+    return unknown(container.node, container.name, f"no user is written: the image {name} decides")
 
 
 def secrets_kept(container: Container) -> Verdict:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from readiness.document.tree import Node
 from readiness.measurement import Values
 from readiness.probes._containers.verdict import Verdict, bad, listed
 from readiness.probes._kubernetes.objects import Manifests, Object, Workload, near
@@ -14,6 +15,10 @@ WHOLE = {
     "autoscalers_target": "true: every HorizontalPodAutoscaler finds what it scales",
     "objects_unique": "true: no object is written twice",
     "api_versions_served": "true: no apiVersion is used that current clusters have removed",
+    "selectors_match_applies": "false: no workload is there to judge",
+    "services_select_applies": "false: no Service with a selector is there to judge",
+    "budgets_select_applies": "false: no PodDisruptionBudget is there to judge",
+    "autoscalers_target_applies": "false: no HorizontalPodAutoscaler is there to judge",
 }
 
 _REMOVED = {
@@ -48,7 +53,7 @@ _SELECTING = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet")
 
 def whole(manifests: Manifests) -> Values:
     """Return what holds of all objects together."""
-    found: Values = {}
+    found: Values = dict(_there(manifests))
     for metric, wrong in (
         ("selectors_match", list(_unselected(manifests))),
         ("services_select", list(_unserved(manifests))),
@@ -61,6 +66,26 @@ def whole(manifests: Manifests) -> Values:
         if wrong:
             found[f"{metric}_because"] = listed(wrong)
     return found
+
+
+def _there(manifests: Manifests) -> Iterator[tuple[str, bool | str]]:
+    """Yield whether there is anything to judge: what is not there holds of itself."""
+    for metric, what, there in (
+        ("selectors_match", "workload", manifests.workloads),
+        ("services_select", "Service with a selector", list(_selecting(manifests))),
+        ("budgets_select", "PodDisruptionBudget", manifests.of("PodDisruptionBudget")),
+        ("autoscalers_target", "HorizontalPodAutoscaler", manifests.of("HorizontalPodAutoscaler")),
+    ):
+        yield f"{metric}_applies", bool(there)
+        if not there:
+            yield f"{metric}_applies_because", f"the manifests hold no {what}"
+
+
+def _selecting(manifests: Manifests) -> Iterator[tuple[Object, Node]]:
+    for one in manifests.of("Service"):
+        selector = one.node.at("spec", "selector")
+        if selector is not None and selector.mapping:
+            yield one, selector
 
 
 def _unselected(manifests: Manifests) -> Iterator[Verdict]:
@@ -84,10 +109,7 @@ def _operated(manifests: Manifests) -> bool:
 
 
 def _unserved(manifests: Manifests) -> Iterator[Verdict]:
-    for one in manifests.of("Service"):
-        selector = one.node.at("spec", "selector")
-        if selector is None or not selector.mapping:
-            continue
+    for one, selector in _selecting(manifests):
         found = [w for w in _neighbours(one, manifests) if serves(one, w)]
         if found:
             yield from _ports(one, found)
