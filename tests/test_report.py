@@ -401,7 +401,7 @@ def test_a_ready_system_has_nothing_left_to_do() -> None:
     assert "No condition is open." in section(text, "Recommendation")
     assert "Nothing to do: no check fails or warns." in section(text, "Plan")
     untested = rows(section(text, "Not tested"))[1:]
-    assert all(cells[2].startswith("not tested: ") for cells in untested)
+    assert untested and not any("not tested: " in cells[2] for cells in untested)
     for absent in ("## Waivers", "## Loosened targets", "What to fix first", "on the score"):
         assert absent not in text
 

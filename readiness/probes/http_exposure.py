@@ -115,6 +115,9 @@ def _own(service: Service) -> frozenset[str]:
     return frozenset({service.health_path, service.health.live or ""} if service.health else ())
 
 
+_NO_SUCH_METHOD = 501
+
+
 @dataclass(frozen=True)
 class _Finding:
     """What one path of the list showed: open, closed (neither), or why that is not known."""
@@ -165,6 +168,8 @@ async def _heap_dump(stranger: _Stranger, nowhere: str) -> _Finding:
     ask = stranger.ask_for(HEAP_DUMP.path + LIVE, "HEAD")
     control_ask = stranger.ask_for(f"/actuator{nowhere}{LIVE}", "HEAD")
     answer, given = await stranger.answer(ask), await stranger.answer(control_ask)
+    if all(isinstance(a, Answer) and a.status == _NO_SUCH_METHOD for a in (answer, given)):
+        return _Finding(HEAP_DUMP, ask)  # what serves heap dumps knows HEAD
     index = await stranger.answer(stranger.ask_for("/actuator"))
     linked = isinstance(index, Answer) and index.ok and "heapdump" in index.text
     if isinstance(answer, Failure) or answer.status != 400 or not linked:

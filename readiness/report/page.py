@@ -178,7 +178,8 @@ class Page:
         """What gave no result: the measurements that share a service and a reason, and both."""
         rows: dict[tuple[str, str], dict[str, None]] = {}
         for row in self.a.not_tested:
-            rows.setdefault((row.service, row.because), {})[row.probe] = None
+            because = row.because.removeprefix("not tested: ")  # as the heading says
+            rows.setdefault((row.service, because), {})[row.probe] = None
         return tuple((tuple(probes), *key) for key, probes in rows.items())
 
     @property

@@ -223,6 +223,16 @@ def spring(
     return servers.Web(answer)
 
 
+async def test_what_knows_no_head_serves_no_heap_dump(context: Context) -> None:
+    """As Python's own http.server, which answers 501 to every HEAD it does not implement."""
+    usual = serving({"/health": "ok"})
+
+    def answer(request: servers.Request) -> bytes:
+        return servers.response(501) if request.method == "HEAD" else usual.answer(request)
+
+    assert (await probe(servers.Web(answer), context))["secrets_hidden"] is True
+
+
 async def test_an_open_heap_dump_is_told_without_making_one(context: Context) -> None:
     values = await probe(spring(), context)
     assert values["secrets_hidden_because"] == (
