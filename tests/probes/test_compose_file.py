@@ -257,6 +257,8 @@ async def one(context: Context, folder: Path, service: str, **more: Any) -> Any:
         ("image: ghcr.io/x/y:1", "compose-user"),
         ("image: ghcr.io/x/y:1", "compose-logs"),
         ("image: x:1, user: '${U}'", "compose-user"),
+        ("image: x:1, privileged: '${P}'", "compose-privileged"),
+        ("image: x:1, network_mode: '${N}'", "compose-namespaces"),
         ("image: x:1, restart: '${R}'", "compose-restart"),
         ("image: x:1, ports: ['${BIND}:80:8000']", "compose-ports"),
         ("image: x:1, healthcheck: {test: a, interval: '${I}'}", "compose-healthcheck-pace"),
