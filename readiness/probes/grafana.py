@@ -71,7 +71,7 @@ async def measure(service: Service, settings: Settings, context: Context) -> Val
     return {
         **await _health(backend),
         **await _sources(backend),
-        **someone(services),
+        **someone(services, settings.exclude),
         **await _dashboards(backend, services, settings.dashboards),
     }
 

@@ -75,7 +75,7 @@ async def measure(service: Service, settings: Settings, context: Context) -> Val
     silent = [each.name for each in others if not _selector(each, streams)]
     return {
         "answers": True,
-        **someone(mine),
+        **someone(mine, settings.exclude),
         **matched({each.name: label for each, (label, _) in selectors.items()}),
         **await _newest(backend, mine, selectors, since),
         "others_silent": len(silent),
