@@ -38,14 +38,14 @@ _COMPOSE_SERVICES = {
 }
 _MANIFESTS = {
     "kube-parses": "parsed",
-    "kube-selectors": "selectors_match",
-    "kube-services": "services_select",
-    "kube-budgets-select": "budgets_select",
-    "kube-autoscalers": "autoscalers_target",
     "kube-objects-unique": "objects_unique",
     "kube-api-versions": "api_versions_served",
 }
 _WORKLOADS = {
+    "kube-selectors": "selectors_match",
+    "kube-services": "services_select",
+    "kube-budgets-select": "budgets_select",
+    "kube-autoscalers": "autoscalers_target",
     "kube-readiness": "readiness_probe_defined",
     "kube-liveness": "liveness_probe_defined",
     "kube-probes-differ": "probes_differ",

@@ -406,6 +406,16 @@ async def test_where_every_service_is_the_inventorys_the_artifact_asks_of_the_wh
     assert {f.outcome for name, f in found.items() if name not in told} == {"not_applicable"}
 
 
+async def test_a_service_that_may_be_in_a_file_elsewhere_is_unknown(
+    context: Context, tmp_path: Path
+) -> None:
+    services = {"api": {"kind": "tcp", "url": "tcp://localhost:1"}}
+    text = "include: ['https://example.com/a.git']\nservices: {b: {image: 'b:1'}}\n"
+    found = (await findings(context, tmp_path, "compose", {"c.yaml": text}, services))["api"]
+    assert {f.outcome for f in found.values()} == {"unknown"}
+    assert "leads to a file that is not on this disk" in found["compose-memory"].because
+
+
 BROKEN: dict[str, tuple[str, int, str]] = {
     "syntax": ("services:\n  a: [1\n", 3, "not valid YAML"),
     "tab": ("services:\n\ta: 1\n", 2, "a tab"),

@@ -395,6 +395,17 @@ async def test_a_service_is_judged_by_its_workloads_in_every_artifact(
     assert found["kube-image"].because.startswith("b.yaml:")
 
 
+async def test_what_no_object_is_about_earns_nothing(context: Context, tmp_path: Path) -> None:
+    text = "{apiVersion: v1, kind: ConfigMap, metadata: {name: x}}"
+    found = await judged(context, tmp_path, text)
+    told = {name for name, f in found.items() if f.outcome == "pass"}
+    assert told == {"kube-parses", "kube-objects-unique", "kube-api-versions"}
+    assert found["kube-budgets-select"].because == "the manifests hold no PodDisruptionBudget"
+    nothing = await judged(context, tmp_path, "# rendered to nothing\n")
+    assert troubled(nothing) == {"kube-parses"}
+    assert {f.outcome for name, f in nothing.items() if name != "kube-parses"} == {"unknown"}
+
+
 async def test_a_name_that_a_setting_gives_must_be_there(context: Context, tmp_path: Path) -> None:
     probes = {"kubernetes_manifests": {"workload": "Job/api"}}
     services = {"api": {"kind": "tcp", "url": "tcp://localhost:1", "probes": probes}}

@@ -155,6 +155,8 @@ def texts(node: Node | None) -> dict[str, str]:
 def load(folder: Path, files: Sequence[str]) -> Manifests:
     """Return what the files hold; raise Absent, or Unreadable with file and line."""
     objects = [one for name in files for one in _objects(folder, name)]
+    if not objects:
+        raise Unreadable(files[0], 1, "no object is in these files", "Name rendered manifests")
     return Manifests(tuple(objects), tuple(filter(None, map(_workload, objects))))
 
 

@@ -3,15 +3,29 @@
 from collections.abc import Iterator
 
 from readiness.measurement import Values
+from readiness.probes._containers.asked import metrics
 from readiness.probes._containers.verdict import Verdict, bad, listed
 from readiness.probes._kubernetes.objects import Manifests, Object, Workload, near
 from readiness.probes._kubernetes.select import matches, serves, target
 
+_SELECTING = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet")
+_OF: dict[str, tuple[str, ...]] = {
+    "selectors_match": _SELECTING,
+    "services_select": ("Service",),
+    "budgets_select": ("PodDisruptionBudget",),
+    "autoscalers_target": ("HorizontalPodAutoscaler",),
+}
+"""Metric -> the kinds of objects that it is about: without any there is nothing to earn."""
+
 WHOLE = {
-    "selectors_match": "true: every workload selects the pods of its own template",
-    "services_select": "true: every Service finds pods, and its named target ports",
-    "budgets_select": "true: every PodDisruptionBudget selects pods",
-    "autoscalers_target": "true: every HorizontalPodAutoscaler finds what it scales",
+    **metrics(
+        {
+            "selectors_match": "true: every workload selects the pods of its own template",
+            "services_select": "true: every Service finds pods, and its named target ports",
+            "budgets_select": "true: every PodDisruptionBudget selects pods",
+            "autoscalers_target": "true: every HorizontalPodAutoscaler finds what it scales",
+        }
+    ),
     "objects_unique": "true: no object is written twice",
     "api_versions_served": "true: no apiVersion is used that current clusters have removed",
 }
@@ -43,7 +57,6 @@ _REMOVED = {
 """apiVersion and kind -> the release that no longer serves it (Deprecated API Migration Guide)."""
 
 _BUILT_IN = ("v1", "apps/", "batch/", "policy/", "autoscaling/", "extensions/")
-_SELECTING = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet")
 
 
 def whole(manifests: Manifests) -> Values:
@@ -57,6 +70,12 @@ def whole(manifests: Manifests) -> Values:
         ("objects_unique", list(_twice(manifests))),
         ("api_versions_served", list(_removed(manifests))),
     ):
+        kinds = _OF.get(metric, ())
+        if kinds:
+            found[f"{metric}_applies"] = there = bool(manifests.of(*kinds))
+            if not there:
+                found[f"{metric}_applies_because"] = f"the manifests hold no {' or '.join(kinds)}"
+                continue
         found[metric] = not wrong
         if wrong:
             found[f"{metric}_because"] = listed(wrong)
