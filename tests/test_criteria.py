@@ -173,10 +173,12 @@ MCP_HOLDS: tuple[tuple[dict[str, Any], dict[str, str]], ...] = (
     ({"rebindable": True}, {"mcp-origin": "origin_refused"}),
     ({"rebindable": False}, {"mcp-origin-tls": "origin_refused"}),
     (
+        {"credentials_declared": True},
+        {"mcp-stranger": "stranger_refused", "mcp-forged": "forged_refused"},
+    ),
+    (
         {},
         {
-            "mcp-stranger": "stranger_refused",
-            "mcp-forged": "forged_refused",
             "mcp-unknown-method": "unknown_method_refused",
             "mcp-malformed": "malformed_refused",
             "mcp-get": "get_answered",
@@ -717,8 +719,8 @@ CASES: dict[str, Case] = {
     ),
     "grpc-services": (
         GRPC,
-        {"health_implemented": True, "services_serving": True},
-        {"health_implemented": True, "services_serving": False},
+        {"services_serving": True},
+        {"services_serving": False},
     ),
     "grpc-health-implemented": (
         GRPC,
@@ -775,13 +777,13 @@ CASES: dict[str, Case] = {
     ),
     "rabbitmq-unattended": (
         RABBITMQ,
-        {"queued": True, "attended": True},
-        {"queued": True, "attended": False},
+        {"emptied": True, "attended": True},
+        {"emptied": True, "attended": False},
     ),
     "rabbitmq-queue-depth": (
         RABBITMQ,
-        {"queued": True, "deepest_queue": 1000},
-        {"queued": True, "deepest_queue": 10_001},
+        {"emptied": True, "deepest_queue": 1000},
+        {"emptied": True, "deepest_queue": 10_001},
     ),
     "rabbitmq-unacknowledged": (
         RABBITMQ,

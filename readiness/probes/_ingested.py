@@ -26,11 +26,12 @@ def values(page: str) -> Values:
             refused[reason[1] if reason else "?"] += _number(number)
         else:
             received += _number(number)
-    if not told or received <= 0:
+    total = sum(refused.values())
+    if not told or max(received, total) <= 0:
         because = "it has no metrics of lines received"
         return {"counts_lines": False, "counts_lines_because": because}
-    total = sum(refused.values())
-    found: Values = {"counts_lines": True, "lines_refused_ratio": min(1.0, total / received)}
+    ratio = min(1.0, total / max(received, 1))
+    found: Values = {"counts_lines": True, "lines_refused_ratio": ratio}
     if total:
         because = few(f"{reason}: {n}" for reason, n in refused.most_common())
         found["lines_refused_ratio_because"] = line(f"refused since it started: {because}")

@@ -16,10 +16,12 @@ from readiness.probes._mcp_message import Agreed
 METRICS: Mapping[str, str] = {
     "rebindable": "true or false: without TLS, so that a web page can reach it by DNS rebinding",
     "origin_refused": "true or false: requests with the Origin of another site are refused",
-    "credentials_declared": "true or false: headers, or a URL with credentials, are declared",
+    "credentials_declared": "true or false: a header or URL that holds a credential is declared",
     "stranger_refused": "true or false: without the declared credentials nothing is answered",
     "forged_refused": "true or false: with a forged credential nothing is answered",
 }
+_OF_NOBODY = (429, 502, 503, 504)
+"""Statuses of a limit, or of a proxy without its server: they tell nothing of who asked."""
 _STRANGE = "readiness-origin.invalid"
 _CREDENTIAL = re.compile(r"authorization|cookie|key|token|secret|auth|password", re.IGNORECASE)
 
@@ -85,9 +87,12 @@ async def strangers(talk: Talk) -> Values:
     if not talk.headers and not in_url:
         because = "no headers are declared that would let anyone in"
         return {"credentials_declared": False, "credentials_declared_because": because}
+    names = [name for name in talk.headers if _CREDENTIAL.search(name)]
+    if not names and not in_url:
+        because = "not tested: no declared header is known to hold a credential"
+        return {"credentials_declared": False, "credentials_declared_because": because}
     values: Values = {"credentials_declared": True}
     values |= await _turned_away("stranger_refused", talk, {}, "without credentials")
-    names = [name for name in talk.headers if _CREDENTIAL.search(name)]
     if not names:
         because = "not tested: no declared header is known to hold a credential"
         return values | {"forged_refused_because": because}
@@ -100,21 +105,23 @@ async def strangers(talk: Talk) -> Values:
 
 async def _turned_away(metric: str, talk: Talk, headers: Mapping[str, str], how: str) -> Values:
     visitor = Endpoint(talk.service, talk.context, headers, anonymous=True)
+    reply: Reply | Failure
     try:
         agreed = await visitor.negotiate()
         reply = await Talk(talk.service, talk.context, headers, visitor, agreed).ask()
     except (OSError, ProbeError, ExceptionGroup) as error:
-        failure = classify(error)
-        if failure.kind in ("denied", "protocol", "reset"):
-            return {metric: True}
-        if not failure.blames_target:
+        reply = classify(error)
+        if not reply.blames_target and reply.kind != "denied":
             raise
-        return {f"{metric}_because": f"not tested: {how} there was no answer ({failure.kind})"}
     finally:
+        status = visitor.status
         await visitor.close()
-    if limited(reply):
-        return {f"{metric}_because": f"not tested: {how} {talk.question} was answered 429"}
+    failed = reply.kind if isinstance(reply, Failure) else None
+    if failed not in (None, "denied", "protocol", "reset"):
+        return {f"{metric}_because": f"not tested: {how} there was no answer ({failed})"}
     if isinstance(reply, Failure) or reply.result is None:
+        if failed != "reset" and status in _OF_NOBODY:
+            return {f"{metric}_because": f"not tested: {how} the answer was {status}"}
         return {metric: True}
     because = f"{talk.question} {how} was answered {reply.said}"
     return {metric: False, f"{metric}_because": because}

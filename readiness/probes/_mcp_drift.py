@@ -12,7 +12,7 @@ from readiness.probes._mcp_listing import Listing, shown
 METRICS: Mapping[str, str] = {
     "digest": "SHA-256 of all the tools as the server wrote them, in the order of their names",
     "tool_digests": "JSON: name of each tool -> the start of the SHA-256 of its definition",
-    "compared": "true or false: the tools of the run before are known",
+    "compared": "true or false: the run before had tools that are known",
     "tools_kept": "true or false: no tool of the run before is gone",
     "tools_changed": "count: tools whose definition is another than in the run before",
     "tools_added": "count: tools that the run before did not have",
@@ -27,17 +27,17 @@ def drift(listing: Listing, previous: Values) -> Values:
     now = _digests(listing)
     kept = json.dumps(now, sort_keys=True)
     values: Values = {"digest": hashlib.sha256(kept.encode()).hexdigest()}
-    if not listing.whole:
-        because = f"the list is not whole: {listing.looped or listing.cut}"
-        return values | {"compared": False, "compared_because": because}
-    if len(kept) <= _MOST_KEPT:
-        values["tool_digests"] = kept
-    else:
-        values["tool_digests_because"] = f"{len(now)} names are too many to be kept"
     before = _read(previous.get("tool_digests"))
-    if before is None:
+    if listing.whole and len(kept) <= _MOST_KEPT:
+        values["tool_digests"] = kept
+    elif listing.whole:
+        values["tool_digests_because"] = f"{len(now)} names are too many to be kept"
+    if not before:
         because = "there is no run before this one whose tools are known"
         return values | {"compared": False, "compared_because": because}
+    if not listing.whole:
+        because = f"not tested: the list is not whole: {listing.looped or listing.cut}"
+        return values | {"compared_because": because}
     return values | {"compared": True} | _differences(before, now)
 
 

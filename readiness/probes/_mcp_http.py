@@ -79,6 +79,8 @@ class Endpoint:
         self.to: Target = target(service, own, anonymous=anonymous)
         self._context, self._headers, self._numbers = context, headers, 0
         self.session: str | None = None
+        self.status: int | None = None
+        """Of the last answer to a message."""
 
     async def negotiate(self) -> Agreed:
         """Open the conversation; raises ProbeError `denied` where it lacks a credential."""
@@ -139,6 +141,7 @@ class Endpoint:
             body=body,
             enough=enough,
         )
+        self.status = answer.status
         if answer.media_type == "text/event-stream":
             rest = events.feed(answer.body[seen:] + b"\n\n")
             found.extend(m for m in rest if _mcp_message.answers(m, number))

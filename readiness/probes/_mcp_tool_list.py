@@ -16,14 +16,11 @@ METRICS: Mapping[str, str] = {
 }
 
 
-def none_offered() -> Values:
-    """Return the values of a server that has no tools to list."""
+def none_offered(context: Context) -> Values:
+    """Return the values of a server that has no tools to list, though it may have had some."""
     because = "the server does not offer tools"
-    return {
-        **dict.fromkeys(("has_tools", "compared"), False),
-        **dict.fromkeys(("has_tools_because", "compared_because"), because),
-        "tools": 0,
-    }
+    values: Values = {"has_tools": False, "has_tools_because": because, "tools": 0}
+    return values | _mcp_drift.drift(Listing(()), context.previous)
 
 
 async def described(listing: Listing, agreed: Agreed, context: Context) -> Values:
@@ -37,5 +34,13 @@ async def described(listing: Listing, agreed: Agreed, context: Context) -> Value
         values["list_ends"] = not listing.looped
     if listing.looped:
         values["list_ends_because"] = listing.looped
-    values |= await _mcp_tool_faults.faults(listing, headers=agreed.modern)
+    found = await _mcp_tool_faults.faults(listing, headers=agreed.modern)
+    values |= _of_a_part(found, listing.cut) if listing.cut else found
     return values | _mcp_drift.drift(listing, context.previous)
+
+
+def _of_a_part(found: Values, cut: str) -> Values:
+    """Take out what a part of the list cannot tell: that nothing is wrong with any tool."""
+    good = [metric for metric, value in found.items() if value is True]
+    kept: Values = {metric: value for metric, value in found.items() if metric not in good}
+    return kept | {f"{metric}_because": f"not tested: {cut}" for metric in good}

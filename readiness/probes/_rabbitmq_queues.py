@@ -12,6 +12,7 @@ from readiness.probes._monitoring import Told, count, most
 METRICS: Mapping[str, str] = {
     "queues": "count: queues of all virtual hosts that the user may see",
     "queued": "true or false: there is a queue whose messages are counted",
+    "emptied": "true or false: of these there is one that is not named in parking",
     "attended": "true or false: every queue with messages ready has a consumer",
     "deepest_queue": "count: messages ready in the queue with most of them",
     "unacknowledged": "count: messages given to consumers and not acknowledged, of the worst queue",
@@ -41,7 +42,7 @@ def unseen(seen: str) -> Values:
     """Return why nothing is known of the queues, of which the user sees `seen`."""
     how = "give it the tag monitoring, and permissions on every virtual host"
     why = f"not tested: the user sees {seen}: {how}"
-    return {"queues_because": why, "queued_because": why}
+    return {f"{metric}_because": why for metric in ("queues", "queued", "emptied")}
 
 
 def values(told: Told, parking: Sequence[str], previous: Values) -> Values:
@@ -51,7 +52,7 @@ def values(told: Told, parking: Sequence[str], previous: Values) -> Values:
     """
     items = told.fields.get("items")
     if not isinstance(items, list):
-        judged = ("queues", "queued")
+        judged = ("queues", "queued", "emptied")
         return {f"{metric}_because": told.untold for metric in judged}
     rows = [one for one in items if isinstance(one, Mapping)]
     total = count(told.fields.get("total_count")) or len(rows)
@@ -65,17 +66,27 @@ def values(told: Told, parking: Sequence[str], previous: Values) -> Values:
         return found | _none(rows)
     emptied = [queue for queue in counted if not _parked(queue, parking)]
     found |= {"queued": True, **_filled(emptied), **_held(counted, previous)}
-    if total > len(rows) and count(rows[-1].get("messages")) and found["attended"]:
-        del found["attended"]
-        found["attended_because"] = f"not tested: more than {len(rows)} queues hold messages"
+    if total > len(rows) and count(rows[-1].get("messages")):
+        return _of_a_part(found, len(rows))
+    return found
+
+
+def _of_a_part(found: Values, seen: int) -> Values:
+    """Take out what more queues with messages than were read may belie."""
+    because = f"not tested: more than {seen} queues hold messages"
+    for metric, value in (("attended", True), ("emptied", False)):
+        if found.get(metric) is value:
+            del found[metric]
+            found[f"{metric}_because"] = because
     return found
 
 
 def _none(rows: Sequence[Queue]) -> Values:
     if any(queue.get("type") != "stream" for queue in rows):
         why = "no messages are counted: queues are new, or their statistics are switched off"
-        return {"queued_because": f"not tested: {why}"}
-    return {"queued": False, "queued_because": "there are streams only" if rows else "no queue"}
+        return {f"{fact}_because": f"not tested: {why}" for fact in ("queued", "emptied")}
+    why = "there are streams only" if rows else "no queue"
+    return {"queued": False, "queued_because": why, "emptied": False, "emptied_because": why}
 
 
 def _parked(queue: Queue, parking: Sequence[str]) -> bool:
@@ -83,13 +94,17 @@ def _parked(queue: Queue, parking: Sequence[str]) -> bool:
 
 
 def _filled(emptied: Sequence[Queue]) -> Values:
+    """Judge what is to be emptied; where all is parked there is nothing to earn by it."""
+    if not emptied:
+        why = "not tested: every queue is named in parking"
+        return {"emptied": False, "emptied_because": why}
     ready = {_name(queue): count(queue.get("messages_ready")) or 0 for queue in emptied}
     left = [
         f"{_name(queue)} ({ready[_name(queue)]} ready)"
         for queue in emptied
         if ready[_name(queue)] and count(queue.get("consumers")) == 0
     ]
-    found: Values = {"attended": not left}
+    found: Values = {"emptied": True, "attended": not left}
     if left:
         found["attended_because"] = f"without a consumer: {few(left, between=', ')}"
     deepest = most({name: float(n) for name, n in ready.items()})

@@ -20,6 +20,7 @@ class GroupLooks:
         self.groups: list[Group] = []
         self.missing: list[str] = []
         self.unserved: list[str] = []
+        self.unsure: list[str] = []
         self.waited: list[tuple[float, str]] = []
         self.grown: list[float] = []
         self.refused = ""
@@ -77,11 +78,14 @@ class GroupLooks:
         else:
             self.waited.append((waited / 1000, group.title))
         earlier = before.get((group.stream, group.name))
-        if not group.lag or earlier is None or earlier.delivered != group.delivered:
+        if group.lag == 0 or earlier is None or earlier.delivered != group.delivered:
             return
         silent = await idle_ms(connection, group)
         if isinstance(silent, ResponseError):
             self.partial = not_tested(silent, "XINFO CONSUMERS")
+        elif group.lag is None:
+            if silent is None or silent > idle * 1000:
+                self.unsure.append(group.title)
         elif silent is None:
             self.unserved.append(f"{group.title}: {group.lag} entries wait, no consumer")
         elif silent > idle * 1000:

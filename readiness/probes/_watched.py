@@ -1,7 +1,7 @@
 """An inventory -> the services that must be watched, and which telemetry is whose."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -151,10 +151,13 @@ def ratio(metric: str, found: Iterable[str], missing: Iterable[str], n: int) -> 
 NOBODY = "no service of the inventory is critical"
 
 
-def someone(services: tuple[Watched, ...]) -> Values:
-    """Say whether there is any service to be watched."""
+def someone(services: tuple[Watched, ...], excluded: Collection[str] = ()) -> Values:
+    """Say whether there is any service to be watched; what was taken out is no absence."""
     values: Values = {"has_critical_services": bool(services), "services": len(services)}
-    return values if services else values | {"has_critical_services_because": NOBODY}
+    if services:
+        return values
+    named = line(f"not tested: `exclude` names {few(sorted(excluded), between=', ')}")
+    return values | {"has_critical_services_because": named if excluded else NOBODY}
 
 
 WATCHED_METRICS: Mapping[str, str] = {

@@ -77,6 +77,9 @@ def _service(service: Service, settings: Settings, stacks: list[Stack]) -> Value
         known = [name for stack in stacks for name in stack.services]
         why = f"the Compose files define no service {settings.service}. "
         return unread(Absent(line((why + suggest(settings.service, known)).strip())), ASKED, None)
+    untold = [stack.untold for stack in stacks if stack.untold]
+    if not mine and untold:  # where it may be defined
+        return unread(Absent(untold[0]), ASKED, None)
     return _asked(mine, settings, f"the Compose files define no service {service.name}")
 
 

@@ -39,7 +39,7 @@ _HEALTH, _SOURCES, _SOURCE = (
     "/api/datasources",
     "/api/datasources/uid/{uid}/health",
 )
-_MOST_SOURCES = 20
+_MOST_SOURCES = 100
 _AT_ONCE = 5
 """Data sources asked for their health at the same time."""
 _UID = re.compile(r"[A-Za-z0-9_-]{1,100}")
@@ -71,7 +71,7 @@ async def measure(service: Service, settings: Settings, context: Context) -> Val
     return {
         **await _health(backend),
         **await _sources(backend),
-        **someone(services),
+        **someone(services, settings.exclude),
         **await _dashboards(backend, services, settings.dashboards),
     }
 
@@ -104,7 +104,12 @@ async def _sources(backend: Backend) -> Values:
     values: Values = {"has_datasources": bool(sources), "datasources": len(sources)}
     if not sources:
         return values | {"has_datasources_because": "no data source is configured"}
-    return values | await _healthy(backend, sources[:_MOST_SOURCES])
+    values |= await _healthy(backend, sources[:_MOST_SOURCES])
+    if len(sources) > _MOST_SOURCES and values.get("datasources_healthy_ratio") == 1:
+        del values["datasources_healthy_ratio"]
+        because = f"not tested: of {len(sources)} data sources, {_MOST_SOURCES} were asked"
+        values["datasources_healthy_ratio_because"] = because
+    return values
 
 
 async def _healthy(backend: Backend, sources: Sequence[Mapping[str, Any]]) -> Values:

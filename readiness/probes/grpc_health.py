@@ -79,7 +79,8 @@ async def measure(service: Service, settings: Settings, context: Context) -> Val
             because = "the server does not implement grpc.health.v1.Health/Check"
             unable = ("health_implemented", "overall_told")
             values: Values = {"connected": True, **dict.fromkeys(unable, False)}
-            return values | {f"{metric}_because": because for metric in unable}
+            values |= {f"{metric}_because": because for metric in unable}
+            return values | {"services_serving_because": f"not tested: {because}"}
         services = {name: await _status(channel, name, context) for name in settings.services or ()}
         asked = next((name for name, told in services.items() if told in _STATUS), "")
         timed = await _sampled(channel, "" if overall in _STATUS else asked, context)

@@ -13,7 +13,7 @@ from readiness.measurement import Values
 from readiness.probes import Context, ProbeSettings
 from readiness.probes._containers.asked import Shelf, metrics, patterns_of, unread
 from readiness.probes._containers.files import Absent, Unreadable
-from readiness.probes._containers.verdict import ask, nothing
+from readiness.probes._containers.verdict import combined, nothing
 from readiness.probes._kubernetes import join
 from readiness.probes._kubernetes.objects import Manifests, Workload, load
 from readiness.probes._kubernetes.rules import ASKED, rules
@@ -84,8 +84,10 @@ def _absent(wanted: str, all_files: list[Manifests]) -> Absent:
 
 
 def _asked(found: list[tuple[Manifests, list[Workload]]], otherwise: str) -> Values:
-    there = [(manifests, workloads) for manifests, workloads in found if workloads]
+    there = [(rules(manifests), one) for manifests, workloads in found for one in workloads]
     if not there:
         return {"defined": False, "defined_because": otherwise, **nothing(ASKED, otherwise)}
-    manifests, workloads = there[0]
-    return {"defined": True, **ask(rules(manifests), workloads)}
+    values: Values = {"defined": True}
+    for metric in ASKED:
+        values |= combined(metric, [of[metric](one) for of, one in there])
+    return values

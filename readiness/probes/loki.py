@@ -45,6 +45,7 @@ METRICS: Mapping[str, str] = {
 }
 _MOST_VALUES = 5
 """Values of one label that are asked for, for one service."""
+_NO_SUCH_PAGE = (404, 405, 410, 501)
 _QUERY, _LABELS, _VALUES = (
     "/loki/api/v1/query_range",
     "/loki/api/v1/labels",
@@ -74,7 +75,7 @@ async def measure(service: Service, settings: Settings, context: Context) -> Val
     silent = [each.name for each in others if not _selector(each, streams)]
     return {
         "answers": True,
-        **someone(mine),
+        **someone(mine, settings.exclude),
         **matched({each.name: label for each, (label, _) in selectors.items()}),
         **await _newest(backend, mine, selectors, since),
         "others_silent": len(silent),
@@ -179,9 +180,12 @@ async def _version(backend: Backend) -> Values:
 
 async def _lines(backend: Backend) -> Values:
     answer = await backend.answer("/metrics")
-    if not answer.ok or not answer.complete:
-        because = f"GET /metrics answered {answer.outcome}"
+    if answer.status in _NO_SUCH_PAGE:
+        because = f"GET /metrics answered {answer.outcome}: it is not to be had here"
         return {"counts_lines": False, "counts_lines_because": because}
+    if not answer.ok or not answer.complete:
+        cut = "" if not answer.ok else ", more than is read"
+        return {"counts_lines_because": f"not tested: GET /metrics answered {answer.outcome}{cut}"}
     return _ingested.values(answer.text)
 
 

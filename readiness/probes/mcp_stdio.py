@@ -108,7 +108,9 @@ async def _tools(program: Program, agreed: Agreed, settings: Settings, context: 
     if not agreed.offers_tools:
         because = "the server does not offer tools"
         told = ("tool_names", "p50_ms", "p95_ms")
-        values = _mcp_tool_list.none_offered() | {f"{metric}_because": because for metric in told}
+        values = _mcp_tool_list.none_offered(context) | {
+            f"{metric}_because": because for metric in told
+        }
         return values | _expected(settings, Listing(()))
 
     async def page(params: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -35,7 +35,7 @@ async def measure(service: Service, settings: Settings, context: Context) -> Val
     agreed = await endpoint.negotiate()
     try:
         if not agreed.offers_tools:
-            return _mcp_tool_list.none_offered()
+            return _mcp_tool_list.none_offered(context)
         listing = await read_tools(endpoint, agreed)
     finally:
         await endpoint.close()

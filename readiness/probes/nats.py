@@ -86,6 +86,8 @@ def _access(server: Mapping[str, Any]) -> Values:
 def _health(told: Told) -> Values:
     if told.status == 404:
         return {"healthy_because": "not tested: this server has no /healthz, update it"}
+    if told.denied:
+        return {"healthy_because": told.untold}
     if told.status == 200 and told.fields.get("status") == "ok":
         return {"healthy": True}
     body = told.data if isinstance(told.data, Mapping) else {}

@@ -41,6 +41,8 @@ _TOOLS = {
 _DISPOSABLE = ("local", "development", "test")
 _DISCARDS = re.compile(r"\s*(?:(?:/usr)?/bin/true|true|:|exit\s+0|cd\s+\.|echo\b[^>|]*)\s*;?\s*")
 """Commands that say that a segment is archived, and keep nothing."""
+_UNTRIED = f"{NOT_TESTED}no segment was archived since the counters began"
+_STANDBY = "this is a standby: its primary archives"
 
 
 class Settings(ProbeSettings):
@@ -95,7 +97,7 @@ async def measure(service: Service, settings: Settings, context: Context) -> Val
         if whose:
             return values | {"managed_because": whose, "archiving_because": _outside(whose)}
         if state["standby"]:
-            return values
+            return values | {"archiving_because": _STANDBY}
         values |= await reader.part(["wal_archived"], lambda: _kept(reader, state))
         if archiving:
             metrics = ("archiver_working", "archive_delay_ms")
@@ -113,7 +115,7 @@ def _expected(whose: str | None, state: Any, environment: str) -> Values:
     if whose:
         why = _outside(whose)
     elif state["standby"]:
-        why = "this is a standby: its primary archives"
+        why = _STANDBY
     elif environment in _DISPOSABLE:
         why = f"the data of a system in the environment {environment} can be made again"
     values: Values = {"wal_archived_expected": why is None}
@@ -158,6 +160,8 @@ async def _archiver(reader: Reader, state: Any) -> Values:
     if nothing:
         why = "archive_mode is on without a command or library: WAL piles up"
         values["archiver_working_because"] = why
+    elif not (row["archived"] or row["failing"]):
+        values = {"archiver_working_because": _UNTRIED}  # or its first attempt hangs
     elif row["failing"]:
         since = "nothing was archived yet" if not row["archived"] else "the last attempt failed"
         failed = str(row["last_failed_wal"])[:40]
@@ -169,8 +173,7 @@ def _delay(row: Any) -> Values:
     """Return how long nothing was archived while whole segments wait, by their numbers."""
     name = re.match(r"[0-9A-F]{8}([0-9A-F]{8})([0-9A-F]{8})", str(row["last_archived_wal"]))
     if not name:
-        why = f"{NOT_TESTED}no segment was archived since the counters began"
-        return {"archive_delay_ms_because": why}
+        return {"archive_delay_ms_because": _UNTRIED}
     waiting = row["segment"] - 1 - (int(name[1], 16) * row["per_file"] + int(name[2], 16))
     if waiting <= 0:
         return {"archive_delay_ms": 0.0}

@@ -12,7 +12,7 @@ from readiness.inventory.duration import Duration
 from readiness.measurement import Values
 from readiness.probes import Context, ProbeSettings
 from readiness.probes import _postgres_standby as standby
-from readiness.probes._postgres_part import MOST_NAMED, NOT_TESTED, Reader, culprits, shown
+from readiness.probes._postgres_part import NOT_TESTED, Reader, culprits, shown
 from readiness.probes._postgres_session import session
 
 TIER: Tier = "observe"
@@ -37,6 +37,9 @@ METRICS: Mapping[str, str] = {
     "subscriptions_working": "true or false: every subscription is enabled and has its worker",
     **standby.METRICS,
 }
+
+_MOST = 10_000
+"""Rows of one list: all there can be, since one that is cut would hide a bad one at its end."""
 
 
 class Settings(ProbeSettings):
@@ -68,7 +71,7 @@ FROM pg_stat_replication r
 WHERE r.replay_lsn IS NOT NULL AND NOT EXISTS (
     SELECT FROM pg_replication_slots s WHERE s.active_pid = r.pid AND s.slot_type = 'logical')
 ORDER BY bytes DESC, 1
-LIMIT 5 * {MOST_NAMED}
+LIMIT {_MOST}
 """
 """Whoever only receives WAL, as pg_receivewal does, replays none."""
 
@@ -81,7 +84,7 @@ SELECT s.slot_name AS name, s.slot_type, s.active, s.wal_status = 'lost' AS lost
 FROM pg_replication_slots s
 WHERE NOT s.temporary
 ORDER BY retained DESC NULLS LAST, 1
-LIMIT 5 * {MOST_NAMED}
+LIMIT {_MOST}
 """
 
 _SUBSCRIPTIONS = f"""
@@ -91,7 +94,7 @@ SELECT s.subname AS name, s.subenabled AS enabled, EXISTS (
 FROM pg_subscription s
 WHERE s.subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())
 ORDER BY 1
-LIMIT 5 * {MOST_NAMED}
+LIMIT {_MOST}
 """
 
 _PRIMARYS: Mapping[str, bool] = dict.fromkeys(

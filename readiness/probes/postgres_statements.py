@@ -128,4 +128,4 @@ def _missing(because: str) -> Values:
 
 
 def _untold(because: str) -> Values:
-    return {"collected_because": because, "judged": False, "judged_because": because}
+    return {"collected_because": because, "judged_because": because}

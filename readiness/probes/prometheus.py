@@ -70,7 +70,12 @@ async def measure(service: Service, settings: Settings, context: Context) -> Val
     backend = Backend(service, context, settings.headers)
     now, targets = await _targets(backend)
     mine = owned(watched(context.inventory, settings), targets)
-    values: Values = {"answers": True, **someone(tuple(mine)), **scraped(mine), **census(targets)}
+    values: Values = {
+        "answers": True,
+        **someone(tuple(mine), settings.exclude),
+        **scraped(mine),
+        **census(targets),
+    }
     values |= others(owned(watched(context.inventory, settings, critical=False), targets))
     values |= matched(labels_used(mine))
     values |= await _rules(backend, settings, mine, now)

@@ -103,7 +103,8 @@ def _alarms(told: Told) -> Values:
     if told.status == 200 and told.fields.get("status") == "ok":
         return {"unalarmed": True}
     if told.status != 503 or not isinstance(told.data, Mapping):
-        return {"unalarmed_because": told.untold}
+        how = ": give the user the tag monitoring" if told.denied else ""
+        return {"unalarmed_because": told.untold + how}
     listed = told.data.get("alarms")
     rows = [one for one in listed if isinstance(one, Mapping)] if isinstance(listed, list) else []
     alarms = [line(f"{one.get('resource')} on {one.get('node')}", _SHOWN) for one in rows[:50]]

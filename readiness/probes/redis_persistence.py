@@ -88,7 +88,10 @@ def _snapshots(looks: Looks, rules: Any) -> Values:
         found["rdb_last_save_seconds"] = age
     status = fields.get("rdb_last_bgsave_status")
     tried = (isinstance(rules, str) and rules != "") or status == "err" or _count(fields) > 0
-    found |= fact("rdb_saved", tried, "snapshots are off and none was taken")
+    never = "snapshots are off and none was taken"
+    if not isinstance(rules, str):
+        never = f"{not_tested(rules, 'CONFIG GET save')}, and none was taken or tried so far"
+    found |= fact("rdb_saved", tried, never)
     if status:
         found |= fact("rdb_last_save_ok", status == "ok", _unsaved(fields, age))
     if not isinstance(rules, str):

@@ -103,7 +103,9 @@ def _judgeable(looks: GroupLooks, whole: bool, context: Context) -> Values:
         return fact("has_groups", False, because) | {"groups": 0}
     found: Values = {"groups": len(groups), "has_groups": True}
     served = fact("groups_served", not looks.unserved, few(looks.unserved))
-    found |= _bound("groups_served", partial) if partial and not looks.unserved else served
+    unsure = f"not tested: whether entries wait for {few(looks.unsure)} is not told"
+    doubt = partial or (unsure if looks.unsure else "")
+    found |= _bound("groups_served", doubt) if doubt and not looks.unserved else served
     pending = max(groups, key=lambda one: one.pending)
     found["pending"] = pending.pending
     if looks.grown:

@@ -257,6 +257,8 @@ async def one(context: Context, folder: Path, service: str, **more: Any) -> Any:
         ("image: ghcr.io/x/y:1", "compose-user"),
         ("image: ghcr.io/x/y:1", "compose-logs"),
         ("image: x:1, user: '${U}'", "compose-user"),
+        ("image: x:1, privileged: '${P}'", "compose-privileged"),
+        ("image: x:1, network_mode: '${N}'", "compose-namespaces"),
         ("image: x:1, restart: '${R}'", "compose-restart"),
         ("image: x:1, ports: ['${BIND}:80:8000']", "compose-ports"),
         ("image: x:1, healthcheck: {test: a, interval: '${I}'}", "compose-healthcheck-pace"),
@@ -402,6 +404,16 @@ async def test_where_every_service_is_the_inventorys_the_artifact_asks_of_the_wh
     told = {name for name, f in found.items() if f.outcome == "pass"}
     assert told == {"compose-parses", "compose-references", "compose-ports-unique", "compose-keys"}
     assert {f.outcome for name, f in found.items() if name not in told} == {"not_applicable"}
+
+
+async def test_a_service_that_may_be_in_a_file_elsewhere_is_unknown(
+    context: Context, tmp_path: Path
+) -> None:
+    services = {"api": {"kind": "tcp", "url": "tcp://localhost:1"}}
+    text = "include: ['https://example.com/a.git']\nservices: {b: {image: 'b:1'}}\n"
+    found = (await findings(context, tmp_path, "compose", {"c.yaml": text}, services))["api"]
+    assert {f.outcome for f in found.values()} == {"unknown"}
+    assert "leads to a file that is not on this disk" in found["compose-memory"].because
 
 
 BROKEN: dict[str, tuple[str, int, str]] = {

@@ -92,6 +92,14 @@ async def test_a_data_source_that_hangs_is_not_grafana_s_silence(context: Contex
     assert "not healthy: Loki (no answer)" in findings["grafana-datasources"].because
 
 
+async def test_more_data_sources_than_are_asked_are_not_all_healthy(context: Context) -> None:
+    many = {f"s{n}": 200 for n in range(101)}
+    findings = await found(model(sources=many), context, "api-gateway")
+    assert unknown(findings) == {"grafana-datasources"}
+    findings = await found(model(sources=many | {"s0": 500}), context, "api-gateway")
+    assert troubled(findings) == {"grafana-datasources"}, "what is bad stands alone"
+
+
 async def test_no_data_source_is_not_applicable(context: Context) -> None:
     findings = await found(model(sources={}), context, "api-gateway")
     assert troubled(findings) == set()

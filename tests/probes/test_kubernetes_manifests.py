@@ -1,12 +1,15 @@
 """kubernetes_manifests on files that are clean but for one mistake, joined, broken and hostile."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from readiness.inventory import Inventory
 from readiness.probes import Context
-from tests.described import findings
+from tests import states
+from tests.described import findings, write
 from tests.states import troubled, unknown
 
 pytestmark = pytest.mark.anyio
@@ -375,6 +378,32 @@ async def test_a_service_of_the_inventory_is_judged_by_its_own_workload(
     assert (f"Deployment/{joined}: " in mine.because) is bool(joined)
     assert rest.because.count("Deployment/") == (2 if joined else 3)
     assert f"Deployment/{joined}: " not in rest.because
+
+
+async def test_a_service_is_judged_by_its_workloads_in_every_artifact(
+    context: Context, tmp_path: Path
+) -> None:
+    files = {"a.yaml": CLEAN, "b.yaml": CLEAN.replace("api:1.4.2", "api:latest")}
+    write(tmp_path, files)
+    artifacts = {n: {"kind": "kubernetes", "files": f"{n}.yaml"} for n in ("a", "b")}
+    api = {"kind": "tcp", "url": "tcp://localhost:1"}
+    system = {"version": 1, "system": {"name": "shop"}}
+    both = Inventory.model_validate({**system, "services": {"api": api}, "artifacts": artifacts})
+    lent = dataclasses.replace(context, inventory=both, folder=tmp_path)
+    found = await states.judged(both.services[0], lent, ["kubernetes_manifests"])
+    assert troubled(found) == {"kube-image"}
+    assert found["kube-image"].because.startswith("b.yaml:")
+
+
+async def test_what_no_object_is_about_earns_nothing(context: Context, tmp_path: Path) -> None:
+    text = "{apiVersion: v1, kind: ConfigMap, metadata: {name: x}}"
+    found = await judged(context, tmp_path, text)
+    told = {name for name, f in found.items() if f.outcome == "pass"}
+    assert told == {"kube-parses", "kube-objects-unique", "kube-api-versions"}
+    assert found["kube-budgets-select"].because == "the manifests hold no PodDisruptionBudget"
+    nothing = await judged(context, tmp_path, "# rendered to nothing\n")
+    assert troubled(nothing) == {"kube-parses"}
+    assert {f.outcome for name, f in nothing.items() if name != "kube-parses"} == {"unknown"}
 
 
 async def test_a_name_that_a_setting_gives_must_be_there(context: Context, tmp_path: Path) -> None:

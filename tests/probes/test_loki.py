@@ -149,3 +149,23 @@ async def test_one_that_is_down_fails(context: Context) -> None:
 @pytest.mark.parametrize("page", ["", "go_goroutines 3\n", "loki_discarded_samples_total x\n"])
 async def test_a_page_that_counts_no_lines(page: str) -> None:
     assert _ingested.values(page)["counts_lines"] is False
+
+
+async def test_lines_that_are_all_refused(context: Context) -> None:
+    page = 'loki_discarded_samples_total{reason="rate_limited"} 7\n'
+    assert _ingested.values(page)["lines_refused_ratio"] == 1
+
+
+@pytest.mark.parametrize(("status", "outcome"), [(403, "unknown"), (404, "not_applicable")])
+async def test_a_page_of_metrics_that_is_withheld_hides_no_refusal(
+    status: int, outcome: str, context: Context
+) -> None:
+    model = Loki(list(times()), refused=3)
+
+    def without(request: Any) -> bytes:
+        return answered("no", status) if request.target == "/metrics" else model(request)
+
+    async with serving(Web(without)) as port:
+        findings = await found(f"http://127.0.0.1:{port}", context, "api-gateway")
+    assert troubled(findings) == set()
+    assert findings["loki-lines-refused"].outcome == outcome

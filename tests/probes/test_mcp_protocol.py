@@ -340,6 +340,37 @@ async def test_what_is_open_to_all_says_nothing_of_forged_credentials(context: C
     assert findings["mcp-forged"].because.startswith("not tested: ")
 
 
+async def test_a_header_that_is_no_credential_makes_no_open_server_a_finding(
+    context: Context,
+) -> None:
+    headers = {"headers": {"X-Shop": "north"}}
+    async with serving(Sound().web) as port:
+        findings = await judged(service(port, mcp_protocol=headers), context, ["mcp_protocol"])
+    for check in ("mcp-stranger", "mcp-forged"):
+        assert findings[check].outcome == "not_applicable"
+        assert findings[check].because.startswith("not tested: no declared header is known")
+
+
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize("era", [MODERN, LEGACY])
+async def test_a_limit_or_an_overload_turns_no_stranger_away(
+    era: str, status: int, context: Context
+) -> None:
+    class Busy(OpenToAll):
+        """Has had enough once it was asked by who has the credential."""
+
+        def answer(self, request: Request) -> bytes:
+            known = request.headers.get("authorization") == TOKEN
+            return super().answer(request) if known else response(status)
+
+    headers = {"headers": {"Authorization": TOKEN}}
+    async with serving(Busy(era, credential=TOKEN).web) as port:
+        findings = await judged(service(port, mcp_protocol=headers), context, ["mcp_protocol"])
+    assert troubled(findings) == set()
+    assert unknown(findings) == {"mcp-stranger", "mcp-forged"}
+    assert findings["mcp-stranger"].because.endswith(f"the answer was {status}")
+
+
 @pytest.mark.parametrize("era", [MODERN, LEGACY])
 async def test_a_limit_of_requests_proves_nothing(era: str, context: Context) -> None:
     class Limited(Sound):

@@ -16,7 +16,9 @@ from readiness.measurement import Values
 from readiness.probes import Context
 from readiness.probes._mcp_drift import drift
 from readiness.probes._mcp_listing import Listing
+from readiness.probes._mcp_message import Agreed
 from readiness.probes._mcp_tool_faults import faults
+from readiness.probes._mcp_tool_list import described
 from readiness.probes.mcp_tools import METRICS, Settings, measure
 from tests.mcp_servers import LEGACY, MODERN, Sound, tool
 from tests.servers import response, serving
@@ -216,7 +218,8 @@ async def test_pages_that_never_end_are_caught(cursors: list[Any], context: Cont
 
 async def test_more_pages_than_are_read_prove_nothing(context: Context) -> None:
     sound = Pages([str(n) for n in range(10**4)])
-    assert await found(sound, context) == (set(), {"mcp-list-ends"})
+    bad, untold = await found(sound, context)
+    assert not bad and {"mcp-list-ends", "mcp-tool-secrets", "mcp-tool-schemas"} <= untold
 
 
 def deep(levels: int) -> dict[str, Any]:
@@ -360,8 +363,24 @@ async def test_a_run_before_that_kept_nothing_is_none(kept: Any, context: Contex
 async def test_part_of_a_list_is_not_compared(context: Context) -> None:
     before = await probe(Sound(), context)
     values = await probe(Pages(["a", "a"]), replace(context, previous=before))
-    assert values["compared"] is False
-    assert "tool_digests" not in values
+    assert "compared" not in values and "tool_digests" not in values
+    assert str(values["compared_because"]).startswith("not tested: the list is not whole")
+
+
+async def test_a_server_that_lost_all_its_tools_has_not_kept_them(context: Context) -> None:
+    before = await probe(Sound(), context)
+    none = await probe(Sound(tools=[]), replace(context, previous=before))
+    assert (none["has_tools"], none["tools_kept"]) == (False, False)
+    again = await probe(Sound(tools=[]), replace(context, previous=none))
+    assert again["compared"] is False, "nothing was kept of nothing"
+
+
+async def test_a_part_of_a_list_proves_no_tool_sound(context: Context) -> None:
+    listing = Listing((tool("a"), tool("b c")), cut="reading stopped after 2 tools")
+    values = await described(listing, Agreed(MODERN, {"tools": {}}), context)
+    assert values["names_valid"] is False
+    assert "secrets_absent" not in values and "schemas_valid" not in values
+    assert values["secrets_absent_because"] == "not tested: reading stopped after 2 tools"
 
 
 async def test_too_many_names_are_not_kept(context: Context) -> None:

@@ -176,8 +176,9 @@ async def test_a_server_that_calls_itself_unhealthy(context: Context) -> None:
     assert "ORDERS" in findings["nats-healthy"].because
 
 
-async def test_what_an_old_server_does_not_tell_is_not_tested(context: Context) -> None:
-    async with servers.serving(model(healthz=(404, "404 page not found"))) as port:
+@pytest.mark.parametrize("status", [401, 403, 404])
+async def test_what_a_server_does_not_tell_us_is_not_tested(status: int, context: Context) -> None:
+    async with servers.serving(model(healthz=(status, "nothing for you"))) as port:
         findings = await judged(service(f"http://127.0.0.1:{port}"), context)
     assert not troubled(findings)
     assert unknown(findings) == {"nats-healthy"}

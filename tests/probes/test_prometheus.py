@@ -225,6 +225,10 @@ async def test_what_is_not_critical_is_told_and_not_judged(url: str, context: Co
 async def test_what_is_excluded_is_not_looked_for(url: str, context: Context) -> None:
     findings = await found(url, context, "api-gateway", "mainframe", exclude=["mainframe"])
     assert troubled(findings) == set()
+    nobody = await found(url, context, "mainframe", exclude=["mainframe"])
+    assert nobody["prometheus-services-scraped"].outcome == "not_applicable"
+    told = "not tested: `exclude` names mainframe"
+    assert nobody["prometheus-services-scraped"].because == told
 
 
 # States that need a server of their own

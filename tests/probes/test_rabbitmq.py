@@ -147,9 +147,14 @@ async def test_queues_meant_to_keep_are_let_be(context: Context) -> None:
     }
     stream = {**kept, "name": "log", "type": "stream"}
     parking = {"parking": ["*.dlq"]}
-    findings = await findings_of(context, queues=page(kept, stream), settings=parking)
+    findings = await findings_of(context, queues=page(QUEUE, kept, stream), settings=parking)
     assert not troubled(findings)
     assert findings["rabbitmq-unattended"].outcome == "pass"
+    alone = await findings_of(context, queues=page(kept, stream), settings=parking)
+    assert not troubled(alone) and not unknown(alone)
+    for check in ("rabbitmq-unattended", "rabbitmq-queue-depth"):
+        assert alone[check].outcome == "not_applicable", "who parks all earns nothing by it"
+        assert alone[check].because == "not tested: every queue is named in parking"
 
 
 @pytest.mark.parametrize(

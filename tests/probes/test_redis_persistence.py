@@ -127,6 +127,8 @@ async def test_settings_that_are_withheld_are_explained(url: str, context: Conte
     told = "not tested: CONFIG GET save is not permitted to us; grant +config|get"
     assert values["persistent_because"] == values["rdb_on_schedule_because"] == told
     assert values["rdb_last_save_ok"] is True
+    if values["rdb_saved"] is False:
+        assert values["rdb_saved_because"] == f"{told}, and none was taken or tried so far"
 
 
 # What no server can be brought to within a test: a real INFO, in which one thing is another

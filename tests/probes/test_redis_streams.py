@@ -212,6 +212,10 @@ async def test_a_lag_that_the_server_cannot_tell(
     assert "lag" not in values
     told = "not tested: the server does not tell the lag of orders/billing"
     assert values["lag_because"] == told
+    assert values["groups_served"] is True, "its consumer has read just now"
+    silent = await probe(url, context, idle="0.1s", window="0.2s")
+    assert "groups_served" not in silent
+    assert str(silent["groups_served_because"]).startswith("not tested: whether entries wait for")
 
 
 async def test_a_key_of_another_type_is_explained(

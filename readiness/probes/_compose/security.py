@@ -18,6 +18,8 @@ def unprivileged(container: Container) -> Verdict:
     written = container.at("privileged")
     if written and container.text("privileged") == "true":
         return bad(written, container.name, "privileged: true")
+    if written and HOLE in container.text("privileged"):
+        return unknown(written, container.name, "a variable decides whether it is privileged")
     return GOOD
 
 
@@ -60,6 +62,11 @@ def own_namespaces(container: Container) -> Verdict:
         written = container.at(key)
         if written and container.text(key) == "host":
             return bad(written, container.name, f"shares the host's {word} namespace")
+    for key, word in _SPACES:
+        written = container.at(key)
+        if written and container.text(key) == HOLE:
+            text = f"a variable decides whether it shares the host's {word} namespace"
+            return unknown(written, container.name, text)
     return GOOD
 
 

@@ -8,6 +8,7 @@ from readiness.probes._containers.verdict import Verdict, bad, listed
 from readiness.probes._kubernetes.objects import Manifests, Object, Workload, near
 from readiness.probes._kubernetes.select import matches, serves, target
 
+_SELECTING = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet")
 WHOLE = {
     "selectors_match": "true: every workload selects the pods of its own template",
     "services_select": "true: every Service finds pods, and its named target ports",
@@ -48,7 +49,6 @@ _REMOVED = {
 """apiVersion and kind -> the release that no longer serves it (Deprecated API Migration Guide)."""
 
 _BUILT_IN = ("v1", "apps/", "batch/", "policy/", "autoscaling/", "extensions/")
-_SELECTING = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet")
 
 
 def whole(manifests: Manifests) -> Values:
@@ -62,6 +62,8 @@ def whole(manifests: Manifests) -> Values:
         ("objects_unique", list(_twice(manifests))),
         ("api_versions_served", list(_removed(manifests))),
     ):
+        if found.get(f"{metric}_applies") is False:
+            continue
         found[metric] = not wrong
         if wrong:
             found[f"{metric}_because"] = listed(wrong)
