@@ -10,10 +10,10 @@ KUBERNETES = Artifact.model_validate({"name": "k8s", "kind": "kubernetes", "file
 _COMPOSE_FILES = {
     "compose-parses": "parsed",
     "compose-references": "references_defined",
-    "compose-ports-unique": "ports_unique",
     "compose-keys": "keys_known",
 }
 _COMPOSE_SERVICES = {
+    "compose-ports-unique": "ports_unique",
     "compose-healthcheck": "healthcheck_defined",
     "compose-healthcheck-runs": "healthcheck_runs",
     "compose-healthcheck-fails": "healthcheck_can_fail",

@@ -15,13 +15,15 @@ from readiness.probes._containers.verdict import Verdict, bad, listed
 WHOLE = {
     "references_defined": "true: every service, network, volume, secret and config is defined",
     "ports_unique": "true: no two services publish the same port of the host",
+    "ports_unique_applies": "false: no port is published",
     "keys_known": "true: every key is one that Compose knows",
 }
 
 
 def whole(stack: Stack) -> Values:
     """Return what holds of all the files together."""
-    found: Values = {}
+    published = any(port.published for one in stack.services.values() for port in ports(one))
+    found: Values = {"ports_unique_applies": published}
     for metric, wrong in (
         ("references_defined", list(_undefined(stack))),
         ("ports_unique", list(_twice(stack))),
@@ -29,6 +31,9 @@ def whole(stack: Stack) -> Values:
     ):
         if not wrong and stack.untold and metric == "references_defined":
             found[f"{metric}_because"] = f"not tested: {stack.untold}"
+            continue
+        if metric == "ports_unique" and not published:
+            found["ports_unique_applies_because"] = "no port of the host is published"
             continue
         found[metric] = not wrong
         if wrong:
