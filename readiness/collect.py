@@ -213,6 +213,7 @@ class Collector:
         self._budget, self._resolve = Budget(), Resolver()
         self._turns = Turns()
         self._trials: dict[Hashable, tuple[Level, Result]] = {}
+        self._hung = set[str]()  # services whose last probe but this timed out twice in a row
         self._deadline = 0.0
 
     async def run(self) -> None:
@@ -336,12 +337,17 @@ class Collector:
         self._record(step, first)
         again = _is_vital(step) or not step.probe.EXCLUSIVE
         if not (again and first.failure and first.failure.blames_target):
+            self._hung.discard(step.service.name)
             return None
+        if first.failure.kind == "timeout" and step.service.name in self._hung:
+            return first.failure
         left = self._deadline - asyncio.get_running_loop().time()
         if left > RETRY_PAUSE_SECONDS:
             await asyncio.sleep(RETRY_PAUSE_SECONDS)
             async with slots.one(step.service):
                 second = await self._attempt(step, 2)
+            hangs = second.failure is not None and second.failure.kind == "timeout"
+            (self._hung.add if hangs else self._hung.discard)(step.service.name)
             if not second.failure or second.failure.blames_target:
                 self._record(step, second)  # a retry that we failed to make takes nothing back
                 return second.failure

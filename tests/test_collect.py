@@ -365,6 +365,36 @@ def test_what_is_down_is_asked_nothing_deeper_and_costs_its_time_once() -> None:
         assert (m.attempt, m.seconds < 0.01) == (1, True), "it was not asked"
 
 
+def test_what_hangs_in_mid_run_gets_its_second_chance_once() -> None:
+    """It answered its health probe, and then nothing any more."""
+    hangs = False
+
+    async def dying(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while not hangs and (request := await reader.read(4096)):
+            writer.write(b"+PONG\r\n" if b"PING" in request else b"-ERR unknown command\r\n")
+            await writer.drain()
+        await asyncio.sleep(30)
+
+    def act(port: int) -> tuple[Measurement, ...]:
+        url = f"redis://127.0.0.1:{port}/0"
+        plan = planned({"cache": {"kind": "redis", "url": url}}, timeout="0.2s")
+
+        def progress(step: collect.Step, _measurement: Measurement) -> None:
+            nonlocal hangs
+            hangs = hangs or step.name == "redis_health"
+
+        collector = collect.Collector(plan, "run", 30, progress)
+        asyncio.run(collector.run())
+        return collector.measurements("")
+
+    found = asyncio.run(served(dying, act))
+    health = [m for m in found if m.probe == "redis_health"]
+    assert [m.failure for m in health] == [None]
+    deeper = [m for m in found if m.probe != "redis_health"]
+    assert all(m.failure and m.failure.kind == "timeout" for m in deeper)
+    assert [m.attempt for m in deeper].count(2) == 1
+
+
 # Many services
 
 ALONE = {"http_latency": False, "http_concurrency": False, **OUTSIDE}

@@ -84,6 +84,10 @@ async def session(url: str, context: Context) -> AsyncIterator[tuple[Connection,
                 await _begin(connection, guards, context)
             yield connection, ms
             await _close(connection, context)
+        except asyncpg.InterfaceError as error:  # it went away while nothing was asked of it
+            if not connection.is_closed():
+                raise
+            raise ProbeError("reset", "connection closed while in use") from error
         finally:
             if not connection.is_closed():
                 connection.terminate()

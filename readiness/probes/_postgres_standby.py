@@ -23,7 +23,8 @@ SELECT pg_wal_lsn_diff(greatest(pg_last_wal_receive_lsn(), r.latest_end_lsn), '0
     (extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp()) * 1000)::float8 AS ms,
     (SELECT setting::float8 FROM pg_settings WHERE name = 'recovery_min_apply_delay') AS delay_ms,
     (SELECT setting <> '' FROM pg_settings WHERE name = 'primary_conninfo') AS follows,
-    pg_is_wal_replay_paused() AS paused, r.pid IS NOT NULL AS receives, r.status
+    pg_is_wal_replay_paused() AS paused, r.pid IS NOT NULL AS receives, r.status,
+    current_setting('wal_block_size')::int8 AS page
 FROM (SELECT) AS one LEFT JOIN pg_stat_wal_receiver r ON true
 """
 """A role without pg_read_all_stats sees that there is a receiver, not what it is doing."""
@@ -36,6 +37,8 @@ FROM pg_stat_database_conflicts c JOIN pg_stat_database d ON d.datid = c.datid
 """
 
 _SECOND_LOOK = 0.25
+_RECORD_PAGES = 4
+"""Of WAL, what one record may well take: those of an index that splits hold pages in full."""
 
 
 async def read(reader: Reader) -> Values:
@@ -90,9 +93,24 @@ async def _lag(reader: Reader, first: Any) -> Values:
         values |= {f"own_lag_{unit}_because": "replay is paused" for unit in ("bytes", "ms")}
     if state["replayed"] >= first["known"]:
         return values | {"own_lag_ms": _SECOND_LOOK * 1000}
+    if _is_unfinished(first, state):
+        because = "what is not replayed is a record whose end the primary has not sent"
+        return values | {"own_lag_ms": 0.0, "own_lag_ms_because": because}
     if state["ms"] is None:
         return values | {"own_lag_ms_because": f"{NOT_TESTED}no transaction was replayed yet"}
     return values | {"own_lag_ms": max(0.0, state["ms"] - (state["delay_ms"] or 0))}
+
+
+def _is_unfinished(first: Any, state: Any) -> bool:
+    """Whether all that waits is the beginning of one record, which nobody can replay.
+
+    What no commit waits for, a primary writes and sends by whole pages only, so that the record at
+    the end of a page stays cut in two until something else is written.
+    """
+    still = (first["known"], first["replayed"]) == (state["known"], state["replayed"])
+    whole_pages = int(state["known"]) % state["page"] == 0
+    short = state["known"] - state["replayed"] < _RECORD_PAGES * state["page"]
+    return bool(still and whole_pages and short and not state["paused"])
 
 
 async def _conflicts(reader: Reader) -> Values:

@@ -184,6 +184,23 @@ async def test_a_standby_that_is_late_says_so_itself(pair: Pair, context: Contex
     assert finding.because.endswith("replay is paused")
 
 
+async def test_half_a_record_at_the_end_of_a_page_is_no_lag(pair: Pair, context: Context) -> None:
+    """What no commit waits for is sent by whole pages, whose last record nobody can replay yet."""
+    late = service(pair.standby, checks={"postgres-own-lag": ANY_LAG})
+    await replayed(pair)
+    async with connected(pair.primary) as session, session.transaction():
+
+        async def cut() -> bool:
+            """Whether the WAL sent ends within a record: more is written until it does."""
+            await session.execute("SELECT pg_logical_emit_message(false, 't', repeat('x', 5000))")
+            values = await probe(pair.standby, context)
+            return bool(values["own_lag_bytes"]) and values["own_lag_ms"] == 0
+
+        await until(cut)
+        findings = await judged(late, context, PROBES)
+    assert not troubled(findings)
+
+
 async def test_a_standby_that_is_late_is_seen_from_its_primary(
     pair: Pair, context: Context
 ) -> None:

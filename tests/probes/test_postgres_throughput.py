@@ -4,11 +4,13 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
 from pydantic import SecretStr
 
+from readiness.failure import ProbeError
 from readiness.finding import Finding
 from readiness.inventory import Service
 from readiness.measurement import Values
@@ -215,3 +217,17 @@ async def test_a_window_within_one_transaction_of_a_pooler(
 
 def test_a_long_window_is_given_its_time() -> None:
     assert Settings.model_validate({"window": "30s"}).at_most_seconds == PROBE_SECONDS + 30
+
+
+async def test_a_server_that_goes_away_in_the_window_is_the_servers_fault(
+    shop: str, postgres_url: str, context: Context
+) -> None:
+    name = urlsplit(shop).path.removeprefix("/")
+    end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1"
+    async with connected(postgres_url) as other:
+        measured = asyncio.create_task(probe(shop, context, window=1.0))
+        await until(other, WATCHED.replace("current_database()", f"'{name}'"))
+        assert await other.fetchval(end, name)
+        with pytest.raises(ProbeError, match="closed while in use") as raised:
+            await measured
+    assert raised.value.failure.kind == "reset"

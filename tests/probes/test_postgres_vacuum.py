@@ -3,11 +3,12 @@
 import asyncpg
 import pytest
 
+from readiness.demo import postgres
 from readiness.finding import Finding
 from readiness.measurement import Values
 from readiness.probes import Context
 from readiness.probes.postgres_vacuum import METRICS, Settings, measure
-from tests.replicated import PROBES, aged, connected, counted, fresh, named, service
+from tests.replicated import PROBES, aged, connected, counted, fresh, named, service, until
 from tests.states import judged, troubled, unknown
 
 pytestmark = pytest.mark.anyio
@@ -210,3 +211,18 @@ async def test_ids_near_their_wraparound(
         finding = await alone(url, context, check)
     assert finding.outcome == "fail"
     assert finding.because.startswith(because)
+
+
+async def test_a_busy_table_that_autoanalyze_keeps_up_with_is_not_overdue(context: Context) -> None:
+    """Seconds after its visit a small table with much traffic is far beyond its threshold again."""
+    often = {"autovacuum": "on", "autovacuum_naptime": "3s"}
+    visited = "SELECT last_autoanalyze IS NOT NULL FROM pg_stat_all_tables WHERE relname = 'busy'"
+    with postgres.running(settings=often) as url:
+        async with connected(url) as session:
+            await session.execute("CREATE TABLE busy (a int PRIMARY KEY)")
+            await session.execute("INSERT INTO busy SELECT generate_series(1, 1000)")
+            await until(lambda: session.fetchval(visited))
+            await session.execute("INSERT INTO busy SELECT generate_series(1001, 30000)")
+            await session.execute("SELECT pg_stat_force_next_flush()")
+            values = await measure(service(url), Settings(), context)
+    assert values["tables_analyze_overdue"] == 0, values.get("tables_analyze_overdue_because")
