@@ -21,6 +21,8 @@ REALISTIC = {
     "autovacuum_naptime": "20d",  # on, and never in the way of what a test has prepared
     "wal_level": "logical",
     "max_wal_senders": "10",
+    "fsync": "on",
+    "full_page_writes": "on",
 }
 """What a server has that is not made for speed alone."""
 

@@ -941,6 +941,7 @@ CASES |= {
     "postgres-own-lag-bytes": _stored("own_lag_bytes", 0, 1 << 30, own_lag_known=True),
     "postgres-own-lag": _stored("own_lag_ms", 0.0, 300_001.0, own_lag_known=True),
     "postgres-recovery-conflicts": _stored("conflict_ratio", 0.001, 0.011, standby=True),
+    "postgres-crash-safe": _stored("crash_safe", True, False, data_kept=True),
     "postgres-wal-archived": _stored("wal_archived", True, False, wal_archived_expected=True),
     "postgres-archiver": _stored("archiver_working", True, False, archiving=True),
     "postgres-archive-delay": _stored("archive_delay_ms", 0.0, 3_600_001.0, archiving=True),

@@ -16,6 +16,8 @@ KINDS = frozenset({"postgres"})
 EXCLUSIVE = False
 METRICS: Mapping[str, str] = {
     "managed": "true or false: a provider runs the server",
+    "data_kept": "true or false: the environment is none whose data can be made again",
+    "crash_safe": "true or false: fsync and full_page_writes are on",
     "wal_archived_expected": "true or false: a primary of one's own, of a system whose data counts",
     "wal_archived": "true or false: WAL is archived, or streamed to whoever keeps it",
     "backup_tool": "name of the backup tool that archives or receives WAL, where one is known",
@@ -56,7 +58,9 @@ SELECT pg_is_in_recovery() AS standby, current_setting('archive_mode') AS mode,
     (SELECT setting::float8 * 1000 FROM pg_settings WHERE name = 'archive_timeout') AS timeout_ms,
     pg_has_role('pg_read_all_settings', 'USAGE') AS sees_settings,
     pg_has_role('pg_read_all_stats', 'USAGE') AS sees_sessions,
-    EXISTS (SELECT FROM pg_stat_progress_basebackup) AS base_backup
+    EXISTS (SELECT FROM pg_stat_progress_basebackup) AS base_backup,
+    array(SELECT name FROM pg_settings
+        WHERE name IN ('fsync', 'full_page_writes') AND setting = 'off' ORDER BY name) AS unsafe
 """
 
 _RECEIVERS = """
@@ -93,6 +97,7 @@ async def measure(service: Service, settings: Settings, context: Context) -> Val
             "archive_timeout_ms": state["timeout_ms"],
             "base_backup_running": state["base_backup"],
             **_expected(whose, state, context.inventory.system.environment),
+            **_crash_safe(state, context.inventory.system.environment),
         }
         if whose:
             return values | {"managed_because": whose, "archiving_because": _outside(whose)}
@@ -120,6 +125,21 @@ def _expected(whose: str | None, state: Any, environment: str) -> Values:
         why = f"the data of a system in the environment {environment} can be made again"
     values: Values = {"wal_archived_expected": why is None}
     return values | ({"wal_archived_expected_because": why} if why else {})
+
+
+def _crash_safe(state: Any, environment: str) -> Values:
+    """Say whether the data outlive a power cut, and whether they must."""
+    values: Values = {
+        "data_kept": environment not in _DISPOSABLE,
+        "crash_safe": not state["unsafe"],
+    }
+    if not values["data_kept"]:
+        values["data_kept_because"] = (
+            f"the data of a system in the environment {environment} can be made again"
+        )
+    if state["unsafe"]:
+        values["crash_safe_because"] = f"{' and '.join(state['unsafe'])} off"
+    return values
 
 
 async def _kept(reader: Reader, state: Any) -> Values:

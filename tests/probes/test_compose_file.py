@@ -402,7 +402,7 @@ async def test_where_every_service_is_the_inventorys_the_artifact_asks_of_the_wh
     files = {"c.yaml": "services: {api: {image: 'a:1'}}"}
     found = (await findings(context, tmp_path, "compose", files, services))["run"]
     told = {name for name, f in found.items() if f.outcome == "pass"}
-    assert told == {"compose-parses", "compose-references", "compose-ports-unique", "compose-keys"}
+    assert told == {"compose-parses", "compose-references", "compose-keys"}
     assert {f.outcome for name, f in found.items() if name not in told} == {"not_applicable"}
 
 

@@ -260,3 +260,13 @@ async def test_backups_of_a_managed_service_are_not_tested(
     archived = findings["postgres-wal-archived"]
     assert archived.outcome == "not_applicable"
     assert archived.because.startswith(f"not tested: backups by {name}")
+
+
+async def test_a_server_that_a_power_cut_ruins(
+    postgres_url: str, context: Context, staging: Context
+) -> None:
+    findings = await judged(service(postgres_url), staging, ["postgres_archiving"])
+    assert findings["postgres-crash-safe"].outcome == "fail"
+    assert findings["postgres-crash-safe"].because == "fsync and full_page_writes off"
+    findings = await judged(service(postgres_url), context, ["postgres_archiving"])
+    assert findings["postgres-crash-safe"].outcome == "not_applicable"
