@@ -466,6 +466,13 @@ def test_hanging_services_hold_up_no_healthy_one() -> None:
     assert len(found) == 300 + 2 * 100
 
 
+@pytest.fixture
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Call nothing hanging that a busy machine has made late."""
+    monkeypatch.setattr(collect, "PATIENCE_SECONDS", 30.0)
+
+
+@pytest.mark.usefixtures("_patient")
 def test_sockets_are_bounded_in_all() -> None:
     crowd = Crowd()
     found = asyncio.run(crowded([crowd] * 320))
@@ -473,6 +480,7 @@ def test_sockets_are_bounded_in_all() -> None:
     assert AT_ONCE < crowd.most <= collect.MANY_AT_ONCE
 
 
+@pytest.mark.usefixtures("_patient")
 def test_sockets_are_bounded_at_one_origin() -> None:
     crowd = Crowd()
     found = asyncio.run(crowded([crowd], paths=320))
