@@ -121,22 +121,25 @@ def _expected(whose: str | None, state: Any, environment: str) -> Values:
         why = _outside(whose)
     elif state["standby"]:
         why = _STANDBY
-    elif environment in _DISPOSABLE:
-        why = f"the data of a system in the environment {environment} can be made again"
+    else:
+        why = _disposable(environment)
     values: Values = {"wal_archived_expected": why is None}
     return values | ({"wal_archived_expected_because": why} if why else {})
 
 
+def _disposable(environment: str) -> str | None:
+    """Say why nothing is lost with the data there; None where something is."""
+    if environment not in _DISPOSABLE:
+        return None
+    return f"the data of a system in the environment {environment} can be made again"
+
+
 def _crash_safe(state: Any, environment: str) -> Values:
     """Say whether the data outlive a power cut, and whether they must."""
-    values: Values = {
-        "data_kept": environment not in _DISPOSABLE,
-        "crash_safe": not state["unsafe"],
-    }
-    if not values["data_kept"]:
-        values["data_kept_because"] = (
-            f"the data of a system in the environment {environment} can be made again"
-        )
+    why = _disposable(environment)
+    values: Values = {"data_kept": why is None, "crash_safe": not state["unsafe"]}
+    if why:
+        values["data_kept_because"] = why
     if state["unsafe"]:
         values["crash_safe_because"] = f"{' and '.join(state['unsafe'])} off"
     return values
