@@ -17,10 +17,10 @@ from readiness.criteria import with_packs
 from readiness.evidence import Evidence, Previous
 from readiness.failure import FAILURE_KINDS, Failure
 from readiness.gate import headline
-from readiness.inventory import Inventory, Service
+from readiness.inventory import DEFAULT_PROBES, Inventory, Service
 from readiness.measurement import Measurement, Value, Values
 from readiness.score import score
-from tests import sample_redis
+from tests import sample_platform
 from tests.judging import (
     ACCESS,
     CRITERIA,
@@ -59,7 +59,16 @@ REDIS: dict[str, Any] = {
     "persistence": False,
 }
 
-WELL = [measured(probe, "cache", **values) for probe, values in sample_redis.REDIS.items()]
+
+def kept(probe: str) -> dict[str, Any]:
+    return dict(sample_platform.values("redis", probe, fixed=True))
+
+
+WELL = [
+    measured(probe, "cache", **kept(probe))
+    for probe in DEFAULT_PROBES["redis"]
+    if sample_platform.is_kept(probe)
+]
 
 
 def contract(found: Assessment) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import socket
 import ssl
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,12 @@ def context(concealed: list[str]) -> Context:
         folder=Path(),
         previous={},
     )
+
+
+@pytest.fixture
+def here(context: Context, tmp_path: Path) -> Context:
+    """Lend a folder of the test's own."""
+    return replace(context, folder=tmp_path)
 
 
 async def resolve(host: str, port: int) -> Sequence[Address]:

@@ -16,12 +16,6 @@ from tests.states import judged, troubled, unknown
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture
-def here(context: Context, tmp_path: Path) -> Context:
-    """Lend a folder of the test's own."""
-    return replace(context, folder=tmp_path)
-
-
 @pytest.fixture(scope="module")
 def real(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which coverage.py itself has written its reports."""

@@ -22,12 +22,6 @@ VERDICTS = {"tests-passed", "tests-flaky", "tests-skipped"}
 OTHERS = {"tests-not-vanished", "tests-commit"}
 
 
-@pytest.fixture
-def here(context: Context, tmp_path: Path) -> Context:
-    """Lend a folder of the test's own."""
-    return replace(context, folder=tmp_path)
-
-
 @pytest.fixture(scope="module")
 def real(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which pytest itself has written its reports."""

@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +17,6 @@ from tests.states import judged, troubled, unknown
 pytestmark = pytest.mark.anyio
 
 CHECKS = {"scan-critical", "scan-high", "scan-errors"}
-
-
-@pytest.fixture
-def here(context: Context, tmp_path: Path) -> Context:
-    """Lend a folder of the test's own."""
-    return replace(context, folder=tmp_path)
 
 
 async def read(context: Context, *texts: str | bytes, **settings: Any) -> Values:
