@@ -1,7 +1,7 @@
 """One XML report -> its tags, one after another, with nothing declared, fetched or kept."""
 
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from typing import BinaryIO, Protocol
 from xml.parsers import expat
 
 from readiness.probes._report_files import Check, Report, UnreadableReport
@@ -33,47 +33,10 @@ def read(report: Report, reader: Reader, check: Check) -> None:
     Entities are refused where they are declared, so that none can grow; a document type
     that only names its definition elsewhere is accepted, and never fetched.
     """
-    parser = expat.ParserCreate()
-    depth = 0
-
-    def refuse(what: str) -> UnreadableReport:
-        return UnreadableReport(f"{report.name} {what} (line {parser.CurrentLineNumber})")
-
-    def start(tag: str, attributes: dict[str, str]) -> None:
-        nonlocal depth
-        depth += 1
-        if depth > _DEEPEST:
-            raise refuse(f"nests deeper than {_DEEPEST} tags")
-        reader.start(tag.rpartition(":")[2], attributes)
-
-    def end(tag: str) -> None:
-        nonlocal depth
-        depth -= 1
-        reader.end(tag.rpartition(":")[2])
-
-    def doctype(_name: str, _system: object, _public: object, internal: object) -> None:
-        if internal:
-            raise refuse("declares a document type of its own")
-
-    def entity(*_declaration: object) -> None:
-        raise refuse("declares an entity")
-
-    parser.StartElementHandler, parser.EndElementHandler = start, end
-    parser.StartDoctypeDeclHandler, parser.EntityDeclHandler = doctype, entity
-    if reader.text:
-        parser.CharacterDataHandler = reader.text
+    tags = _Tags(report, reader)
     try:
         with report.path.open("rb") as file:
-            fed = 0
-            while piece := file.read(_PIECE):
-                check()
-                parser.Parse(piece, False)
-                fed += len(piece)
-                if fed - max(0, parser.CurrentByteIndex) > _LONGEST_TAG:
-                    raise refuse(f"has a tag of more than {_LONGEST_TAG >> 20} MiB")
-            if not fed:
-                raise UnreadableReport(f"{report.name} is empty")
-            parser.Parse(b"", True)
+            tags.feed(file, check)
     except expat.ExpatError as error:
         what = expat.errors.messages.get(error.code, "not well-formed")
         raise UnreadableReport(
@@ -82,9 +45,56 @@ def read(report: Report, reader: Reader, check: Check) -> None:
     except OSError as error:
         raise UnreadableReport(f"{report.name} cannot be read: {error.strerror}") from error
     except (ValueError, LookupError) as error:
-        if depth:
+        if tags.depth:
             raise
         raise UnreadableReport(f"{report.name} is in an encoding that cannot be read") from error
+
+
+class _Tags:
+    """Hands on the tags of one file, and refuses what a report never needs."""
+
+    def __init__(self, report: Report, reader: Reader) -> None:
+        self.depth = 0
+        self._report, self._reader = report, reader
+        self._parser = parser = expat.ParserCreate()
+        parser.StartElementHandler, parser.EndElementHandler = self._start, self._end
+        parser.StartDoctypeDeclHandler, parser.EntityDeclHandler = self._doctype, self._entity
+        if reader.text:
+            parser.CharacterDataHandler = reader.text
+
+    def feed(self, file: BinaryIO, check: Check) -> None:
+        """Read the file to its end."""
+        fed = 0
+        while piece := file.read(_PIECE):
+            check()
+            self._parser.Parse(piece, False)
+            fed += len(piece)
+            if fed - max(0, self._parser.CurrentByteIndex) > _LONGEST_TAG:
+                raise self._refusal(f"has a tag of more than {_LONGEST_TAG >> 20} MiB")
+        if not fed:
+            raise UnreadableReport(f"{self._report.name} is empty")
+        self._parser.Parse(b"", True)
+
+    def _start(self, tag: str, attributes: dict[str, str]) -> None:
+        self.depth += 1
+        if self.depth > _DEEPEST:
+            raise self._refusal(f"nests deeper than {_DEEPEST} tags")
+        self._reader.start(tag.rpartition(":")[2], attributes)
+
+    def _end(self, tag: str) -> None:
+        self.depth -= 1
+        self._reader.end(tag.rpartition(":")[2])
+
+    def _doctype(self, _name: str, _system: object, _public: object, internal: object) -> None:
+        if internal:
+            raise self._refusal("declares a document type of its own")
+
+    def _entity(self, *_declaration: object) -> None:
+        raise self._refusal("declares an entity")
+
+    def _refusal(self, what: str) -> UnreadableReport:
+        line = self._parser.CurrentLineNumber
+        return UnreadableReport(f"{self._report.name} {what} (line {line})")
 
 
 def whole(text: str | None) -> int | None:
