@@ -1,6 +1,8 @@
 """checks/*.yaml, added packs and a service's own overrides -> Criteria."""
 
 import fnmatch
+import hashlib
+import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,6 +25,9 @@ class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+_PROSE = {"title", "why", "fix"}
+
+
 class _Pack(_Frozen):
     checks: Mapping[str, Mapping[str, Any]]
 
@@ -35,6 +40,42 @@ def bundled_criteria() -> Criteria:
     """Return the criteria this tool ships."""
     packs = [read(p) for p in sorted(bundled.CHECKS.glob("*.yaml")) if p.name != "areas.yaml"]
     return Criteria(checks=_checks(packs), areas=_areas(read(bundled.CHECKS / "areas.yaml")))
+
+
+def digest(criteria: Criteria) -> str:
+    """Return what tells criteria apart: 12 hex digits, equal where they judge alike.
+
+    What is said to people of a check (title, why, fix) is no part of it.
+    """
+    checks = [c.model_dump(mode="json", exclude=_PROSE) for c in criteria.checks.values()]
+    areas = [a.model_dump(mode="json", exclude=_PROSE) for a in criteria.areas.values()]
+    text = json.dumps([checks, areas], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def to_json(criteria: Criteria) -> str:
+    """Return `criteria` as canonical JSON, from which `from_json` makes them again."""
+    return json.dumps(
+        {
+            "checks": [c.model_dump(mode="json") for c in criteria.checks.values()],
+            "areas": [a.model_dump(mode="json") for a in criteria.areas.values()],
+            "added": sorted(criteria.added),
+        },
+        sort_keys=True,
+        separators=(",", ":"),
+    )
+
+
+def from_json(text: str) -> Criteria:
+    """Return the criteria that `to_json` has written as `text`; raises ValueError."""
+    data = json.loads(text)
+    checks = [Check.model_validate(one) for one in data["checks"]]
+    areas = [Area.model_validate(one) for one in data["areas"]]
+    return Criteria(
+        checks={c.id: c for c in checks},
+        areas={a.id: a for a in areas},
+        added=frozenset(data["added"]),
+    )
 
 
 Metrics = Mapping[str, Collection[str]]

@@ -19,7 +19,7 @@ from pydantic import (
 
 from readiness.document import ConfigurationError
 from readiness.document.file import read_text
-from readiness.gate import Policy
+from readiness.gate import Policy, Verdict
 from readiness.inventory import Environment, Inventory, Tier
 from readiness.measurement import Measurement
 
@@ -52,6 +52,41 @@ class Tool(_Frozen):
     version: str
 
 
+class Runner(_Frozen):
+    """The kind of machine that measured, by which times can be compared."""
+
+    system: str = ""
+    """As in `linux`, lower case."""
+    machine: str = ""
+    """As in `x86_64`."""
+    cpus: Annotated[int, Field(ge=0)] = 0
+    """Processors this process may use."""
+    provider: str = ""
+    """Whose CI it ran in, as in `github`; empty at home."""
+
+    @property
+    def kind(self) -> str:
+        """Return the runner class: runs of one class are comparable."""
+        parts = (self.provider, self.system, self.machine, f"{self.cpus}cpu")
+        return "-".join(part for part in parts if part)
+
+
+class Revision(_Frozen):
+    """What of the system's source was assessed, as far as the environment tells."""
+
+    commit: str | None = None
+    branch: str | None = None
+
+
+class Past(_Frozen):
+    """One earlier run of the same system and environment, for the trend."""
+
+    run_id: str
+    started_at: Moment
+    value: Annotated[int, Field(ge=0, le=100)]
+    verdict: Verdict
+
+
 class Previous(_Frozen):
     """The score of the assessment before this one."""
 
@@ -81,6 +116,10 @@ class Evidence(_Frozen):
     packs: Mapping[str, str] = Field(default_factory=dict)
     policy: Policy = Policy()
     previous: Previous | None = None
+    runner: Runner = Runner()
+    revision: Revision = Revision()
+    trend: tuple[Past, ...] = ()
+    """Earlier runs as the history had them when this one began, the oldest first."""
     residue: tuple[str, ...] = ()
     """What journeys created and could not take away again."""
 

@@ -83,6 +83,7 @@ LAYERS: dict[str, set[str]] = {
         "measurement",
         "estimate",
     },
+    "history": {"assessment", "criteria", "checks", "evidence", "gate", "inventory", "document"},
     "report": {
         "quantity",
         "assessment",
