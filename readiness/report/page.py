@@ -27,6 +27,7 @@ from readiness.assessment.timings import (
 )
 from readiness.finding import Finding, Outcome
 from readiness.gate import blockers
+from readiness.report.graph import Graph, graph
 from readiness.report.rows import (
     SEVEREST_FIRST,
     AreaSection,
@@ -37,6 +38,7 @@ from readiness.report.rows import (
     counts,
     open_checks,
 )
+from readiness.report.trend import Point, trend
 from readiness.report.words import NONE, SIGNS, Sign, demanded, hours, plural, share
 from readiness.score import CRITICALITY_WEIGHTS, SEVERITY_WEIGHTS, AreaScore, grade
 
@@ -48,6 +50,10 @@ class Page:
     a: Assessment
     most: int = 30
     first: int = 5
+    runs: int = 12
+    """Points of the trend."""
+    listed: bool = True
+    """Whether the findings are listed one by one, area by area."""
 
     @property
     def model(self) -> Model:
@@ -100,6 +106,16 @@ class Page:
             return NONE
         change = self.model.decision.value - previous.value
         return f"{previous.value} on {previous.started_at:%Y-%m-%d} ({change:+d})"
+
+    @cached_property
+    def trend(self) -> tuple[Point, ...]:
+        """The last runs, this one at the end; empty without earlier ones."""
+        return trend(self.a, self.runs)
+
+    @cached_property
+    def graph(self) -> Graph | None:
+        """Who needs whom, as far as it is to be drawn."""
+        return graph(self.a)
 
     def row(self, objective: str) -> ObjectiveRow:
         """Return the row of an objective."""
@@ -250,20 +266,21 @@ class Page:
         return tuple(g for g in groups if g.open or g.clear or g.capabilities)
 
     @cached_property
-    def _repaired(self) -> Standing:
+    def repaired(self) -> Standing:
+        """What the score rests on when the whole plan is done."""
         mended = [finding for work in self.a.work for finding in work.findings]
         return self.model.standing.passing(mended)
 
     @property
     def remaining(self) -> tuple[str, ...]:
         """What keeps the system from READY when the whole plan is done."""
-        return reasons(self._repaired.ledger.card(), self._repaired.open_blockers)
+        return reasons(self.repaired.ledger.card(), self.repaired.open_blockers)
 
-    @property
+    @cached_property
     def planned(self) -> tuple[int, int]:
         """The score with the whole plan done, and with all that is unknown passing as well."""
         unknown = [f for f in self.model.findings if f.outcome == "unknown"]
-        return self._repaired.value, self._repaired.passing(unknown).value
+        return self.repaired.value, self.repaired.passing(unknown).value
 
     @property
     def effort(self) -> str:
