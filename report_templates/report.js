@@ -8,7 +8,7 @@
   const fits = (row, n, typed) =>
     (!wanted.outcome.value || row.dataset.outcome === wanted.outcome.value) &&
     (!wanted.area.value || row.dataset.area === wanted.area.value) &&
-    (!wanted.service.value || row.dataset.service.includes(` ${wanted.service.value} `)) &&
+    (!wanted.service.value || row.dataset.service.includes(`,${wanted.service.value},`)) &&
     typed.every((word) => words[n].includes(word));
 
   const show = () => {

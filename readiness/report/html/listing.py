@@ -20,7 +20,7 @@ class Row:
     area: str
     """The area's place in `Listing.areas`, from 0."""
     services: str
-    """The services' places in `Listing.services`, with a space around each."""
+    """The services' places in `Listing.services`, with a comma around each."""
     named: str
     because: str
     value: str
@@ -62,7 +62,7 @@ def _row(page: Page, area: int, row: tuple[Finding, ...], number: Mapping[str, i
         finding=f,
         sign=SIGNS[f.outcome],
         area=str(area),
-        services=f" {' '.join(str(number[name]) for name in services)} ",
+        services=f",{','.join(str(number[name]) for name in services)},",
         named=joined(tuple(services), _NAMED),
         because="" if f.outcome == "pass" else f.because,
         value=measured(f),

@@ -46,6 +46,8 @@ _CONFIG = {
 }
 _CLIP = re.compile(r"(?<=[\"#])clip\d+(?=[\")])")
 """The library numbers on through the life of the process."""
+_OWN = re.compile(r'<(\w+)(?: (?:class|role|aria-[a-z]+|pointer-events)="[^"]*")+')
+"""What the library's own viewer needs; read aloud is the label of the whole drawing."""
 _ROOT = re.compile(r'<svg [^>]*?width="(\d+)" height="(\d+)" viewBox="([^"]+)">')
 
 
@@ -62,13 +64,15 @@ def drawn(spec: Spec, label: str, name: str) -> Markup:
     svg = vl_convert.vegalite_to_svg(whole, vl_version=VERSION, allowed_base_urls=[])
     root = _ROOT.match(svg)
     assert root
+    svg = svg[root.end() :]
     digest, met = _digest(spec, label), {found: n for n, found in enumerate(_CLIP.findall(svg))}
+    svg = _OWN.sub(r"<\1", svg)
     svg = _CLIP.sub(lambda found: f"clip-{digest}-{met[found[0]]}", svg)
     opened = (
         f'<svg class="{name}" role="img" aria-label="{html(label)}" '
         f'width="{root[1]}" height="{root[2]}" viewBox="{root[3]}">'
     )
-    return Markup(opened + svg[root.end() :])
+    return Markup(opened + svg)
 
 
 def _digest(spec: Spec, label: str) -> str:
