@@ -10,7 +10,7 @@ from typing import Any
 from playwright.sync_api import Browser, Page, sync_playwright
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-ABSENT = "no Chromium here: apt-get install chromium"
+ABSENT = "no Chromium here: `make browser` installs Debian's"
 
 
 @contextmanager

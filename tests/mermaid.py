@@ -1,13 +1,11 @@
-"""Mermaid as its makers publish it, and the diagrams in a Markdown report."""
+"""Mermaid as its makers publish it (GitHub draws with version 11), and a report's diagrams."""
 
 import re
 from pathlib import Path
 
-VERSION = "11.17.2"
-"""GitHub draws with version 11."""
 FOLDER = Path(__file__).resolve().parent.parent / ".venv" / "mermaid" / "package"
 LIBRARY = next(FOLDER.glob("dist/mermaid.tiny.js"), None)
-WITHOUT = "no Mermaid here: `make mermaid` fetches it with npm"
+WITHOUT = "no Mermaid here: `make browser` fetches it with npm"
 
 
 def diagrams(markdown: str) -> list[tuple[str, str]]:

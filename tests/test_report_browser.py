@@ -239,7 +239,7 @@ def test_the_diagrams_of_the_markdown_report_are_drawn_by_mermaid(mermaid: Page)
     (kind, trend), (other, needs) = diagrams(rendered("markdown"))
     assert (kind, other) == ("xychart-beta", "flowchart LR")
     assert "Score of the last 8 runs; READY needs 85" in drawn(mermaid, trend)
-    assert {"api-gateway", "user-service: root cause"} <= set(drawn(mermaid, needs))
+    assert {"api-gateway", "user-service: down"} <= set(drawn(mermaid, needs))
     wrong = "mermaid.parse('flowchart LR\\n a[\"x\" --> b', {suppressErrors: true})"
     assert mermaid.evaluate(wrong) is False
 

@@ -8,8 +8,10 @@ from datetime import timedelta
 from html.parser import HTMLParser
 
 import pytest
-from hypothesis import example, given
+from hypothesis import assume, example, given
+from markdown_it import MarkdownIt
 
+from readiness import escape
 from readiness.assessment import assess
 from readiness.assessment.percentiles import percentiles
 from readiness.criteria import bundled_criteria
@@ -181,19 +183,15 @@ def test_even_unescaped_markdown_brings_no_tag_of_its_own(text: str) -> None:
         assert ATTRIBUTES.fullmatch(attributes)
 
 
-@given(text=HOSTILE.map(lambda text: text.replace("\n", " ")))
+@given(text=HOSTILE.map(escape.line))
 @example(text="a | b \\| c \\\\| d")
-@example(text="**a** _b_ `c` <br> &lt; &copy; ✅ ⚠️")
+@example(text="**a** _b_ `c` &lt; &copy; ✅ ⚠️ ❌\u00a0fail")
 def test_a_table_is_read_as_markdown_readers_do(text: str) -> None:
-    from markdown_it import MarkdownIt
-
-    theirs = MarkdownIt("commonmark", {"html": True}).enable("table").disable(prose._LINKS)
-    table = f"|a|b|\n|---|---|\n| {text.strip()} | x |\n"
-    usual = theirs.render(table).replace("\u200b", "")
-    assume_table = usual.startswith("<table>") and usual.count("<tr>") == 2
-    if assume_table and "html" not in str([t.children for t in theirs.parse(table)]):
-        cell = re.findall(r"<td>(.*?)</td>", usual, re.S)[0]
-        assert f"<td>{prose.signed(cell)}</td>" in prose.rendered(table, "x")
+    theirs = MarkdownIt("commonmark").enable("table").disable(prose._LINKS)
+    usual = theirs.render(table := f"|a|b|\n|---|---|\n| {text} | x |\n")
+    assume(usual.startswith("<table>") and not re.search("&lt;[a-z!/]", usual))
+    [cell, *_] = re.findall(r"<td>(.*?)</td>", usual)
+    assert f"<td>{prose.signed(cell)}</td>" in prose.rendered(table, "x")
 
 
 # Charts

@@ -35,7 +35,7 @@ def chart(points: Sequence[Point]) -> str:
 
 
 def flowchart(graph: Graph) -> str:
-    """Return the graph, its services in the colour of their readiness, root causes as hexagons."""
+    """Return the graph: services in the colour of their readiness, hexagons where one went out."""
     return _fenced("flowchart LR", *_flow(graph))
 
 
@@ -54,7 +54,9 @@ def _flow(graph: Graph) -> Iterator[str]:
 
 def _box(node: Node) -> str:
     name = mermaid(node.name, _LETTERS)
-    return f'{{{{"{name}: root cause"}}}}' if node.part == "cause" else f'["{name}"]'
+    if node.part in ("cause", "down"):
+        return f'{{{{"{name}: {"root cause" if node.part == "cause" else "down"}"}}}}'
+    return f'["{name}"]'
 
 
 def _fenced(kind: str, *lines: str) -> str:

@@ -11,7 +11,8 @@ from readiness.report.words import SIGNS, Sign
 MOST = 40
 """Services that a drawing can hold and still be read."""
 
-Part = Literal["cause", "explained", ""]
+Part = Literal["cause", "down", "explained", ""]
+"""`cause` explains the outage of others, `down` that of none."""
 
 
 @dataclass(frozen=True)
@@ -64,14 +65,16 @@ def _parts(a: Assessment) -> Mapping[str, Part]:
     parts: dict[str, Part] = {}
     for cause in a.root_causes:
         parts |= dict.fromkeys(cause.explains, "explained")
-    return parts | dict.fromkeys((cause.service for cause in a.root_causes), "cause")
+    for cause in a.root_causes:
+        parts[cause.service] = "cause" if cause.explains else "down"
+    return parts
 
 
 def _rank(name: str, parts: Mapping[str, Part], needs: Mapping[str, tuple[str, ...]]) -> int:
     """Put causes first, then what they explain, then whoever needs one of those."""
     if name in parts:
-        return 0 if parts[name] == "cause" else 1
-    return 2 if any(other in parts for other in needs[name]) else 3
+        return ("cause", "down", "explained").index(parts[name])
+    return 3 if any(other in parts for other in needs[name]) else 4
 
 
 def _order(row: ServiceRow) -> int:

@@ -341,6 +341,22 @@ class Page:
         )
 
     @cached_property
+    def _work(self) -> Mapping[str, Sequence[Work]]:
+        """Service -> what is to be done about it."""
+        found: dict[str, list[Work]] = {}
+        for work in self.a.work:
+            found.setdefault(work.head.service, []).append(work)
+        return found
+
+    @cached_property
+    def _unknown_blockers(self) -> Mapping[str, Sequence[Finding]]:
+        found: dict[str, list[Finding]] = {}
+        for f in self.model.standing.open_blockers:
+            if f.outcome == "unknown":
+                found.setdefault(f.service, []).append(f)
+        return found
+
+    @cached_property
     def _down(self) -> frozenset[str]:
         return frozenset(row.name for row in self.a.services if row.status == "down")
 
@@ -385,19 +401,14 @@ class Page:
         """The work on a service, and its blockers that no work can mend before they are known."""
         work = [
             f"{self.problem(w)} ({hours(w.head.fix.effort_hours)})"
-            for w in self.a.work
-            if w.head.service == row.name
+            for w in self._work.get(row.name, ())
         ]
         explained = [
             f"down because of {cause.service}"
             for cause in self.a.root_causes
             if row.name in cause.explains
         ]
-        unknown = [
-            f"{f.title}: not known"
-            for f in self.model.standing.open_blockers
-            if f.service == row.name and f.outcome == "unknown"
-        ]
+        unknown = [f"{f.title}: not known" for f in self._unknown_blockers.get(row.name, ())]
         return (*explained, *work, *unknown)
 
 

@@ -13,7 +13,12 @@ _WORDS: dict[Sign, str] = {
     "bad": "not ready",
     "unknown": "unknown",
 }
-_PARTS = {"cause": "root cause", "explained": "explained by a root cause", "": "–"}
+_PARTS = {
+    "cause": "root cause",
+    "down": "down for itself",
+    "explained": "out because of a root cause",
+    "": "–",
+}
 _BOX, _GAP, _ROW, _HEIGHT = 150, 56, 38, 26
 _LETTERS = 22
 
@@ -24,7 +29,9 @@ def dependencies(graph: Graph | None) -> Figure | None:
         return None
     causes = [node.name for node in graph.nodes if node.part == "cause"]
     label = f"Who needs whom: {len(graph.nodes)} services, {len(graph.edges)} dependencies"
-    label += f"; root causes: {', '.join(causes)}" if causes else "; nothing is out"
+    down = [node.name for node in graph.nodes if node.part == "down"]
+    label += f"; root causes: {', '.join(causes)}" if causes else ""
+    label += f"; down for itself: {', '.join(down)}" if down else ""
     more = f" {graph.left_out} more services are left out." if graph.left_out else ""
     return Figure(
         id="dependency-chart",
@@ -36,6 +43,7 @@ def dependencies(graph: Graph | None) -> Figure | None:
                 if any(n.sign == sign for n in graph.nodes)
             ),
             *([("box cause", "root cause")] if causes else []),
+            *([("box down", "down for itself")] if down else []),
             *([("line bad", "the way an outage went")] if graph.spread else []),
         ),
         panels=(Panel(vega.drawn(_spec(graph), label, "graph")),),
@@ -107,7 +115,7 @@ def _node(node: Node, drawn: Layout) -> dict[str, float | str]:
         "bottom": centre + _HEIGHT / 2,
         "colour": vega.COLOURS[node.sign],
         "fill": f"var(--{node.sign}-soft)",
-        "width": 3.0 if node.part == "cause" else 1.0,
+        "width": {"cause": 4.0, "down": 2.0}.get(node.part, 1.0),
     }
 
 

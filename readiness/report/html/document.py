@@ -5,7 +5,7 @@ import re
 from base64 import b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import jinja2
@@ -130,7 +130,7 @@ def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(bundled.REPORT_TEMPLATES),
         undefined=jinja2.StrictUndefined,
-        autoescape=True,
+        autoescape=False,  # `finalize` escapes all, and only once
         finalize=_finalize,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -140,12 +140,18 @@ def _environment() -> jinja2.Environment:
     return environment
 
 
-def _finalize(value: Any) -> Markup | str:
+def _finalize(value: Any) -> str:
     """Escape what a template prints; what is neither text nor a whole number is its mistake."""
     if isinstance(value, Markup):
         return value
     if isinstance(value, str):
-        return Markup(escape.html(value))
+        return _escaped(value)
     if type(value) is int:
         return str(value)
     raise TypeError(f"a template prints a {type(value).__name__}")
+
+
+@lru_cache(maxsize=1 << 14)
+def _escaped(text: str) -> str:
+    """Escape a text; of many findings most texts are alike."""
+    return escape.html(text)
