@@ -16,9 +16,9 @@ def areas(sections: Sequence[AreaSection]) -> Figure | None:
     rows = [_row(s) for s in sections if s.score.applicable]
     if not rows:
         return None
-    y = {"field": "title", "type": "nominal", "sort": None}
+    y: vega.Piece = {"field": "title", "type": "nominal", "sort": None}
     y |= {"axis": {"title": None, "labelLimit": 190, "labelColor": vega.TEXT, "labelFontSize": 12}}
-    x = {"type": "quantitative", "scale": {"domain": [0, 100]}, "axis": None}
+    x: vega.Piece = {"type": "quantitative", "scale": {"domain": [0, 100]}, "axis": None}
     layer = [
         _bar({"color": vega.LINE, "opacity": 0.5}, {"x": {**x, "field": "whole"}, "y": y}),
         _bar({"opacity": 0.3}, {"x": {**x, "field": "upper"}, "y": y, **_COLOUR}),

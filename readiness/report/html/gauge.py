@@ -16,7 +16,7 @@ def gauge(decision: Decision) -> Markup:
         f"Score {decision.value} of 100, at best {decision.upper}; "
         f"{CONDITIONAL_SCORE} to pass, {READY_SCORE} to be ready"
     )
-    x = {"type": "quantitative", "scale": {"domain": [0, 100]}, "axis": None}
+    x: vega.Piece = {"type": "quantitative", "scale": {"domain": [0, 100]}, "axis": None}
     bars = [
         _bar(100, vega.LINE, 0.6, x),
         _bar(decision.upper, colour, 0.3, x),

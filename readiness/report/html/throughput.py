@@ -1,5 +1,7 @@
 """Loads -> throughput against users for each service, with its knee."""
 
+from collections.abc import Sequence
+
 from readiness.quantity import amount
 from readiness.report.html import vega
 from readiness.report.html.figure import Figure, Panel
@@ -66,10 +68,18 @@ def _spec(load: Load, knee: int | None, rate: float | None) -> vega.Spec:
     users, first = points[0]
     failed = {v.users for v in load.levels if v.errors}
     ideal = [(n, first / users * n) for n in (users, min(points[-1][0], top * users / first))]
-    x = {"field": "users", "type": "quantitative", "scale": {"type": "log", "nice": False}}
-    x["scale"] |= {"domain": [users / 1.2, points[-1][0] * 1.2]}  # type: ignore[operator]
+    x: vega.Piece = {
+        "field": "users",
+        "type": "quantitative",
+        "scale": {"type": "log", "nice": False},
+    }
+    x["scale"] |= {"domain": [users / 1.2, points[-1][0] * 1.2]}
     x |= {"axis": {"values": _ticks(points), "title": "users", "grid": False, "format": "d"}}
-    y = {"field": "rate", "type": "quantitative", "scale": {"domain": [0, top], "nice": False}}
+    y: vega.Piece = {
+        "field": "rate",
+        "type": "quantitative",
+        "scale": {"domain": [0, top], "nice": False},
+    }
     y |= {"axis": {"title": "requests/s", "tickCount": 4, "format": ",~f"}}
     xy = {"x": x, "y": y}
     line = {"type": "line", "color": vega.ACCENT, "strokeWidth": 2}
@@ -121,7 +131,7 @@ def _held(rate: float, y: vega.Spec) -> vega.Spec:
     }
 
 
-def _layer(points: list[tuple[int, float]], mark: vega.Spec, xy: vega.Spec) -> vega.Spec:
+def _layer(points: Sequence[tuple[float, float]], mark: vega.Spec, xy: vega.Spec) -> vega.Spec:
     rows = ({"users": users, "rate": rate} for users, rate in points)
     return {"data": vega.values(*rows), "mark": mark, "encoding": xy}
 

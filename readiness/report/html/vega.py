@@ -12,6 +12,8 @@ from readiness.escape import html
 from readiness.report.words import Sign
 
 Spec = Mapping[str, Any]
+Piece = dict[str, Any]
+"""Of a specification, while it is made."""
 
 VERSION = "6.4"
 """Of Vega-Lite; the library holds several, so that drawings stay as they were tested."""
@@ -20,7 +22,7 @@ TEXT, FAINT, LINE, PANEL, ACCENT = (
     f"var(--{name})" for name in ("text", "faint", "line", "panel", "accent")
 )
 COLOURS: Mapping[Sign, str] = {
-    **{sign: f"var(--{sign})" for sign in ("good", "fair", "bad", "unknown")},  # type: ignore[dict-item]
+    **{sign: f"var(--{sign})" for sign in ("good", "fair", "bad", "unknown")},
     "none": FAINT,
 }
 _AXIS = {
