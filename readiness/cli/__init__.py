@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from readiness.cli import load
+from readiness.cli import history, load
 
 app = typer.Typer(
     name="readiness",
@@ -91,6 +91,7 @@ def run(
     ] = "5m",
     formats: Formats = None,
     no_gate: NoGate = False,
+    history: history.Where = None,
 ) -> None:
     """Probe a running system, report, and gate by exit code."""
     from readiness.cli import assess
@@ -107,6 +108,7 @@ def run(
         deadline,
         formats or (),
         no_gate,
+        history,
     )
     raise typer.Exit(assess.run(request))
 
@@ -181,5 +183,7 @@ def demo(
 
     raise typer.Exit(demonstrate.demo_run(fixed, out))
 
+
+app.add_typer(history.app)
 
 app.command("load")(load.command)
