@@ -33,7 +33,7 @@ def conclusion(found: Assessment) -> str:
         )
     if signal:
         lines.append(f"PARTIAL: interrupted by {signal}")
-    if not found.evidence.policy.gate:
+    if found.evidence.policy.stage == "report":
         lines.append("GATE DISABLED: --no-gate")
     lines += _work(found)
     return "\n".join(ci_log(line) for line in lines)

@@ -67,7 +67,9 @@ class Page:
     @cached_property
     def reasons(self) -> tuple[str, ...]:
         """What keeps the system from READY."""
-        return reasons(self.model.card, self.model.standing.open_blockers)
+        return reasons(
+            self.model.card, self.model.standing.open_blockers, self.model.evidence.policy
+        )
 
     @property
     def seconds(self) -> float:
@@ -257,7 +259,8 @@ class Page:
     @property
     def remaining(self) -> tuple[str, ...]:
         """What keeps the system from READY when the whole plan is done."""
-        return reasons(self._repaired.ledger.card(), self._repaired.open_blockers)
+        card, still_open = self._repaired.ledger.card(), self._repaired.open_blockers
+        return reasons(card, still_open, self.model.evidence.policy)
 
     @property
     def planned(self) -> tuple[int, int]:
