@@ -12,7 +12,7 @@ from readiness.failure import Failure
 from readiness.finding import Finding, Outcome
 from readiness.inventory import Inventory, Policy, Subject, Waiver
 from readiness.measurement import NOT_FINITE, Measurement, Value, number
-from readiness.policy import PRODUCTION, refusal
+from readiness.policy import PRODUCTION, blocks, refusal
 from readiness.quantity import amount
 
 FLAKY_SCORE = 0.5
@@ -75,8 +75,7 @@ def judge(
         judged = _unknown(f"the service's own target or limit cannot be used: {error}")
     else:
         judged = _flaky(attempts, _judge(check, service, attempts))
-    weighty = service.criticality in _BLOCKING
-    blocker = weighty and policy.blockers.get(check.id, check.blocker)
+    blocker = blocks(policy, check, service)
     waiver, ignored = _waiver(check, service, waivers, on, policy, blocker)
     because = judged.because
     if ignored and (judged.outcome in ("fail", "unknown") or judged.undecided):
@@ -89,7 +88,7 @@ def judge(
         title=check.title,
         severity=check.severity,
         blocker=blocker,
-        usual_blocker=weighty and check.blocker,
+        usual_blocker=blocks(PRODUCTION, check, service),
         outcome=judged.outcome,
         undecided=judged.undecided,
         flaky=judged.flaky,
@@ -104,9 +103,6 @@ def judge(
         failure=judged.failure,
         waiver=waiver,
     )
-
-
-_BLOCKING = ("critical", "high")
 
 
 def _judge(check: Check, service: Subject, attempts: Sequence[Measurement]) -> _Judged:

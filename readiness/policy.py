@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
-from readiness.checks import Criteria
+from readiness.checks import Check, Criteria
 from readiness.document import Document
 from readiness.document.complaint import Complaint, suggest
 from readiness.inventory import (
@@ -16,6 +16,7 @@ from readiness.inventory import (
     Preset,
     Ready,
     Stage,
+    Subject,
     Waiver,
     Waiving,
 )
@@ -46,6 +47,9 @@ PRESETS: Mapping[Preset, Policy] = {
     ),
 }
 """Each tier's demands; docs/policy.md argues the numbers."""
+
+BLOCKING = ("critical", "high")
+"""The criticality of what can keep a release back."""
 
 _MILDEST_FIRST: Mapping[str, tuple[str, ...]] = {
     "stage": ("report", "warn", "gate"),
@@ -100,6 +104,11 @@ def _greater(one: Model, other: Model) -> Model:
     return one.model_copy(update={name: max(v, getattr(other, name)) for name, v in one})
 
 
+def blocks(policy: Policy, check: Check, subject: Subject) -> bool:
+    """Whether `check` blocks on `subject`, which only what matters most can."""
+    return subject.criticality in BLOCKING and policy.blockers.get(check.id, check.blocker)
+
+
 def refusal(policy: Policy, waiver: Waiver, blocker: bool, on: date) -> str:
     """Return why `policy` does not accept `waiver` on the day `on`; empty where it does."""
     longest = policy.waivers.longest
@@ -113,14 +122,12 @@ def refusal(policy: Policy, waiver: Waiver, blocker: bool, on: date) -> str:
 def eased(policy: Policy, criteria: Criteria) -> tuple[Eased, ...]:
     """Return every setting of `policy` easier than production and than its own preset."""
     usual = at_least(PRESETS[policy.tier])
-    return tuple(
-        [
-            *_words(policy, usual),
-            *_thresholds(policy, usual),
-            *_areas(policy, usual),
-            *_blockers(policy, criteria),
-            *_waivers(policy, usual),
-        ]
+    return (
+        *_words(policy, usual),
+        *_thresholds(policy, usual),
+        *_areas(policy, usual),
+        *_blockers(policy, criteria),
+        *_waivers(policy, usual),
     )
 
 

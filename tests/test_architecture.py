@@ -88,6 +88,7 @@ LAYERS: dict[str, set[str]] = {
     },
     "history": {"assessment", "criteria", "checks", "evidence", "gate", "inventory", "document"},
     "report": {
+        "policy",
         "quantity",
         "assessment",
         "escape",

@@ -23,12 +23,20 @@ def reasons(card: Scorecard, open_blockers: Sequence[Finding], policy: Policy) -
     found += _areas(card, policy)
     needed = policy.ready
     if card.coverage < needed.coverage:
-        found.append(
-            f"coverage of {card.coverage * 100:.0f} % is below {needed.coverage * 100:g} %"
-        )
+        least = f"{needed.coverage * 100:g} %"
+        found.append(f"coverage of {card.coverage * 100:.0f} % is below {least}")
     if card.raw < needed.score:
         found.append(f"the score before caps is {card.raw}, below {needed.score}")
     return tuple(found)
+
+
+def blocking(card: Scorecard, open_blockers: Sequence[Finding], policy: Policy) -> tuple[str, ...]:
+    """Return what the gate fails by: failed blockers by their names, else what READY lacks."""
+    failed = [f for f in open_blockers if f.outcome == "fail" and not f.waived]
+    named = [f"{f.title} on {f.service}" for f in failed]
+    if card.applicable and card.upper < policy.conditional.score:
+        named.append(f"the score is {card.upper} at best, below {policy.conditional.score}")
+    return tuple(named) or reasons(card, open_blockers, policy)
 
 
 def _areas(card: Scorecard, policy: Policy) -> list[str]:
