@@ -1,6 +1,5 @@
 """`waive`: a waiver's parts -> the same inventory with that waiver in it and nothing else."""
 
-import difflib
 import os
 import re
 from collections.abc import Sequence
@@ -13,10 +12,10 @@ from pydantic import ValidationError
 
 from readiness import criteria, document, inventory, policy
 from readiness.checks import Check, Criteria
-from readiness.cli import output
+from readiness.cli import rewrite
 from readiness.cli.assess import judged_by
 from readiness.cli.say import say
-from readiness.document import ConfigurationError, Document, edit
+from readiness.document import ConfigurationError, Document
 from readiness.document.complaint import complaints, suggest
 from readiness.document.scalar import unprintable
 from readiness.escape import ci_log
@@ -51,6 +50,7 @@ def run(asked: Request) -> None:
     criteria.check_overrides(wanted, rules, source)
     until = _until(asked.until, today)
     subjects = _subjects(asked, wanted, rules)
+    _needed(asked, until, wanted, source)
     at = _there(asked, wanted)
     if at is None or not asked.extend:
         _not_twice(asked, wanted, source, at)
@@ -58,17 +58,17 @@ def run(asked: Request) -> None:
     else:
         waiver = _extended(asked, wanted.waivers[at], until, source, at)
     _accepted(waiver, rules.checks[asked.check], subjects, wanted, source, today)
-    before = _text(asked.inventory)
-    after = _edited(before, waiver, wanted, at, asked)
-    place = _proven(listed, after, waiver, at)
+    before = rewrite.text(asked.inventory)
+    after = rewrite.edited(before, waiver, wanted, at)
+    line = rewrite.proven(listed, after, waiver, at)
     if asked.dry_run:
-        _show(before, after, asked.inventory)
+        rewrite.show(asked.inventory, before, after)
     else:
-        _save(asked.inventory, before, after)
+        rewrite.save(asked.inventory, before, after)
     end = f"until {waiver.until} ({plural((waiver.until - today).days, 'day')})"
     what = f"{waiver.check} on {waiver.service or 'all services'}"
     verb = "would be waived" if asked.dry_run else "is waived"
-    say(ci_log(f"{asked.inventory}:{place}: {what} {verb} {end} by {waiver.owner}.", 1000))
+    say(ci_log(f"{asked.inventory}:{line}: {what} {verb} {end} by {waiver.owner}.", 1000))
 
 
 def _listed(source: Document) -> Document:
@@ -122,6 +122,18 @@ def _there(asked: Request, wanted: Inventory) -> int | None:
         if (w.check, w.service) == (asked.check, asked.service)
     ]
     return max(same, key=lambda index: wanted.waivers[index].until, default=None)
+
+
+def _needed(asked: Request, until: date, wanted: Inventory, source: Document) -> None:
+    """Refuse a waiver of one service where one of all services excuses it as long."""
+    for index, w in enumerate(wanted.waivers):
+        if asked.service and w.service is None and w.check == asked.check and w.until >= until:
+            raise ConfigurationError(
+                f"{asked.check} is waived on all services until {w.until}.",
+                file=str(asked.inventory),
+                line=source.line(("waivers", index)),
+                fix="Nothing need be written.",
+            )
 
 
 def _not_twice(asked: Request, wanted: Inventory, source: Document, at: int | None) -> None:
@@ -198,83 +210,3 @@ def _accepted(
         )
     for name, why in refused.items():
         say(ci_log(f"{source.name}: not accepted on {name}: {why}."), err=True)
-
-
-def _text(path: Path) -> str:
-    """Return the whole text, its line ends and byte order mark included."""
-    return path.read_bytes().decode("utf-8")
-
-
-def _edited(before: str, waiver: Waiver, wanted: Inventory, at: int | None, asked: Request) -> str:
-    mark = "\ufeff" * before.startswith("\ufeff")
-    text = before.removeprefix(mark)
-    parts = _written(waiver)
-    if at is None:
-        return mark + edit.appended(text, "waivers", parts)
-    old = _written(wanted.waivers[at])
-    for name in ("owner", "reason", "until"):
-        if parts[name] != old[name]:
-            text = edit.replaced(text, ("waivers", at, name), parts[name])
-    return mark + text
-
-
-def _written(waiver: Waiver) -> dict[str, str]:
-    """Return the parts of `waiver` as they stand in a file, where a dollar is written twice."""
-    parts = waiver.model_dump(mode="json", exclude_none=True)
-    order = ("check", "service", "reason", "owner", "until")
-    return {name: parts[name].replace("$", "$$") for name in order if name in parts}
-
-
-def _proven(listed: Document, after: str, waiver: Waiver, at: int | None) -> int:
-    """Make sure that `after` says what the file said, and `waiver`; return the waiver's line."""
-    try:
-        new = document.parse(after, listed.name)
-        found = inventory.from_document(inventory.tolerant(new, os.environ), os.environ)
-    except ConfigurationError:
-        raise _unsafe(listed, waiver) from None
-    index = len(found.waivers) - 1 if at is None else at
-    kept = {**new.data, "waivers": _without(new.data["waivers"], index)}
-    usual = listed.data.get("waivers", [])
-    same = kept == {**listed.data, "waivers": usual if at is None else _without(usual, index)}
-    if not same or found.waivers[index] != waiver:
-        raise _unsafe(listed, waiver)
-    return new.line(("waivers", index)) or 1
-
-
-def _without(items: Sequence[Any], index: int) -> list[Any]:
-    return [item for n, item in enumerate(items) if n != index]
-
-
-def _unsafe(listed: Document, waiver: Waiver) -> ConfigurationError:
-    parts = ", ".join(f"{key}: {edit.scalar(text)}" for key, text in _written(waiver).items())
-    return ConfigurationError(
-        "this waiver cannot be written here without changing something else.",
-        file=listed.name,
-        line=listed.line(("waivers",)),
-        fix=f"Write it by hand: {{{parts}}}.",
-    )
-
-
-def _show(before: str, after: str, path: Path) -> None:
-    name = str(path)
-    lines = difflib.unified_diff(before.splitlines(), after.splitlines(), name, name, lineterm="")
-    for line in lines:
-        say(line)
-
-
-def _save(path: Path, before: str, after: str) -> None:
-    """Replace the file, where a link leads to what it leads to, and keep its permissions."""
-    target = path.resolve()
-    try:
-        mode = target.stat().st_mode & 0o777
-        if not mode & 0o222 or not os.access(target, os.W_OK):
-            raise PermissionError(0, "it is read-only")
-        if _text(target) != before:
-            raise OSError(0, "it has changed in the meantime")
-        output.save({target: after}, mode)
-    except OSError as error:
-        raise ConfigurationError(
-            f"cannot be written ({error.strerror}).",
-            file=str(path),
-            fix="Make it writable, or see what would be written with --dry-run.",
-        ) from None

@@ -87,14 +87,15 @@ def _nodes(text: str) -> tuple[_Node, int]:
     with closing(parser) as events:
         next(events), next(events)
         root = _node(next(events), events, text)
-        end = next(events)
-        return root, end.start_mark.index if end.explicit else len(text)
+        last: Any = next(events)
+        return root, last.start_mark.index if last.explicit else len(text)
 
 
 def _node(event: Any, events: Iterator[Any], text: str) -> _Node:
-    start, column = event.start_mark.index, event.start_mark.column
+    start, end, column = event.start_mark.index, event.end_mark.index, event.start_mark.column
+    flow = bool(getattr(event, "flow_style", False))
     if isinstance(event, yaml.ScalarEvent):
-        end = max(start, len(text[: event.end_mark.index].rstrip()))
+        end = start + len(text[start:end].rstrip())
         return _Node("scalar", start, end, column, False)
     kind = "mapping" if isinstance(event, yaml.MappingStartEvent) else "sequence"
     below: list[tuple[str | int, _Node]] = []
@@ -103,8 +104,9 @@ def _node(event: Any, events: Iterator[Any], text: str) -> _Node:
         if kind == "mapping":
             name, one = str(one.value), next(events)
         below.append((name, _node(one, events, text)))
-    end = one.end_mark.index if event.flow_style else max([start, *(n.end for _, n in below)])
-    return _Node(kind, start, end, column, bool(event.flow_style), tuple(below))
+    closed: Any = one
+    end = closed.end_mark.index if flow else max([start, *(n.end for _, n in below)])
+    return _Node(kind, start, end, column, flow, tuple(below))
 
 
 def _new_key(text: str, root: _Node, end: int, key: str, item: Mapping[str, str]) -> list[_Change]:
