@@ -20,7 +20,10 @@ BLOCK = '- check: latency-p95\n{0}  owner: "@dana"\n{0}  until: 2027-01-31'
 
 CASES = {
     "no key": ("a: 1\n", "a: 1\nwaivers:\n  " + BLOCK.format("  ") + "\n"),
-    "no newline at the end": ("a: 1", "a: 1\nwaivers:\n  " + BLOCK.format("  ")),
+    "no newline at the end": (
+        "a: 1\nb: 2",
+        "a: 1\nb: 2\nwaivers:\n  " + BLOCK.format("  "),
+    ),
     "parted by blank lines": (
         "a: 1\n\nb: 2\n",
         "a: 1\n\nb: 2\n\nwaivers:\n  " + BLOCK.format("  ") + "\n",
@@ -65,7 +68,7 @@ CASES = {
     ),
     "a block list without indentation": (
         "waivers:\n- check: a\na: 1\n",
-        "waivers:\n" + BLOCK.format("") + "\na: 1\n",
+        "waivers:\n- check: a\n" + BLOCK.format("") + "\na: 1\n",
     ),
     "a block list of flow items": (
         "waivers:\n    - {check: a}\n",
@@ -105,31 +108,9 @@ def test_an_item_is_appended(name: str, newline: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "plain words",
-        "1.0",
-        "true",
-        "~",
-        "x: y",
-        "x # y",
-        'say "x"',
-        "-",
-        "a\\b",
-        "é €",
-        "[a]",
-        "0x1",
-    ]
-    + [
-        "{a",
-        "@dana",
-        "%",
-        "2027-01-31",
-        "ends ",
-        "two  spaces",
-        "1" * 30,
-        "*",
-        "a, b",
-        "null",
-        "'",
+        *("plain words", "1.0", "true", "~", "x: y", "x # y", 'say "x"', "-", "a\\b", "é €", "[a]"),
+        *("{a", "@dana", "%", "2027-01-31", "ends ", "two  spaces", "1" * 30, "*", "a, b", "null"),
+        *("'", "0x1"),
     ],
 )
 @pytest.mark.parametrize("around", ["{}\n", "[{}]\n", "{{a: {}}}\n"])
