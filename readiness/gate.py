@@ -53,15 +53,17 @@ class Decision(BaseModel):
     exit_code: int
 
 
-def decide(card: Scorecard, findings: Sequence[Finding], policy: Policy) -> Decision:
-    """Decide on `card`, whose findings are `findings`.
+def decide(
+    card: Scorecard, findings: Sequence[Finding], policy: Policy, regressed: Sequence[str] = ()
+) -> Decision:
+    """Decide on `card`, whose findings are `findings`; `regressed` names what has surely got worse.
 
     The headline value takes every unknown or undecided blocker as failed and the upper value
     as passed, so that losing evidence can lower a score but never raise it.
     """
-    caps = _caps(card, findings)
-    value = headline(card, blockers(findings))
-    upper = min([card.upper, *_upper_caps(card, findings)])
+    caps = _caps(card, findings, regressed)
+    value = headline(card, blockers(findings), bool(regressed))
+    upper = min([card.upper, *_upper_caps(card, findings, bool(regressed))])
     verdict = _verdict(card, findings, value, upper)
     return Decision(
         verdict=verdict,
@@ -80,11 +82,13 @@ def blockers(findings: Sequence[Finding]) -> tuple[Finding, ...]:
     )
 
 
-def headline(card: Scorecard, open_blockers: Collection[Finding]) -> int:
+def headline(card: Scorecard, open_blockers: Collection[Finding], regressed: bool = False) -> int:
     """Return the raw score under all caps; `open_blockers` are those that `blockers` returns."""
     caps = [to for to, _ in _card_caps(card)]
     if open_blockers:
         caps.append(CAP_NOT_READY if all(f.waived for f in open_blockers) else CAP_BLOCKED)
+    if regressed and card.applicable:
+        caps.append(CAP_NOT_READY)
     return min([card.raw, *caps])
 
 
@@ -93,11 +97,14 @@ def weak_areas(card: Scorecard) -> tuple[str, ...]:
     return tuple(a.id for a in card.areas if a.score is not None and a.score < READY_AREA)
 
 
-def _caps(card: Scorecard, findings: Sequence[Finding]) -> tuple[Cap, ...]:
+def _caps(
+    card: Scorecard, findings: Sequence[Finding], regressed: Sequence[str]
+) -> tuple[Cap, ...]:
     caps = [
         (_blocker_cap(f), f"blocker {_state(f)}: {f.title} on {f.service}")
         for f in blockers(findings)
     ]
+    caps += [(CAP_NOT_READY, f"regressed: {what}") for what in regressed]
     return tuple(Cap(to=to, because=why) for to, why in sorted([*caps, *_card_caps(card)]))
 
 
@@ -123,10 +130,12 @@ def _card_caps(card: Scorecard) -> list[tuple[int, str]]:
     return caps
 
 
-def _upper_caps(card: Scorecard, findings: Sequence[Finding]) -> list[int]:
+def _upper_caps(card: Scorecard, findings: Sequence[Finding], regressed: bool) -> list[int]:
     """Caps that hold even if every unknown passes and every interval ends well."""
     caps = [_blocker_cap(f) for f in findings if f.blocker and f.outcome == "fail"]
     if any(a.upper is not None and a.upper < READY_AREA for a in card.areas):
+        caps.append(CAP_NOT_READY)
+    if regressed:
         caps.append(CAP_NOT_READY)
     return caps
 

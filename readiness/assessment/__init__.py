@@ -8,7 +8,7 @@ from typing import Any
 from readiness.assessment.blame import RootCause, explained, root_causes
 from readiness.assessment.capabilities import CapabilityRow, capabilities
 from readiness.assessment.journeys import JourneyRow, journeys
-from readiness.assessment.model import Key, Model, evaluate
+from readiness.assessment.model import Model, evaluate
 from readiness.assessment.objectives import ObjectiveRow, objectives
 from readiness.assessment.plan import (
     Condition,
@@ -24,7 +24,7 @@ from readiness.assessment.services import ServiceRow, rows
 from readiness.checks import Criteria
 from readiness.estimate import Estimate
 from readiness.evidence import INTERRUPTED_EXIT_CODES, Evidence
-from readiness.finding import Finding
+from readiness.finding import Finding, Key
 
 SCHEMA = "readiness/assessment/v1"
 

@@ -4,15 +4,14 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
+from readiness.assessment.regression import Comparison, compare
 from readiness.checks import Criteria
 from readiness.evidence import Evidence
 from readiness.finding import Finding
+from readiness.finding import Key as Key
 from readiness.gate import Decision, blockers, decide, headline
 from readiness.judge import judge_all
 from readiness.score import Ledger, Scorecard
-
-Key = tuple[str, str]
-"""(check id, service name)"""
 
 
 @dataclass(frozen=True)
@@ -21,6 +20,7 @@ class Standing:
 
     ledger: Ledger
     open_blockers: tuple[Finding, ...]
+    regressed: frozenset[Key] = frozenset()
 
     def passing(self, findings: Collection[Finding]) -> "Standing":
         """Return this standing with `findings` passing: the whole model, evaluated again."""
@@ -28,12 +28,15 @@ class Standing:
         still_open = self.open_blockers
         if fixed:
             still_open = tuple(f for f in still_open if (f.check, f.service) not in fixed)
-        return Standing(self.ledger.passing(findings), still_open)
+        still_worse = self.regressed
+        if still_worse:
+            still_worse -= {(f.check, f.service) for f in findings}
+        return Standing(self.ledger.passing(findings), still_open, still_worse)
 
     @property
     def value(self) -> int:
         """The headline score (0..100)."""
-        return headline(self.ledger.card(), self.open_blockers)
+        return headline(self.ledger.card(), self.open_blockers, bool(self.regressed))
 
     @property
     def exact(self) -> Fraction:
@@ -51,6 +54,7 @@ class Model:
     standing: Standing
     card: Scorecard
     decision: Decision
+    comparison: Comparison | None = None
 
 
 def evaluate(evidence: Evidence, criteria: Criteria) -> Model:
@@ -67,6 +71,8 @@ def judged(evidence: Evidence, criteria: Criteria, findings: Sequence[Finding]) 
     """Score and decide on `findings`."""
     ledger = Ledger.of(findings, evidence.inventory, criteria.areas)
     card = ledger.card()
-    decision = decide(card, findings, evidence.policy)
-    standing = Standing(ledger, blockers(findings))
-    return Model(evidence, criteria, tuple(findings), standing, card, decision)
+    comparison = compare(evidence, criteria, findings)
+    regressed = comparison.regressed if comparison else ()
+    decision = decide(card, findings, evidence.policy, [change.what for change in regressed])
+    standing = Standing(ledger, blockers(findings), frozenset(c.key for c in regressed))
+    return Model(evidence, criteria, tuple(findings), standing, card, decision, comparison)

@@ -11,14 +11,19 @@ _NAMED = 2
 _STATES = ("failed", "unknown", "undecided", "waived")
 
 
-def reasons(card: Scorecard, open_blockers: Sequence[Finding]) -> tuple[str, ...]:
+def reasons(
+    card: Scorecard, open_blockers: Sequence[Finding], regressed: int = 0
+) -> tuple[str, ...]:
     """Return every requirement of READY that is not met, the gravest first.
 
-    `open_blockers` are those that `gate.blockers` returns.
+    `open_blockers` are those that `gate.blockers` returns, `regressed` counts what has surely
+    got worse since the baseline.
     """
     if not card.applicable:
         return ("nothing in the inventory was applicable",)
     found = _blockers(open_blockers)
+    if regressed:
+        found.append(f"{regressed} metric{'s have' if regressed > 1 else ' has'} regressed")
     found += _areas(card)
     if card.coverage < READY_COVERAGE:
         found.append(

@@ -24,7 +24,7 @@ from readiness import (
 )
 from readiness.assessment import Assessment, assess
 from readiness.checks import Criteria
-from readiness.cli import leftovers, output, progress, words
+from readiness.cli import leftovers, output, progress, surroundings, words
 from readiness.cli.option import member
 from readiness.cli.say import say
 from readiness.document import ConfigurationError, Document
@@ -174,6 +174,8 @@ def _collect(
         packs=asked.packs,
         policy=asked.policy,
         previous=before,
+        runner=surroundings.runner(environ),
+        revision=surroundings.revision(environ, asked.inventory.parent),
         residue=collector.residue,
     )
     return evidence.from_json(found.to_json(), "evidence.json")

@@ -67,7 +67,8 @@ class Page:
     @cached_property
     def reasons(self) -> tuple[str, ...]:
         """What keeps the system from READY."""
-        return reasons(self.model.card, self.model.standing.open_blockers)
+        standing = self.model.standing
+        return reasons(self.model.card, standing.open_blockers, len(standing.regressed))
 
     @property
     def seconds(self) -> float:
@@ -257,7 +258,8 @@ class Page:
     @property
     def remaining(self) -> tuple[str, ...]:
         """What keeps the system from READY when the whole plan is done."""
-        return reasons(self._repaired.ledger.card(), self._repaired.open_blockers)
+        left = self._repaired
+        return reasons(left.ledger.card(), left.open_blockers, len(left.regressed))
 
     @property
     def planned(self) -> tuple[int, int]:
