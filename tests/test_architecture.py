@@ -96,6 +96,7 @@ LAYERS: dict[str, set[str]] = {
         "document",
     },
     "report": {
+        "baseline",
         "quantity",
         "assessment",
         "escape",

@@ -30,6 +30,11 @@ class Comparison:
         return tuple(c for c in self.changes if c.course in courses)
 
     @property
+    def compared(self) -> tuple[Change, ...]:
+        """What was read in both runs, and alike."""
+        return tuple(c for c in self.changes if c.course != "not_comparable")
+
+    @property
     def regressed(self) -> tuple[Change, ...]:
         """What READY does not allow."""
         return self.of("regressed")

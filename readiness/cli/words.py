@@ -35,8 +35,26 @@ def conclusion(found: Assessment) -> str:
         lines.append(f"PARTIAL: interrupted by {signal}")
     if not found.evidence.policy.gate:
         lines.append("GATE DISABLED: --no-gate")
+    lines += _compared(found)
     lines += _work(found)
     return "\n".join(ci_log(line) for line in lines)
+
+
+def _compared(found: Assessment) -> list[str]:
+    """Say what has got worse since the baseline, or that there is none though one was wanted."""
+    if because := found.evidence.no_baseline:
+        return [f"NO BASELINE: {because} Nothing was compared."]
+    comparison = found.model.comparison
+    if comparison is None:
+        return []
+    base, worse = comparison.baseline, comparison.regressed
+    lines = [
+        f"Compared with {base.asked} (run {base.run_id[:8]} of {base.started_at:%Y-%m-%d}): "
+        f"{_counted(len(comparison.compared), 'metric')}, {len(worse)} regressed"
+    ]
+    lines += [f"REGRESSED: {change.what}: {change.because}" for change in worse[:FIRST]]
+    left = len(worse) - FIRST
+    return lines + ([f"and {left} more regressed"] if left > 0 else [])
 
 
 def _around(found: Assessment) -> str:

@@ -16,6 +16,7 @@ from readiness.inventory.duration import Duration
 from readiness.inventory.expectation import Capture, Expect, Match
 from readiness.inventory.journey import NOBODY, Identity, Journey
 from readiness.inventory.login import HeaderName, Login
+from readiness.inventory.regression import Regression
 from readiness.inventory.service import DEFAULT_PROBES, Criticality, Health, Kind, Service
 from readiness.inventory.step import GIVEN, REFERENCE, SAFE, Part, Poll, Step
 from readiness.inventory.system import (
@@ -59,6 +60,7 @@ __all__ = [
     "Objective",
     "Part",
     "Poll",
+    "Regression",
     "Service",
     "Step",
     "Subject",

@@ -13,6 +13,7 @@ from readiness.assessment.model import Model, Standing
 from readiness.assessment.objectives import ObjectiveRow
 from readiness.assessment.plan import Work
 from readiness.assessment.reasons import reasons
+from readiness.assessment.regression import Comparison
 from readiness.assessment.services import ServiceRow
 from readiness.assessment.stores import StoreRow, stores
 from readiness.assessment.timings import (
@@ -25,8 +26,10 @@ from readiness.assessment.timings import (
     rates,
     timings,
 )
+from readiness.baseline import FEWEST_RUNS
 from readiness.finding import Finding, Outcome
 from readiness.gate import blockers
+from readiness.inventory import Regression
 from readiness.report.rows import (
     SEVEREST_FIRST,
     AreaSection,
@@ -37,7 +40,7 @@ from readiness.report.rows import (
     counts,
     open_checks,
 )
-from readiness.report.words import NONE, SIGNS, Sign, demanded, hours, plural, share
+from readiness.report.words import NONE, SIGNS, Sign, demanded, hours, joined, plural, share
 from readiness.score import CRITICALITY_WEIGHTS, SEVERITY_WEIGHTS, AreaScore, grade
 
 
@@ -47,6 +50,7 @@ class Page:
 
     a: Assessment
     most: int = 30
+    fewest_runs: int = FEWEST_RUNS
     first: int = 5
 
     @property
@@ -101,6 +105,21 @@ class Page:
             return NONE
         change = self.model.decision.value - previous.value
         return f"{previous.value} on {previous.started_at:%Y-%m-%d} ({change:+d})"
+
+    @property
+    def comparison(self) -> Comparison | None:
+        """What has changed since the baseline, if there is one."""
+        return self.model.comparison
+
+    @property
+    def tolerances(self) -> str:
+        """What the inventory says of tolerances, as a sentence; empty if it says nothing."""
+        mine = self.a.evidence.inventory.regression
+        if mine == Regression():
+            return ""
+        each = [f"{check} {share(value)}" for check, value in mine.checks.items()]
+        usual = f"{share(mine.tolerance)}, of rates {share(mine.rate_tolerance)}"
+        return f"Tolerance by the inventory: {joined((usual, *each), 8)}."
 
     def row(self, objective: str) -> ObjectiveRow:
         """Return the row of an objective."""
