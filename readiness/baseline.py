@@ -25,6 +25,8 @@ class Reading(_Frozen):
 
     check: str
     service: str
+    metric: str
+    """Which one, with its probe: `http_latency.p95_ms`."""
     value: Estimate | _Finite
     under: str = ""
     """The load it was measured under, where that is a matter of settings: `50 users`."""

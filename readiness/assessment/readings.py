@@ -33,6 +33,7 @@ def readings(
                 found[check.id, service.name] = Reading(
                     check=check.id,
                     service=service.name,
+                    metric=f"{check.probe}.{check.metric}",
                     value=value,
                     under=_load(check.metric, m.values),
                 )

@@ -88,9 +88,9 @@ _JUDGED = ("pass", "warn", "fail")
 
 
 def _alike(now: Reading, then: Reading) -> bool:
-    return now.under == then.under and isinstance(now.value, Estimate) is isinstance(
-        then.value, Estimate
-    )
+    if (now.metric, now.under) != (then.metric, then.under):
+        return False
+    return isinstance(now.value, Estimate) is isinstance(then.value, Estimate)
 
 
 def _why(finding: Finding, now: Reading | None, then: Reading | None) -> str:
@@ -99,6 +99,8 @@ def _why(finding: Finding, now: Reading | None, then: Reading | None) -> str:
         return f"not measured now: {finding.because}"
     if then is None:
         return "that run has no value of it"
+    if now.metric != then.metric:
+        return f"it was of {then.metric} then"
     if now.under != then.under:
         return f"measured at {now.under or 'no stated load'}, then at {then.under or 'none stated'}"
     return "it has an interval in one of the runs only"

@@ -85,6 +85,13 @@ def run(
     previous: Annotated[
         Path | None, typer.Option(metavar="FILE", help="The assessment.json to compare with.")
     ] = None,
+    baseline: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RUN",
+            help="Let no metric regress since: last, main, pinned, a run's id, or a file of a run.",
+        ),
+    ] = None,
     fail_on: FailOn = None,
     deadline: Annotated[
         str, typer.Option(metavar="TIME", help="The whole run ends by then: 90s, 5m.")
@@ -107,6 +114,7 @@ def run(
         deadline,
         formats or (),
         no_gate,
+        baseline,
     )
     raise typer.Exit(assess.run(request))
 

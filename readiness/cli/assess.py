@@ -23,13 +23,15 @@ from readiness import (
     safety,
 )
 from readiness.assessment import Assessment, assess
+from readiness.baseline import Baseline
 from readiness.checks import Criteria
-from readiness.cli import leftovers, output, progress, surroundings, words
+from readiness.cli import baseline, leftovers, output, progress, surroundings, words
 from readiness.cli.option import member
 from readiness.cli.say import say
 from readiness.document import ConfigurationError, Document
 from readiness.evidence import Evidence, Previous, Tool
 from readiness.gate import FailOn, Policy
+from readiness.history.baselines import Wanted
 from readiness.inventory import Environment, Inventory, Tier
 from readiness.inventory.duration import seconds
 from readiness.measurement import Measurement
@@ -51,6 +53,7 @@ class Request:
     policy: Policy
     deadline: float
     formats: tuple[str, ...]
+    baseline: str | None = None
 
 
 def request(
@@ -65,6 +68,7 @@ def request(
     deadline: str,
     formats: Sequence[str],
     no_gate: bool,
+    baseline: str | None = None,
 ) -> Request:
     """Check every word of the command line; ConfigurationError says which one is wrong."""
     return Request(
@@ -78,6 +82,7 @@ def request(
         policy=_policy(fail_on, no_gate),
         deadline=_deadline(deadline),
         formats=output.known(formats),
+        baseline=baseline,
     )
 
 
@@ -102,9 +107,11 @@ def run(
     earlier = evidence.measured_before(
         (asked.previous or asked.out / output.ASSESSMENT).parent / output.EVIDENCE
     )
+    compared = _baseline(asked, wanted, rules, known)
     with ExitStack() as stack:
         held = signals or stack.enter_context(loop.Signals())
         found = _collect(asked, plan, before, earlier, held, known)
+        found = found.model_copy(update=compared)
         # Should judging or rendering break, what was measured is kept all the same.
         saved = stack.enter_context(ExitStack())
         saved.callback(output.save, {asked.out / output.EVIDENCE: found.to_json()})
@@ -192,6 +199,24 @@ def _conclude(found: Assessment, out: Path, formats: Sequence[str]) -> int:
     say(words.conclusion(found))
     say(words.files(written))
     return found.exit_code
+
+
+def _baseline(
+    asked: Request, wanted: Inventory, rules: Criteria, environ: Mapping[str, str]
+) -> Mapping[str, Baseline | str]:
+    """Return what the evidence will hold of the run to compare with."""
+    if asked.baseline is None:
+        return {}
+    like = Wanted(
+        system=wanted.system.name,
+        environment=asked.environment or wanted.system.environment,
+        criteria=criteria.digest(rules),
+        runner=surroundings.runner(environ).kind,
+    )
+    found = baseline.find(asked.baseline, None, environ, like, judged_by)
+    if isinstance(found, Baseline):
+        return {"baseline": found}
+    return {"no_baseline": f"--baseline {asked.baseline}: {found}"}
 
 
 def _previous(asked: Request) -> Previous | None:
