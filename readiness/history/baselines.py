@@ -9,7 +9,7 @@ from readiness.baseline import RECENT_RUNS, Baseline, spread
 from readiness.estimate import Estimate
 from readiness.evidence import MAIN_BRANCHES
 from readiness.finding import Key
-from readiness.history.run import History, Kept, Run
+from readiness.history.run import History, HistoryError, Kept, Run
 from readiness.inventory import Environment
 
 LAST, PINNED, MAIN = "last", "pinned", "main"
@@ -50,6 +50,19 @@ def baseline(history: History, word: str, wanted: Wanted) -> Baseline | str:
     if because:
         return f"Run {run.run_id[:8]} {because}."
     return made(history, word, history.get(run.run_id), wanted)
+
+
+def newest_of_main(
+    history: History, system: str | None = None, environment: str | None = None
+) -> Run:
+    """Return the newest complete run of the main branch; HistoryError if there is none."""
+    found = _of_main(history, system, environment)
+    if not found:
+        raise HistoryError(
+            f"no complete run on {' or '.join(MAIN_BRANCHES)} is kept in {history.where}.",
+            fix="`readiness history` lists what is there.",
+        )
+    return found[0]
 
 
 def unlike(run: Run, wanted: Wanted) -> str:
@@ -117,9 +130,13 @@ def _newest(history: History, word: str, wanted: Wanted) -> Baseline | str:
 
 def _complete(history: History, word: str, wanted: Wanted) -> Sequence[Run]:
     """Return the runs of which `word` is the newest, the newest first."""
-    of = (wanted.system, wanted.environment)
     if word == LAST:
-        return history.runs(*of, complete=True)
+        return history.runs(wanted.system, wanted.environment, complete=True)
+    return _of_main(history, wanted.system, wanted.environment)
+
+
+def _of_main(history: History, system: str | None, environment: str | None) -> Sequence[Run]:
+    of = (system, environment)
     found = [run for name in MAIN_BRANCHES for run in history.runs(*of, name, complete=True)]
     return sorted(found, key=lambda run: (run.started_at, run.run_id), reverse=True)
 
