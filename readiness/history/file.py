@@ -32,6 +32,7 @@ _SUFFIXES = ("", ".db", ".sqlite", ".sqlite3")
 _SETTINGS = ("synchronous = EXTRA", "trusted_schema = OFF", "cell_size_check = ON")
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _REASONS = {
+    sqlite3.SQLITE_ERROR: "its tables are not those of a history",
     sqlite3.SQLITE_BUSY: f"others have kept it locked for {WAIT_SECONDS:g} s",
     sqlite3.SQLITE_LOCKED: "another keeps it locked",
     sqlite3.SQLITE_FULL: "no space is left on its disk",
@@ -78,10 +79,10 @@ def is_damage(error: sqlite3.Error) -> bool:
 
 
 def refusal(path: Path, error: sqlite3.Error) -> HistoryError:
-    """Return what `error` means for the user; raises what is a mistake of ours."""
-    if _code(error) not in _REASONS:
+    """Return what `error` means for the user; raises what SQLite has no part in."""
+    if not _code(error):
         raise error
-    return unusable(path, _REASONS[_code(error)])
+    return unusable(path, _REASONS.get(_code(error), f"SQLite says {error.sqlite_errorname}"))
 
 
 def unusable(path: Path, why: str) -> HistoryError:
@@ -162,6 +163,10 @@ def _connected(path: Path) -> Connection:
             connection.file, connection.share = path.stat(), share
             stack.pop_all()
             return connection
+    except TimeoutError:
+        raise unusable(path, "another process keeps its folder locked") from None
+    except FileExistsError:
+        raise unusable(path, "its folder is a file") from None
     except OSError as error:
         raise unusable(path, error.strerror or type(error).__name__) from None
     except sqlite3.Error as error:

@@ -103,7 +103,7 @@ class Postgres:
             for left in reversed(range(_TRIES)):
                 connection = self._connected()
                 try:
-                    self._await(connection.execute(begin))
+                    self._begin(connection, begin)
                     done = work(self._fetch_by(connection))
                     self._await(connection.execute("COMMIT"))
                     return done
@@ -117,6 +117,12 @@ class Postgres:
                 finally:
                     self._undo()
         raise AssertionError
+
+    def _begin(self, connection: "asyncpg.Connection[Any]", script: str) -> None:
+        try:
+            self._await(connection.execute(script))
+        except (asyncpg.QueryCanceledError, asyncpg.LockNotAvailableError):
+            raise self._unusable(f"others have kept it locked for {_LIMIT}") from None
 
     def _await(self, work: Coroutine[Any, Any, T]) -> T:
         done = self._loop.wait(work, STATEMENT_SECONDS + _SLACK_SECONDS)
@@ -192,10 +198,13 @@ class Postgres:
         try:
             yield
         except (*_LOST, asyncpg.PostgresError) as error:
-            raise HistoryError(
-                f"the history in {self.where} cannot be used: {_reason(error)}.",
-                fix="docs/history.md says what it takes.",
-            ) from None
+            raise self._unusable(_reason(error)) from None
+
+    def _unusable(self, why: str) -> HistoryError:
+        return HistoryError(
+            f"the history in {self.where} cannot be used: {why}.",
+            fix="docs/history.md says what it takes.",
+        )
 
 
 def _reason(error: Exception) -> str:
