@@ -83,7 +83,16 @@ LAYERS: dict[str, set[str]] = {
         "measurement",
         "estimate",
     },
-    "history": {"assessment", "criteria", "checks", "evidence", "gate", "inventory", "document"},
+    "history": {
+        "assessment",
+        "criteria",
+        "checks",
+        "evidence",
+        "gate",
+        "inventory",
+        "document",
+        "failure",
+    },
     "report": {
         "quantity",
         "assessment",

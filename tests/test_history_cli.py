@@ -5,13 +5,13 @@ import json
 import signal
 import socket
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from readiness.history import open_history
+from readiness.history import Run, open_history
 from readiness.inventory import System
 from tests.background import background
 from tests.history.runs import run
@@ -52,11 +52,21 @@ def evidence(folder: Path) -> dict[str, Any]:
     return found
 
 
-def rows(folder: Path, *words: str) -> list[dict[str, Any]]:
+def listed(folder: Path, *words: str) -> list[dict[str, Any]]:
+    """Return the rows that the program lists."""
     done = history(folder, "--json", *words)
     assert done.returncode == 0, done.stderr
     found: list[dict[str, Any]] = json.loads(done.stdout)["runs"]
     return found
+
+
+def rows(folder: Path) -> Sequence[Run]:
+    """Return the rows that are there."""
+    store = open_history(str(folder / "h.db"), {}, create=False)
+    try:
+        return store.runs()
+    finally:
+        store.close()
 
 
 def test_every_run_is_kept_and_tells_the_next_one(shop: Path) -> None:
@@ -72,7 +82,7 @@ def test_every_run_is_kept_and_tells_the_next_one(shop: Path) -> None:
     assert three["trend"] == two["trend"], "what was measured in part is no point of a trend"
     assert three["previous"] == {"value": past["value"], "started_at": one["started_at"]}
     assert "since the run before" in third.stdout
-    kept = rows(shop)
+    kept = listed(shop)
     assert [(row["run_id"], row["partial"]) for row in kept] == [
         (three["run_id"], False),
         (two["run_id"], True),
@@ -87,9 +97,8 @@ def test_every_run_is_kept_and_tells_the_next_one(shop: Path) -> None:
 
 def test_the_variable_names_it_too_and_none_keeps_nothing(shop: Path) -> None:
     env = {"READINESS_HISTORY": str(shop / "named.db")}
-    readiness("run", cwd=shop, env=env)
-    assert len(json.loads(readiness("history", "--json", cwd=shop, env=env).stdout)["runs"]) == 1
     assert readiness("run", "--history", "none", cwd=shop, env=env).returncode == 4
+    readiness("run", cwd=shop, env=env)
     assert len(json.loads(readiness("history", "--json", cwd=shop, env=env).stdout)["runs"]) == 1
 
 
@@ -159,11 +168,10 @@ def test_the_list_is_aligned_and_filtered(kept: Path) -> None:
     assert len({line.index("2026-03-01") for line in lines[1:5]}) == 1
     assert "main@5f3c0a7d" in done.stdout
     assert not [line for line in lines if line.startswith("::")]
-    assert [row["run_id"] for row in rows(kept, "--system", "shop", "--limit", "2")] == [
-        *("cccc3333", "bbbb2222"),
-    ]
-    assert [row["delta"] for row in rows(kept, "--system", "shop")][1:] == [None, None]
-    assert rows(kept, "--environment", "nosuch") == []
+    some = listed(kept, "--system", "shop", "--environment", "local", "--limit", "2")
+    assert [row["run_id"] for row in some] == ["cccc3333", "bbbb2222"]
+    newest, oldest = rows(kept)[1], rows(kept)[3]
+    assert [row["delta"] for row in some] == [newest.value - oldest.value, None]
     assert "No run is kept" in history(kept, where="new.db").stdout
     assert not (kept / "new.db").exists()
 
@@ -191,7 +199,7 @@ def test_pin_unpin_and_prune(kept: Path) -> None:
     assert "1 run would be forgotten" in dry.stdout
     assert len(rows(kept)) == 4
     assert "1 run forgotten" in history(kept, "prune", "--keep", "1").stdout
-    assert [row["run_id"] for row in rows(kept)] == ["dddd4444", "cccc3333", "aaaa1111"]
+    assert [row.run_id for row in rows(kept)] == ["dddd4444", "cccc3333", "aaaa1111"]
     assert "is not pinned any more" in history(kept, "unpin", "aaaa").stdout
     assert "3 runs forgotten" in history(kept, "prune", "--older-than", "1d").stdout
     assert history(kept, "show", "last").returncode == 2
@@ -249,7 +257,7 @@ def test_bare_evidence_becomes_a_run(shop: Path) -> None:
     (shop / "flat.json").write_text(json.dumps(json.loads(path.read_text())))
     assert "1 run added" in history(shop, "import", str(path)).stdout
     assert "1 were there already" in history(shop, "import", "flat.json").stdout
-    assert rows(shop)[0]["run_id"] == evidence(shop / "readiness-report")["run_id"]
+    assert rows(shop)[0].run_id == evidence(shop / "readiness-report")["run_id"]
 
 
 def test_bad_lines_are_named_and_nothing_is_imported(kept: Path) -> None:
@@ -324,5 +332,5 @@ def test_an_interrupted_run_is_kept_as_one(tmp_path: Path) -> None:
         process.communicate(timeout=60)
     assert process.returncode == 130
     [kept] = rows(tmp_path)
-    assert (kept["interrupted"], kept["exit_code"]) == (True, 130)
+    assert (kept.interrupted, kept.exit_code) == (True, 130)
     assert "(interrupted)" in history(tmp_path).stdout
