@@ -97,6 +97,7 @@ LAYERS: dict[str, set[str]] = {
         "gate",
         "inventory",
         "document",
+        "failure",
     },
     "report": {
         "policy",
