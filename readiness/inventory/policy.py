@@ -24,7 +24,7 @@ def _whole(written: Any) -> Any:
 def _share(written: Any) -> float:
     value = quantity(written, "ratio")
     if value > 1:
-        raise ValueError("is more than all there is. Write a share as in 0.95 or 95%")
+        raise ValueError("is more than all there is. Write a number up to 1, or put % behind it")
     return value
 
 
