@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
 from readiness import policy
 from readiness.assessment import Assessment, assess
@@ -16,7 +17,7 @@ from readiness.assessment.model import Model, evaluate
 from readiness.document import ConfigurationError, parse
 from readiness.evidence import Evidence, from_json
 from readiness.gate import blockers, capping, decide
-from readiness.inventory import Conditional, Policy, Ready, Waiving, from_document
+from readiness.inventory import Conditional, Policy, Ready, Waiving, from_document, schema
 from readiness.policy import PRESETS, PRODUCTION, at_least, eased, effective
 from tests.judging import ACCESS, CRITERIA, NOW, evidence, healthy, inventory, service
 from tests.judging import waiver as a_waiver
@@ -125,6 +126,26 @@ def test_a_wrong_policy_is_explained_with_its_line(case: str) -> None:
         written(text)
     assert where in str(error.value)
     assert hint in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "fits"),
+    [
+        ({"tier": "internal", "stage": "warn", "fail_on": "conditional"}, True),
+        ({"ready": {"score": 80, "coverage": "95%"}, "conditional": {"coverage": 0.9}}, True),
+        ({"areas": {"security": "${LEAST:-80}"}, "waivers": {"longest": "30d"}}, True),
+        ({"blockers": {"latency-p95": False}}, True),
+        ({"tier": "prod"}, False),
+        ({"ready": {"score": 101}}, False),
+        ({"ready": {"coverage": "most"}}, False),
+        ({"waivers": {"longest": "5h"}}, False),
+        ({"gate": False}, False),
+    ],
+)
+def test_the_schema_knows_the_policy(wanted: dict[str, Any], fits: bool) -> None:
+    api = {"kind": "http", "url": "http://h"}
+    whole = {"version": 1, "system": {"name": "x"}, "services": {"api": api}, "policy": wanted}
+    assert Draft202012Validator(schema({})).is_valid(whole) is fits
 
 
 # The verdict.
