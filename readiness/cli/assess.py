@@ -25,13 +25,13 @@ from readiness import (
 from readiness.assessment import Assessment, assess
 from readiness.checks import Criteria
 from readiness.cli import leftovers, output, progress, words
-from readiness.cli.option import member
+from readiness.cli.option import above_zero, member
+from readiness.cli.origin import origin
 from readiness.cli.say import say
 from readiness.document import ConfigurationError, Document
-from readiness.evidence import Evidence, Previous, Tool
+from readiness.evidence import Evidence, Previous, Source, Tool
 from readiness.gate import FailOn, Policy
 from readiness.inventory import Environment, Inventory, Tier
-from readiness.inventory.duration import seconds
 from readiness.measurement import Measurement
 
 NOT_SAVED = 6
@@ -76,7 +76,7 @@ def request(
         packs=criteria.read_packs(checks),
         previous=previous,
         policy=_policy(fail_on, no_gate),
-        deadline=_deadline(deadline),
+        deadline=above_zero(deadline, "--deadline"),
         formats=output.known(formats),
     )
 
@@ -104,7 +104,7 @@ def run(
     )
     with ExitStack() as stack:
         held = signals or stack.enter_context(loop.Signals())
-        found = _collect(asked, plan, before, earlier, held, known)
+        found = _collect(asked, plan, origin(source, plan, known), before, earlier, held, known)
         # Should judging or rendering break, what was measured is kept all the same.
         saved = stack.enter_context(ExitStack())
         saved.callback(output.save, {asked.out / output.EVIDENCE: found.to_json()})
@@ -146,6 +146,7 @@ def _plan(asked: Request, wanted: Inventory, source: Document, rules: Criteria) 
 def _collect(
     asked: Request,
     plan: collect.Plan,
+    source: Source,
     before: Previous | None,
     earlier: Sequence[Measurement],
     signals: loop.Signals,
@@ -174,6 +175,7 @@ def _collect(
         packs=asked.packs,
         policy=asked.policy,
         previous=before,
+        source=source,
         residue=collector.residue,
     )
     return evidence.from_json(found.to_json(), "evidence.json")
@@ -208,13 +210,3 @@ def _previous(asked: Request) -> Previous | None:
 def _policy(fail_on: str | None, no_gate: bool) -> Policy:
     level: FailOn = member(fail_on, FailOn, "--fail-on") if fail_on else "not-ready"
     return Policy(fail_on=level, gate=not no_gate)
-
-
-def _deadline(written: str) -> float:
-    try:
-        value = seconds(written)
-    except ValueError:
-        value = 0.0
-    if value <= 0:
-        raise ConfigurationError("--deadline must be a time above 0.", fix="Write 90s or 5m.")
-    return value
