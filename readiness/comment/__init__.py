@@ -8,7 +8,7 @@ from readiness.report import summary as summaries
 
 __all__ = ["Comment", "Host", "Put", "Refused", "Unanswered", "put"]
 
-_RETIRED = "_Posted twice by runs at the same time. What counts is told [here]({url})._\n"
+_RETIRED = "Posted twice, by runs at the same time. What counts is told in {url}\n"
 
 
 class Comment(NamedTuple):

@@ -17,6 +17,7 @@ class GitLab:
         headers = {"PRIVATE-TOKEN": target.token}
         self.ask = Exchange(target.api, headers, target.token, deadline)
         self._me: int | None = None
+        self._page = target.page
         project = quote(target.project, safe="")
         self._notes = f"/projects/{project}/merge_requests/{target.number}/notes"
 
@@ -41,7 +42,7 @@ class GitLab:
         # The users of project and group tokens are called so.
         mine = who == me if me else isinstance(name, str) and "_bot" in name
         made = number(data, "id")
-        return Comment(made, text(data, "body"), f"note {made}", mine)
+        return Comment(made, text(data, "body"), f"{self._page}#note_{made}", mine)
 
     def _identity(self) -> int:
         """Return the id of the user the token is of; 0 if the token may not ask."""

@@ -31,6 +31,8 @@ class Target:
     token: str = field(repr=False)
     number: int | None
     head: Head | None = None
+    page: str = ""
+    """Where people read it, which GitLab's API does not tell of a note."""
 
 
 class Nowhere(Exception):
@@ -75,7 +77,9 @@ def _gitlab(environ: Mapping[str, str], number: int | None) -> Target:
     project = environ.get("CI_MERGE_REQUEST_PROJECT_ID") or environ.get("CI_PROJECT_ID")
     if not project:
         raise ConfigurationError("CI_PROJECT_ID is not set.", fix="Set it to the project's id.")
-    return Target("gitlab", _address(environ, "CI_API_V4_URL"), project, token, number)
+    site = environ.get("CI_MERGE_REQUEST_PROJECT_URL") or environ.get("CI_PROJECT_URL", "")
+    page = f"{site}/-/merge_requests/{number}" if site else ""
+    return Target("gitlab", _address(environ, "CI_API_V4_URL"), project, token, number, page=page)
 
 
 def _token(environ: Mapping[str, str], name: str) -> str:
