@@ -16,7 +16,7 @@ def report(
     """Render saved evidence in `formats` to the folder `out`, in no CI but that of `env`."""
     words = [word for name in formats for word in ("--format", name)]
     evidence = str(FOLDER / f"{sample}.evidence.json")
-    environ = {"GITHUB_STEP_SUMMARY": "", **(env or {})}
+    environ = {"GITHUB_STEP_SUMMARY": "", "GITHUB_OUTPUT": "", **(env or {})}
     return readiness("report", evidence, "--out", "out", *words, cwd=where, env=environ)
 
 
