@@ -4,6 +4,7 @@ import re
 from urllib.parse import quote
 
 from readiness.assessment import Assessment
+from readiness.evidence import Evidence
 from readiness.report import markdown
 from readiness.report.page import Page
 
@@ -11,9 +12,11 @@ FILE = "summary.md"
 
 LONGEST = 60_000
 """GitHub takes comments of up to 65,536 characters."""
-_DRAFTS = ((40, 5), (20, 5), (10, 5), (5, 5), (1, 5), (1, 1))
-"""Rows of a table that are shown, and things that are named first: fewer where texts are long."""
-_REST = "\n\n_Cut: the full report has the rest._\n"
+_DRAFTS = ((40, 5), (20, 5), (10, 5), (5, 5), (1, 1))
+"""Rows of a table that are shown, and things that are named first: fewer where texts are long.
+
+Every text is cut to so many characters that the last cannot reach LONGEST.
+"""
 
 _MARKER = re.compile(r"<!-- readiness:[\w.~%/:-]{1,8000} -->")
 _MOMENT = re.compile(r"<!-- measured (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z) -->")
@@ -21,13 +24,12 @@ _MOMENT = re.compile(r"<!-- measured (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z) --
 
 def render(assessment: Assessment) -> str:
     """Return at most LONGEST characters: two lines for `readiness comment`, then the verdict."""
-    head = f"{_marker(assessment)}\n{_moment(assessment)}\n"
-    draft = ""
+    head, draft = f"{_marker(assessment.evidence)}\n{_moment(assessment.evidence)}\n", ""
     for rows, first in _DRAFTS:
         draft = head + markdown.page("summary.md.j2", Page(assessment, rows, first))
         if len(draft) <= LONGEST:
-            return draft
-    return draft[: draft.rindex("\n", 0, LONGEST - len(_REST))] + _REST
+            break
+    return draft
 
 
 def marker(summary: str) -> str | None:
@@ -46,16 +48,15 @@ def measured(summary: str) -> str:
     return found[1] if found else ""
 
 
-def _marker(assessment: Assessment) -> str:
+def _marker(evidence: Evidence) -> str:
     """Return a comment that is the same for all runs of one inventory, and for no other's.
 
     The percent signs make it so, and keep out what would end it (`-->`).
     """
-    evidence = assessment.evidence
     parts = (evidence.inventory.system.name, evidence.environment, evidence.source.path)
     name = ":".join(quote(part[-200:], safe="").replace("--", "-%2D") for part in parts)
     return f"<!-- readiness:{name} -->"
 
 
-def _moment(assessment: Assessment) -> str:
-    return f"<!-- measured {assessment.evidence.finished_at:%Y-%m-%dT%H:%M:%S.%fZ} -->"
+def _moment(evidence: Evidence) -> str:
+    return f"<!-- measured {evidence.finished_at:%Y-%m-%dT%H:%M:%S.%fZ} -->"
