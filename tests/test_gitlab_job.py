@@ -96,7 +96,7 @@ def test_what_it_collects_is_what_it_writes(folder: Path, host: CodeHost) -> Non
     }
     (note,) = host.bodies
     assert note == (folder / out / "summary.md").read_text("utf-8")
-    assert (folder / JOB["cache"]["paths"][0] / "assessment.json").exists()
+    assert (folder / JOB["cache"]["paths"][0] / "history.db").exists()
     shutil.rmtree(folder / out)
     again = run(folder, host, READINESS_ARGS="--no-gate")
     assert again.returncode == 0

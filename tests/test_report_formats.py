@@ -100,8 +100,8 @@ def test_machines_can_read_every_format_whatever_a_server_answers(text: str) -> 
 
 HOSTILE_LINE = "\r\n::error::x%0A::stop-commands::y\n##[error]z,title=a:b [c](http://d.example) {0}"
 COMMAND = re.compile(
-    r"::(?P<level>error|warning|notice) file=(?P<file>[\w./-]+),line=(?P<line>\d+)"
-    r",title=(?P<title>(?:[^%:,\r\n]|%(?:25|3A|2C))+)"
+    r"::(?P<level>error|warning|notice) (?:file=(?P<file>[\w./-]+),line=(?P<line>\d+),)?"
+    r"title=(?P<title>(?:[^%:,\r\n]|%(?:25|3A|2C))+)"
     r"::(?P<text>(?:[^%\r\n]|%25)+)"
 )
 """What GitHub's runner takes for a command that stands at a line, written as it demands."""
