@@ -7,6 +7,7 @@ import socket
 import sqlite3
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from subprocess import CompletedProcess
 from typing import Any
 
 import pytest
@@ -40,10 +41,7 @@ def shop(tmp_path: Path, port: int) -> Path:
     return tmp_path
 
 
-Done = "subprocess.CompletedProcess[str]"
-
-
-def history(folder: Path, *words: str, where: str = "h.db") -> Done:
+def history(folder: Path, *words: str, where: str = "h.db") -> "CompletedProcess[str]":
     return readiness("history", *words, "--history", where, cwd=folder)
 
 

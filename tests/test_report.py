@@ -563,7 +563,8 @@ def test_the_report_is_clean_markdown(name: str) -> None:
     blocks = {line for t in found if t.type == "html_block" for line in t.content.splitlines()}
     assert inline <= {"<br>"}
     assert all(re.match(r"</?details>(<summary>[^<]+</summary>)?$", line) for line in blocks)
-    assert not {t.type for t in found} & {"link_open", "image", "code_block", "fence", "hr"}
+    assert not {t.type for t in found} & {"link_open", "image", "code_block", "hr"}
+    assert {t.info for t in found if t.type == "fence"} == {"mermaid"}
 
 
 @pytest.mark.parametrize("name", SAMPLES)

@@ -38,6 +38,7 @@ from readiness.finding import Finding, Outcome
 from readiness.gate import blockers
 from readiness.inventory import Regression
 from readiness.policy import Eased
+from readiness.report.graph import Graph, graph
 from readiness.report.rows import (
     SEVEREST_FIRST,
     AreaSection,
@@ -48,6 +49,7 @@ from readiness.report.rows import (
     counts,
     open_checks,
 )
+from readiness.report.trend import Point, trend
 from readiness.report.words import NONE, SIGNS, Sign, demanded, hours, joined, plural, share
 from readiness.score import CRITICALITY_WEIGHTS, SEVERITY_WEIGHTS, AreaScore, grade
 
@@ -60,6 +62,10 @@ class Page:
     most: int = 30
     fewest_runs: int = FEWEST_RUNS
     first: int = 5
+    runs: int = 12
+    """Points of the trend."""
+    listed: bool = True
+    """Whether the findings are listed one by one, area by area."""
 
     @property
     def model(self) -> Model:
@@ -144,6 +150,16 @@ class Page:
         each = [f"{check} {share(value)}" for check, value in mine.checks.items()]
         usual = f"{share(mine.tolerance)}, of rates {share(mine.rate_tolerance)}"
         return f"Tolerance by the inventory: {joined((usual, *each), 8)}."
+
+    @cached_property
+    def trend(self) -> tuple[Point, ...]:
+        """The last runs, this one at the end; empty without earlier ones."""
+        return trend(self.a, self.runs)
+
+    @cached_property
+    def graph(self) -> Graph | None:
+        """Who needs whom, as far as it is to be drawn."""
+        return graph(self.a)
 
     def row(self, objective: str) -> ObjectiveRow:
         """Return the row of an objective."""
@@ -294,21 +310,22 @@ class Page:
         return tuple(g for g in groups if g.open or g.clear or g.capabilities)
 
     @cached_property
-    def _repaired(self) -> Standing:
+    def repaired(self) -> Standing:
+        """What the score rests on when the whole plan is done."""
         mended = [finding for work in self.a.work for finding in work.findings]
         return self.model.standing.passing(mended)
 
     @property
     def remaining(self) -> tuple[str, ...]:
         """What keeps the system from READY when the whole plan is done."""
-        left, policy = self._repaired, self.model.evidence.policy
+        left, policy = self.repaired, self.model.evidence.policy
         return reasons(left.ledger.card(), left.open_blockers, policy, len(left.regressed))
 
-    @property
+    @cached_property
     def planned(self) -> tuple[int, int]:
         """The score with the whole plan done, and with all that is unknown passing as well."""
         unknown = [f for f in self.model.findings if f.outcome == "unknown"]
-        return self._repaired.value, self._repaired.passing(unknown).value
+        return self.repaired.value, self.repaired.passing(unknown).value
 
     @property
     def effort(self) -> str:
@@ -379,6 +396,22 @@ class Page:
         )
 
     @cached_property
+    def _work(self) -> Mapping[str, Sequence[Work]]:
+        """Service -> what is to be done about it."""
+        found: dict[str, list[Work]] = {}
+        for work in self.a.work:
+            found.setdefault(work.head.service, []).append(work)
+        return found
+
+    @cached_property
+    def _unknown_blockers(self) -> Mapping[str, Sequence[Finding]]:
+        found: dict[str, list[Finding]] = {}
+        for f in self.model.standing.open_blockers:
+            if f.outcome == "unknown":
+                found.setdefault(f.service, []).append(f)
+        return found
+
+    @cached_property
     def _down(self) -> frozenset[str]:
         return frozenset(row.name for row in self.a.services if row.status == "down")
 
@@ -423,19 +456,14 @@ class Page:
         """The work on a service, and its blockers that no work can mend before they are known."""
         work = [
             f"{self.problem(w)} ({hours(w.head.fix.effort_hours)})"
-            for w in self.a.work
-            if w.head.service == row.name
+            for w in self._work.get(row.name, ())
         ]
         explained = [
             f"down because of {cause.service}"
             for cause in self.a.root_causes
             if row.name in cause.explains
         ]
-        unknown = [
-            f"{f.title}: not known"
-            for f in self.model.standing.open_blockers
-            if f.service == row.name and f.outcome == "unknown"
-        ]
+        unknown = [f"{f.title}: not known" for f in self._unknown_blockers.get(row.name, ())]
         return (*explained, *work, *unknown)
 
 
