@@ -85,6 +85,13 @@ def run(
     previous: Annotated[
         Path | None, typer.Option(metavar="FILE", help="The assessment.json to compare with.")
     ] = None,
+    baseline: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RUN",
+            help="Let no metric regress since: last, main, pinned, a run's id, or a file of a run.",
+        ),
+    ] = None,
     fail_on: FailOn = None,
     deadline: Annotated[
         str, typer.Option(metavar="TIME", help="The whole run ends by then: 90s, 5m.")
@@ -109,6 +116,7 @@ def run(
         formats or (),
         no_gate,
         history,
+        baseline,
     )
     raise typer.Exit(assess.run(request))
 
@@ -126,6 +134,18 @@ def report(
     from readiness.cli import assess
 
     raise typer.Exit(assess.replay(evidence, out, checks, fail_on, formats or (), no_gate))
+
+
+@app.command()
+def diff(
+    a: Annotated[str, typer.Argument(help="A run's id, last, main, pinned, or a file of a run.")],
+    b: Annotated[str, typer.Argument(help="The run to explain; likewise.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Explain why the score of run B is not that of run A."""
+    from readiness.cli import compare
+
+    compare.show(a, b, None, as_json)
 
 
 @app.command()
@@ -159,6 +179,55 @@ def explain(
     from readiness.cli import inspect
 
     inspect.explain(check, checks or ())
+
+
+@app.command("comment")
+def _comment(
+    summary: Annotated[
+        Path, typer.Argument(help="The summary.md that --format summary has written.")
+    ] = REPORT / "summary.md",
+    pr: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="The pull or merge request, unless the job tells."),
+    ] = None,
+    deadline: Annotated[str, typer.Option(metavar="TIME", help="It ends by then: 30s, 1m.")] = "1m",
+) -> None:
+    """Post the summary to the pull request, or update the comment that is there."""
+    from readiness.cli import comment
+
+    raise typer.Exit(comment.run(summary, pr, deadline))
+
+
+@app.command()
+def waive(
+    check: Annotated[str, typer.Argument(help="The check whose findings are excused.")],
+    until: Annotated[
+        str, typer.Option(metavar="DAY", help="The waiver's last day: 2027-01-31, or 30d from now.")
+    ],
+    service: Annotated[
+        str | None, typer.Option(metavar="NAME", help="On this service; all where left out.")
+    ] = None,
+    owner: Annotated[str | None, typer.Option(help="Who answers for it, as in @dana.")] = None,
+    reason: Annotated[str | None, typer.Option(help="Why it can wait.")] = None,
+    inventory: Annotated[
+        Path, typer.Option("--inventory", metavar="FILE", help="The file to write it into.")
+    ] = SERVICES,
+    checks: Packs = None,
+    extend: Annotated[
+        bool, typer.Option("--extend", help="Move the end of the waiver that is there.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show the change and write nothing.")
+    ] = False,
+) -> None:
+    """Write a waiver into the inventory, and touch nothing else in it."""
+    from readiness.cli import excuse
+
+    excuse.run(
+        excuse.Request(
+            check, service, owner, reason, until, inventory, checks or (), extend, dry_run
+        )
+    )
 
 
 @app.command()

@@ -19,20 +19,22 @@ from readiness import (
     evidence,
     inventory,
     loop,
+    policy,
     probes,
     safety,
 )
 from readiness.assessment import Assessment, assess
+from readiness.baseline import Baseline
 from readiness.checks import Criteria
-from readiness.cli import leftovers, output, progress, words
+from readiness.cli import baseline, leftovers, output, progress, surroundings, words
 from readiness.cli.keeper import Keeper
-from readiness.cli.option import member
+from readiness.cli.option import above_zero, member
+from readiness.cli.origin import origin
 from readiness.cli.say import say
 from readiness.document import ConfigurationError, Document
 from readiness.evidence import Evidence, Previous, Tool
-from readiness.gate import FailOn, Policy
-from readiness.inventory import Environment, Inventory, Tier
-from readiness.inventory.duration import seconds
+from readiness.history.baselines import Wanted
+from readiness.inventory import Environment, FailOn, Inventory, Stage, Tier
 from readiness.measurement import Measurement
 
 NOT_SAVED = 6
@@ -49,10 +51,12 @@ class Request:
     only: tuple[str, ...]
     packs: Mapping[str, str]
     previous: Path | None
-    policy: Policy
+    fail_on: FailOn | None
+    stage: Stage | None
     deadline: float
     formats: tuple[str, ...]
-    history: str | None
+    history: str | None = None
+    baseline: str | None = None
 
 
 def request(
@@ -68,6 +72,7 @@ def request(
     formats: Sequence[str],
     no_gate: bool,
     history: str | None = None,
+    baseline: str | None = None,
 ) -> Request:
     """Check every word of the command line; ConfigurationError says which one is wrong."""
     return Request(
@@ -78,10 +83,12 @@ def request(
         only=tuple(only),
         packs=criteria.read_packs(checks),
         previous=previous,
-        policy=_policy(fail_on, no_gate),
-        deadline=_deadline(deadline),
+        fail_on=_fail_on(fail_on),
+        stage=_stage(no_gate),
+        deadline=above_zero(deadline, "--deadline"),
         formats=output.known(formats),
         history=history,
+        baseline=baseline,
     )
 
 
@@ -99,6 +106,7 @@ def run(
     wanted = inventory.from_document(source, known)
     rules = judged_by(asked.packs)
     criteria.check_overrides(wanted, rules, source)
+    policy.check(wanted.policy, rules, source)
     plan = _plan(asked, wanted, source, rules)
     output.prepare(asked.out)
     leftovers.remind(wanted.system.name, known)
@@ -110,10 +118,13 @@ def run(
         earlier = evidence.measured_before(last.parent / output.EVIDENCE)
     else:
         before, earlier = keeper.previous()
+    compared = _baseline(asked, wanted, rules, known)
     with ExitStack() as stack:
         held = signals or stack.enter_context(loop.Signals())
         found = _collect(asked, plan, before, earlier, held, known)
-        found = found.model_copy(update={"trend": keeper.trend})
+        found = found.model_copy(
+            update={"trend": keeper.trend, "source": origin(source, plan, known), **compared}
+        )
         # Should judging or rendering break, what was measured is kept all the same.
         saved = stack.enter_context(ExitStack())
         saved.callback(output.save, {asked.out / output.EVIDENCE: found.to_json()})
@@ -136,10 +147,10 @@ def replay(
     wanted = output.known(formats)
     found = evidence.from_json(output.text(path), str(path))
     packs = criteria.read_packs(checks) if checks else found.packs
-    policy = _policy(fail_on, no_gate) if fail_on or no_gate else found.policy
+    held = policy.overridden(found.policy, _fail_on(fail_on), _stage(no_gate))
     rules = judged_by(packs)
     output.prepare(out)
-    found = found.model_copy(update={"packs": packs, "policy": policy})
+    found = found.model_copy(update={"packs": packs, "policy": held})
     return _conclude(assess(found, rules), out, wanted)
 
 
@@ -183,8 +194,10 @@ def _collect(
         interrupted=interrupted,
         measurements=collector.measurements(left),
         packs=asked.packs,
-        policy=asked.policy,
+        policy=policy.effective(plan.inventory.policy, asked.fail_on, asked.stage),
         previous=before,
+        runner=surroundings.runner(environ),
+        revision=surroundings.revision(environ, asked.inventory.parent),
         residue=collector.residue,
     )
     return evidence.from_json(found.to_json(), "evidence.json")
@@ -203,6 +216,24 @@ def _conclude(found: Assessment, out: Path, formats: Sequence[str]) -> int:
     return found.exit_code
 
 
+def _baseline(
+    asked: Request, wanted: Inventory, rules: Criteria, environ: Mapping[str, str]
+) -> Mapping[str, Baseline | str]:
+    """Return what the evidence will hold of the run to compare with."""
+    if asked.baseline is None:
+        return {}
+    like = Wanted(
+        system=wanted.system.name,
+        environment=asked.environment or wanted.system.environment,
+        criteria=criteria.digest(rules),
+        runner=surroundings.runner(environ).kind,
+    )
+    found = baseline.find(asked.baseline, None, environ, like, judged_by)
+    if isinstance(found, Baseline):
+        return {"baseline": found}
+    return {"no_baseline": f"--baseline {asked.baseline}: {found}"}
+
+
 def _previous(asked: Request) -> Previous | None:
     if asked.previous:
         return evidence.previous(asked.previous)
@@ -213,16 +244,9 @@ def _previous(asked: Request) -> Previous | None:
         return None
 
 
-def _policy(fail_on: str | None, no_gate: bool) -> Policy:
-    level: FailOn = member(fail_on, FailOn, "--fail-on") if fail_on else "not-ready"
-    return Policy(fail_on=level, gate=not no_gate)
+def _fail_on(written: str | None) -> FailOn | None:
+    return member(written, FailOn, "--fail-on") if written else None
 
 
-def _deadline(written: str) -> float:
-    try:
-        value = seconds(written)
-    except ValueError:
-        value = 0.0
-    if value <= 0:
-        raise ConfigurationError("--deadline must be a time above 0.", fix="Write 90s or 5m.")
-    return value
+def _stage(no_gate: bool) -> Stage | None:
+    return "report" if no_gate else None
