@@ -17,6 +17,8 @@ SCHEMA = "readiness/history-list/v1"
 _ID, _COMMIT, _BARS = 8, 8, 30
 _HEADS = ("", "run", "date", "system", "environment", "verdict", "score", "Δ", "coverage", "source")
 _NUMBERS = frozenset({"score", "Δ", "coverage"})
+_WHOLE = _NUMBERS | {"", "run", "date"}
+"""What a narrow terminal does not break."""
 
 Series = tuple[str, str]
 """System and environment: the runs that can be compared."""
@@ -138,7 +140,9 @@ def _drawn(rows: Sequence[Sequence[str]]) -> str:
 
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for head in _HEADS:
-        table.add_column(head, justify="right" if head in _NUMBERS else "left")
+        table.add_column(
+            head, justify="right" if head in _NUMBERS else "left", no_wrap=head in _WHOLE
+        )
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
     console = Console()
