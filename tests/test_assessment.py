@@ -103,6 +103,8 @@ TOP = {
     "plan",
     "journeys",
     "residue",
+    "policy",
+    "waivers",
 }
 KEYS = {
     "tool": {"name", "version"},

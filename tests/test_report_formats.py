@@ -12,6 +12,7 @@ from hypothesis import example, given
 from readiness.assessment import Assessment, assess
 from readiness.criteria import bundled_criteria
 from readiness.inventory import Policy
+from readiness.policy import PRESETS
 from readiness.report import FORMATS, PRINTED, github
 from readiness.report.problems import problems
 from tests import samples
@@ -35,6 +36,8 @@ def test_the_badge_is_an_endpoint_of_shields() -> None:
     }
     assert found["broken"]["message"] == "not ready, 59/100"
     assert found["broken"]["isError"] is True
+    internal = assess(samples.fixed(policy=PRESETS["internal"]), CRITERIA)
+    assert json.loads(FORMATS["badge"].render(internal))["message"] == "ready (internal), 100/100"
 
 
 def test_the_csv_has_a_row_for_each_finding() -> None:
