@@ -18,6 +18,7 @@ from pydantic import (
     model_validator,
 )
 
+from readiness.baseline import Baseline
 from readiness.document import ConfigurationError
 from readiness.document.file import read_text
 from readiness.gate import Verdict
@@ -25,6 +26,8 @@ from readiness.inventory import Environment, Inventory, Policy, Tier
 from readiness.measurement import Measurement
 
 SCHEMA = "readiness/evidence/v1"
+
+MAIN_BRANCHES = ("main", "master")
 
 INTERRUPTED_EXIT_CODES: Mapping[str, int] = {"SIGINT": 130, "SIGTERM": 143}
 
@@ -131,6 +134,10 @@ class Evidence(_Frozen):
     source: Source = Source()
     trend: tuple[Past, ...] = ()
     """Earlier runs as the history had them when this one began, the oldest first."""
+    baseline: Baseline | None = None
+    """The run that this one is compared with, so that judging again compares alike."""
+    no_baseline: str = ""
+    """Why there is none, though one was asked for."""
     residue: tuple[str, ...] = ()
     """What journeys created and could not take away again."""
 

@@ -136,18 +136,34 @@ class Ledger:
 
     def passing(self, findings: Iterable[Finding]) -> "Ledger":
         """Return this ledger as it would be with `findings`, which are in it, passing."""
-        cells, sums = dict(self.cells), dict(self.sums)
         fixed: dict[tuple[str, str], set[str]] = {}
         for f in findings:
             fixed.setdefault((f.area, f.service), set()).add(f.check)
-        for key, checks in fixed.items():
-            area, service = key
-            old = cells.get(key, ())
-            new = tuple(f.passing() if f.check in checks else f for f in old)
-            weight = self.weights[service]
+        return self._with(
+            {
+                key: tuple(f.passing() if f.check in checks else f for f in self.cells.get(key, ()))
+                for key, checks in fixed.items()
+            }
+        )
+
+    def replacing(self, old: Finding, new: Finding) -> "Ledger":
+        """Return this ledger with `new` in place of `old`, of the same check and service."""
+        cells = {
+            (area, old.service): tuple(
+                f for f in self.cells.get((area, old.service), ()) if f.check != old.check
+            )
+            for area in (old.area, new.area)
+        }
+        if new.outcome != "not_applicable":
+            cells[new.area, new.service] += (new,)
+        return self._with(cells)
+
+    def _with(self, cells: _Cells) -> "Ledger":
+        sums = dict(self.sums)
+        for (area, service), new in cells.items():
+            weight, old = self.weights[service], self.cells.get((area, service), ())
             sums[area] = sums[area].plus(weight, old, -1).plus(weight, new)
-            cells[key] = new
-        return replace(self, cells=cells, sums=sums)
+        return replace(self, cells={**self.cells, **cells}, sums=sums)
 
     @property
     def total(self) -> Bounds:

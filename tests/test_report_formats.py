@@ -14,6 +14,7 @@ from hypothesis import example, given
 
 from readiness.assessment import Assessment, assess
 from readiness.criteria import bundled_criteria
+from readiness.inventory import Policy
 from readiness.report import FORMATS, PRINTED, github
 from readiness.report.html import _parser
 from readiness.report.problems import problems
@@ -245,6 +246,14 @@ def test_github_annotates_the_worst_of_each_level() -> None:
     for level, command in (("error", "error"), ("warning", "warning"), ("note", "notice")):
         shown = sum(a["level"] == command for a in found)
         assert shown == min(levels.count(level), github.MOST)
+    assert found[0]["title"] == "Nothing is blocked (stage report)"
+    warning = annotations(assess(samples.partial(policy=Policy(stage="warn")), CRITERIA))
+    assert (warning[0]["level"], warning[0]["title"]) == (
+        "warning",
+        "Nothing is blocked (stage warn)",
+    )
+    assert "The gate would exit with 1: Users get through on session, " in warning[0]["text"]
+    assert sum(a["level"] == "warning" for a in warning) <= github.MOST
     found = annotations(assess(samples.broken(), CRITERIA))
     assert sum(a["level"] == "error" for a in found) == github.MOST
     login = next(a for a in found if a["title"] == "Documented login works (auth)")

@@ -3,13 +3,14 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 from readiness.assessment.blame import RootCause, explained, root_causes
 from readiness.assessment.capabilities import CapabilityRow, capabilities
+from readiness.assessment.change import Course
 from readiness.assessment.journeys import JourneyRow, journeys
 from readiness.assessment.leniency import WaiverRow, eased, waivers
-from readiness.assessment.model import Key, Model, evaluate
+from readiness.assessment.model import Model, evaluate
 from readiness.assessment.objectives import ObjectiveRow, objectives
 from readiness.assessment.plan import (
     Condition,
@@ -20,12 +21,13 @@ from readiness.assessment.plan import (
     projections,
     works,
 )
+from readiness.assessment.regression import Comparison
 from readiness.assessment.risks import NotTested, Risks, not_tested, risks
 from readiness.assessment.services import ServiceRow, rows
 from readiness.checks import Criteria
 from readiness.estimate import Estimate
 from readiness.evidence import INTERRUPTED_EXIT_CODES, Evidence
-from readiness.finding import Finding
+from readiness.finding import Finding, Key
 
 SCHEMA = "readiness/assessment/v1"
 
@@ -114,6 +116,9 @@ def _contract(a: Assessment) -> dict[str, Any]:
             "caps": [c.model_dump(mode="json") for c in decision.caps],
             "previous": previous.model_dump(mode="json") if previous else None,
         },
+        "baseline": _baseline(a.model.comparison),
+        "no_baseline": evidence.no_baseline or None,
+        "regressions": _regressions(a.model.comparison),
         "areas": [area.model_dump(mode="json") for area in card.areas],
         "capabilities": [c.model_dump(mode="json") for c in a.capabilities],
         "journeys": [j.model_dump(mode="json") for j in a.journeys],
@@ -137,6 +142,22 @@ def _contract(a: Assessment) -> dict[str, Any]:
 def _waiver(row: WaiverRow) -> dict[str, Any]:
     rest = row.model_dump(mode="json", exclude={"waiver"})
     return {**row.waiver.model_dump(mode="json"), **rest}
+
+
+def _baseline(found: Comparison | None) -> dict[str, Any] | None:
+    """Return the run that this one was compared with, and how many metrics took which course."""
+    if found is None:
+        return None
+    known = found.baseline.model_dump(mode="json", include=_SHOWN)
+    courses = {course: len(found.of(course)) for course in get_args(Course)}
+    return {**known, "metrics": courses, "added": [*found.added], "gone": [*found.gone]}
+
+
+_SHOWN = {"asked", "run_id", "started_at", "commit", "branch", "value", "recent", "passed_over"}
+
+
+def _regressions(found: Comparison | None) -> list[dict[str, Any]]:
+    return [change.model_dump(mode="json") for change in found.regressed] if found else []
 
 
 def _finding(f: Finding, a: Assessment) -> dict[str, Any]:

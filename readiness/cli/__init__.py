@@ -85,6 +85,13 @@ def run(
     previous: Annotated[
         Path | None, typer.Option(metavar="FILE", help="The assessment.json to compare with.")
     ] = None,
+    baseline: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RUN",
+            help="Let no metric regress since: last, main, pinned, a run's id, or a file of a run.",
+        ),
+    ] = None,
     fail_on: FailOn = None,
     deadline: Annotated[
         str, typer.Option(metavar="TIME", help="The whole run ends by then: 90s, 5m.")
@@ -109,6 +116,7 @@ def run(
         formats or (),
         no_gate,
         history,
+        baseline,
     )
     raise typer.Exit(assess.run(request))
 
@@ -126,6 +134,18 @@ def report(
     from readiness.cli import assess
 
     raise typer.Exit(assess.replay(evidence, out, checks, fail_on, formats or (), no_gate))
+
+
+@app.command()
+def diff(
+    a: Annotated[str, typer.Argument(help="A run's id, last, main, pinned, or a file of a run.")],
+    b: Annotated[str, typer.Argument(help="The run to explain; likewise.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Explain why the score of run B is not that of run A."""
+    from readiness.cli import compare
+
+    compare.show(a, b, None, as_json)
 
 
 @app.command()

@@ -24,14 +24,16 @@ from readiness import (
     safety,
 )
 from readiness.assessment import Assessment, assess
+from readiness.baseline import Baseline
 from readiness.checks import Criteria
-from readiness.cli import leftovers, output, progress, words
+from readiness.cli import baseline, leftovers, output, progress, surroundings, words
 from readiness.cli.keeper import Keeper
 from readiness.cli.option import above_zero, member
 from readiness.cli.origin import origin
 from readiness.cli.say import say
 from readiness.document import ConfigurationError, Document
 from readiness.evidence import Evidence, Previous, Tool
+from readiness.history.baselines import Wanted
 from readiness.inventory import Environment, FailOn, Inventory, Stage, Tier
 from readiness.measurement import Measurement
 
@@ -53,7 +55,8 @@ class Request:
     stage: Stage | None
     deadline: float
     formats: tuple[str, ...]
-    history: str | None
+    history: str | None = None
+    baseline: str | None = None
 
 
 def request(
@@ -69,6 +72,7 @@ def request(
     formats: Sequence[str],
     no_gate: bool,
     history: str | None = None,
+    baseline: str | None = None,
 ) -> Request:
     """Check every word of the command line; ConfigurationError says which one is wrong."""
     return Request(
@@ -84,6 +88,7 @@ def request(
         deadline=above_zero(deadline, "--deadline"),
         formats=output.known(formats),
         history=history,
+        baseline=baseline,
     )
 
 
@@ -113,11 +118,12 @@ def run(
         earlier = evidence.measured_before(last.parent / output.EVIDENCE)
     else:
         before, earlier = keeper.previous()
+    compared = _baseline(asked, wanted, rules, known)
     with ExitStack() as stack:
         held = signals or stack.enter_context(loop.Signals())
         found = _collect(asked, plan, before, earlier, held, known)
         found = found.model_copy(
-            update={"trend": keeper.trend, "source": origin(source, plan, known)}
+            update={"trend": keeper.trend, "source": origin(source, plan, known), **compared}
         )
         # Should judging or rendering break, what was measured is kept all the same.
         saved = stack.enter_context(ExitStack())
@@ -190,6 +196,8 @@ def _collect(
         packs=asked.packs,
         policy=policy.effective(plan.inventory.policy, asked.fail_on, asked.stage),
         previous=before,
+        runner=surroundings.runner(environ),
+        revision=surroundings.revision(environ, asked.inventory.parent),
         residue=collector.residue,
     )
     return evidence.from_json(found.to_json(), "evidence.json")
@@ -206,6 +214,24 @@ def _conclude(found: Assessment, out: Path, formats: Sequence[str]) -> int:
     say(words.conclusion(found))
     say(words.files(written))
     return found.exit_code
+
+
+def _baseline(
+    asked: Request, wanted: Inventory, rules: Criteria, environ: Mapping[str, str]
+) -> Mapping[str, Baseline | str]:
+    """Return what the evidence will hold of the run to compare with."""
+    if asked.baseline is None:
+        return {}
+    like = Wanted(
+        system=wanted.system.name,
+        environment=asked.environment or wanted.system.environment,
+        criteria=criteria.digest(rules),
+        runner=surroundings.runner(environ).kind,
+    )
+    found = baseline.find(asked.baseline, None, environ, like, judged_by)
+    if isinstance(found, Baseline):
+        return {"baseline": found}
+    return {"no_baseline": f"--baseline {asked.baseline}: {found}"}
 
 
 def _previous(asked: Request) -> Previous | None:

@@ -39,6 +39,7 @@ def conclusion(found: Assessment) -> str:
     if signal:
         lines.append(f"PARTIAL: interrupted by {signal}")
     lines += _policy(page)
+    lines += _compared(found)
     lines += _work(found)
     told = [f"Waiver: {words.waived(row)}" for row in page.announced]
     lines += told[:MOST_WAIVERS]
@@ -64,6 +65,23 @@ def _policy(page: Page) -> list[str]:
     if easy:
         lines.append(f"EASED POLICY: {'; '.join(easy)}")
     return lines
+
+
+def _compared(found: Assessment) -> list[str]:
+    """Say what has got worse since the baseline, or that there is none though one was wanted."""
+    if because := found.evidence.no_baseline:
+        return [f"NO BASELINE: {because} Nothing was compared."]
+    comparison = found.model.comparison
+    if comparison is None:
+        return []
+    base, worse = comparison.baseline, comparison.regressed
+    lines = [
+        f"Compared with {base.asked} (run {base.run_id[:8]} of {base.started_at:%Y-%m-%d}): "
+        f"{_counted(len(comparison.compared), 'metric')}, {len(worse)} regressed"
+    ]
+    lines += [f"REGRESSED: {change.what}: {change.because}" for change in worse[:FIRST]]
+    left = len(worse) - FIRST
+    return lines + ([f"and {left} more regressed"] if left > 0 else [])
 
 
 def _around(found: Assessment) -> str:

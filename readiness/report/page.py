@@ -19,7 +19,8 @@ from readiness.assessment.leniency import (
 from readiness.assessment.model import Model, Standing
 from readiness.assessment.objectives import ObjectiveRow
 from readiness.assessment.plan import Work
-from readiness.assessment.reasons import blocking, reasons
+from readiness.assessment.reasons import reasons
+from readiness.assessment.regression import Comparison
 from readiness.assessment.services import ServiceRow
 from readiness.assessment.stores import StoreRow, stores
 from readiness.assessment.timings import (
@@ -32,8 +33,10 @@ from readiness.assessment.timings import (
     rates,
     timings,
 )
+from readiness.baseline import FEWEST_RUNS
 from readiness.finding import Finding, Outcome
 from readiness.gate import blockers
+from readiness.inventory import Regression
 from readiness.policy import Eased
 from readiness.report.rows import (
     SEVEREST_FIRST,
@@ -45,7 +48,7 @@ from readiness.report.rows import (
     counts,
     open_checks,
 )
-from readiness.report.words import NONE, SIGNS, Sign, demanded, hours, plural, share
+from readiness.report.words import NONE, SIGNS, Sign, demanded, hours, joined, plural, share
 from readiness.score import CRITICALITY_WEIGHTS, SEVERITY_WEIGHTS, AreaScore, grade
 
 
@@ -55,6 +58,7 @@ class Page:
 
     a: Assessment
     most: int = 30
+    fewest_runs: int = FEWEST_RUNS
     first: int = 5
 
     @property
@@ -75,9 +79,9 @@ class Page:
     @cached_property
     def reasons(self) -> tuple[str, ...]:
         """What keeps the system from READY."""
-        return reasons(
-            self.model.card, self.model.standing.open_blockers, self.model.evidence.policy
-        )
+        standing = self.model.standing
+        policy, worse = self.model.evidence.policy, len(standing.regressed)
+        return reasons(self.model.card, standing.open_blockers, policy, worse)
 
     @cached_property
     def blocking(self) -> tuple[str, ...]:
@@ -85,7 +89,14 @@ class Page:
         decision, policy = self.model.decision, self.model.evidence.policy
         if decision.gated_exit_code != 1 or policy.stage == "gate":
             return ()
-        return blocking(self.model.card, self.model.standing.open_blockers, policy)
+        vetoes = (f for f in self.model.standing.open_blockers if not f.waived)
+        failed = {(f.check, f.service) for f in vetoes if f.outcome == "fail"}
+        works = (work for work in self.a.work if work.keys & failed)
+        named = [f"{self.problem(work)} on {work.head.service}" for work in works]
+        if self.model.card.upper < policy.conditional.score:
+            upper = self.model.card.upper
+            named.append(f"the score is {upper} at best, below {policy.conditional.score}")
+        return tuple(named) or self.reasons
 
     @property
     def seconds(self) -> float:
@@ -118,6 +129,21 @@ class Page:
             return NONE
         change = self.model.decision.value - previous.value
         return f"{previous.value} on {previous.started_at:%Y-%m-%d} ({change:+d})"
+
+    @property
+    def comparison(self) -> Comparison | None:
+        """What has changed since the baseline, if there is one."""
+        return self.model.comparison
+
+    @property
+    def tolerances(self) -> str:
+        """What the inventory says of tolerances, as a sentence; empty if it says nothing."""
+        mine = self.a.evidence.inventory.regression
+        if mine == Regression():
+            return ""
+        each = [f"{check} {share(value)}" for check, value in mine.checks.items()]
+        usual = f"{share(mine.tolerance)}, of rates {share(mine.rate_tolerance)}"
+        return f"Tolerance by the inventory: {joined((usual, *each), 8)}."
 
     def row(self, objective: str) -> ObjectiveRow:
         """Return the row of an objective."""
@@ -275,8 +301,8 @@ class Page:
     @property
     def remaining(self) -> tuple[str, ...]:
         """What keeps the system from READY when the whole plan is done."""
-        card, still_open = self._repaired.ledger.card(), self._repaired.open_blockers
-        return reasons(card, still_open, self.model.evidence.policy)
+        left, policy = self._repaired, self.model.evidence.policy
+        return reasons(left.ledger.card(), left.open_blockers, policy, len(left.regressed))
 
     @property
     def planned(self) -> tuple[int, int]:

@@ -35,6 +35,11 @@ SIGNS: Mapping[str, Sign] = {
     "passed": "good",
     "failed": "bad",
     "not reached": "none",
+    "regressed": "bad",
+    "changed": "fair",
+    "improved": "good",
+    "unchanged": "none",
+    "not_comparable": "unknown",
 }
 """Each outcome, status, readiness, verdict and label -> its sign."""
 
