@@ -216,7 +216,7 @@ def _baseline(
     found = baseline.find(asked.baseline, None, environ, like, judged_by)
     if isinstance(found, Baseline):
         return {"baseline": found}
-    return {"no_baseline": f"--baseline {asked.baseline}: {found}"}
+    return {"no_baseline": f"Asked for was {asked.baseline}. {found}"}
 
 
 def _previous(asked: Request) -> Previous | None:
