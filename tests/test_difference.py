@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from readiness.assessment.difference import Difference, Link, Side, difference
+from readiness.assessment.difference import Difference, Link, Score, Side, difference
 from readiness.assessment.model import evaluate
 from readiness.baseline import Baseline
 from readiness.checks import Criteria
@@ -141,11 +141,11 @@ def test_a_waiver_moves_the_headline_only_and_so_does_its_end() -> None:
     refused = healthy(http_access__login_accepted=False)
     excuse = [waiver("login-accepted", "2026-03-05")]
     plain, waived = of(*refused), of(*refused, waivers=excuse)
-    assert moved(side(plain), side(waived)) == {"waivers": (25, 0)}
+    assert moved(side(plain), side(waived)) == {"waivers": (25, Fraction(0))}
     later = of(*refused, waivers=excuse, finished_at=NOW + timedelta(days=30))
     found = difference(side(waived), side(later))
     part = next(p for p in found.parts if p.link == "waivers")
-    assert part.change == (-25, 0)
+    assert part.change == Score(-25, Fraction(0))
     assert [(m.check, m.bars) for m in part.movers] == [("login-accepted", True)]
 
 
@@ -181,7 +181,7 @@ def test_a_score_told_otherwise_is_the_model_s_part() -> None:
 def test_a_regression_since_the_baseline_is_a_part_of_its_own() -> None:
     then = baseline(reading(P95, estimate(5)))
     found = moved(side(of()), side(of(baseline=then)))
-    assert found == {"baseline": (-16, 0)}
+    assert found == {"baseline": (-16, Fraction(0))}
 
 
 def test_criteria_that_are_not_kept_make_one_part_with_the_model() -> None:
@@ -197,4 +197,4 @@ def test_criteria_that_are_not_kept_make_one_part_with_the_model() -> None:
 @pytest.mark.parametrize("then", [None, baseline(reading(P95, estimate(5)))])
 def test_a_chain_ends_where_both_runs_are(then: Baseline | None) -> None:
     found = difference(side(of(baseline=then)), side(of(baseline=then)))
-    assert found.change == (0, 0)
+    assert found.change == Score(0, Fraction(0))

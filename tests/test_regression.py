@@ -173,7 +173,7 @@ def test_what_was_measured_otherwise_is_not_comparable(then: Reading, why: str) 
 
 
 def test_the_load_of_a_metric_is_told() -> None:
-    values = {"success_rate": estimate(1.0), "p95_ms": estimate(50), "users_max": 10}
+    values: dict[str, Any] = {"success_rate": estimate(1.0), "p95_ms": estimate(50), "users_max": 10}
     then = baseline(reading("concurrency-p95", estimate(50), under="50 users"))
     row = change(against(then, measured("http_concurrency", **values)), "concurrency-p95")
     assert row.because == "measured at 10 users, then at 50 users"

@@ -29,8 +29,7 @@ def test_another_level_scales_the_margins_as_a_normal_variable_s() -> None:
 @pytest.mark.parametrize("side", [0, 1])
 def test_an_empty_estimate_differs_from_nothing(side: int) -> None:
     empty = Estimate(value=None, low=None, high=None, n=3)
-    pair = [estimate(1), estimate(1)]
-    pair[side] = empty
+    pair = (empty, estimate(1)) if side else (estimate(1), empty)
     with pytest.raises(ValueError, match="empty"):
         shift(*pair)
 

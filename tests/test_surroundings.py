@@ -122,9 +122,7 @@ def test_without_git_nothing_is_told(
     assert capfd.readouterr() == ("", "")
 
 
-def test_git_that_hangs_is_left(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_git_that_hangs_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     slow = tmp_path / "git"
     slow.write_text("#!/bin/sh\nexec sleep 60\n")
     slow.chmod(0o755)

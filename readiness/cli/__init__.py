@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from readiness.cli import load
+from readiness.cli import history, load
 
 app = typer.Typer(
     name="readiness",
@@ -98,6 +98,7 @@ def run(
     ] = "5m",
     formats: Formats = None,
     no_gate: NoGate = False,
+    history: history.Where = None,
 ) -> None:
     """Probe a running system, report, and gate by exit code."""
     from readiness.cli import assess
@@ -114,6 +115,7 @@ def run(
         deadline,
         formats or (),
         no_gate,
+        history,
         baseline,
     )
     raise typer.Exit(assess.run(request))
@@ -138,12 +140,13 @@ def report(
 def diff(
     a: Annotated[str, typer.Argument(help="A run's id, last, main, pinned, or a file of a run.")],
     b: Annotated[str, typer.Argument(help="The run to explain; likewise.")],
+    history: history.Where = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Explain why the score of run B is not that of run A."""
     from readiness.cli import compare
 
-    compare.show(a, b, None, as_json)
+    compare.show(a, b, history, as_json)
 
 
 @app.command()
@@ -201,5 +204,7 @@ def demo(
 
     raise typer.Exit(demonstrate.demo_run(fixed, out))
 
+
+app.add_typer(history.app)
 
 app.command("load")(load.command)

@@ -26,6 +26,7 @@ from readiness.assessment import Assessment, assess
 from readiness.baseline import Baseline
 from readiness.checks import Criteria
 from readiness.cli import baseline, leftovers, output, progress, surroundings, words
+from readiness.cli.keeper import Keeper
 from readiness.cli.option import member
 from readiness.cli.say import say
 from readiness.document import ConfigurationError, Document
@@ -53,6 +54,7 @@ class Request:
     policy: Policy
     deadline: float
     formats: tuple[str, ...]
+    history: str | None
     baseline: str | None = None
 
 
@@ -68,6 +70,7 @@ def request(
     deadline: str,
     formats: Sequence[str],
     no_gate: bool,
+    history: str | None = None,
     baseline: str | None = None,
 ) -> Request:
     """Check every word of the command line; ConfigurationError says which one is wrong."""
@@ -82,6 +85,7 @@ def request(
         policy=_policy(fail_on, no_gate),
         deadline=_deadline(deadline),
         formats=output.known(formats),
+        history=history,
         baseline=baseline,
     )
 
@@ -103,21 +107,27 @@ def run(
     plan = _plan(asked, wanted, source, rules)
     output.prepare(asked.out)
     leftovers.remind(wanted.system.name, known)
-    before = _previous(asked)
-    earlier = evidence.measured_before(
-        (asked.previous or asked.out / output.ASSESSMENT).parent / output.EVIDENCE
-    )
+    environment = asked.environment or wanted.system.environment
+    keeper = Keeper(asked.history, known, wanted.system.name, environment)
+    last = asked.previous or asked.out / output.ASSESSMENT
+    if asked.previous or last.exists():
+        before = _previous(asked)
+        earlier = evidence.measured_before(last.parent / output.EVIDENCE)
+    else:
+        before, earlier = keeper.previous()
     compared = _baseline(asked, wanted, rules, known)
     with ExitStack() as stack:
         held = signals or stack.enter_context(loop.Signals())
         found = _collect(asked, plan, before, earlier, held, known)
-        found = found.model_copy(update=compared)
+        found = found.model_copy(update={"trend": keeper.trend, **compared})
         # Should judging or rendering break, what was measured is kept all the same.
         saved = stack.enter_context(ExitStack())
         saved.callback(output.save, {asked.out / output.EVIDENCE: found.to_json()})
-        code = _conclude(assess(found, rules), asked.out, asked.formats)
+        judged = assess(found, rules)
+        kept = keeper.keep(judged)
+        code = _conclude(judged, asked.out, asked.formats)
         saved.pop_all()
-        return code
+        return code if kept else code or NOT_SAVED
 
 
 def replay(
@@ -213,7 +223,7 @@ def _baseline(
         criteria=criteria.digest(rules),
         runner=surroundings.runner(environ).kind,
     )
-    found = baseline.find(asked.baseline, None, environ, like, judged_by)
+    found = baseline.find(asked.baseline, asked.history, environ, like, judged_by)
     if isinstance(found, Baseline):
         return {"baseline": found}
     return {"no_baseline": f"Asked for was {asked.baseline}. {found}"}
@@ -222,11 +232,8 @@ def _baseline(
 def _previous(asked: Request) -> Previous | None:
     if asked.previous:
         return evidence.previous(asked.previous)
-    last = asked.out / output.ASSESSMENT
-    if not last.exists():
-        return None
     try:
-        return evidence.previous(last)
+        return evidence.previous(asked.out / output.ASSESSMENT)
     except ConfigurationError as error:
         say(f"readiness: {error} Going on without a comparison.", err=True)
         return None

@@ -6,13 +6,11 @@ from pathlib import Path
 
 from readiness.baseline import Baseline
 from readiness.cli import earlier
-from readiness.cli.say import say
-from readiness.escape import ci_log
-from readiness.history import History, HistoryError, open_history
+from readiness.cli.keeper import tell
+from readiness.history import History, HistoryError, is_asked, open_history
 from readiness.history.baselines import WORDS, Wanted, made, unlike
 from readiness.history.baselines import baseline as of_history
 from readiness.history.nowhere import Nowhere
-from readiness.history.where import place
 
 
 def find(
@@ -29,7 +27,7 @@ def find(
         with contextlib.closing(_opened(where, environ)) as history:
             return of_history(history, word, wanted)
     except HistoryError as error:
-        if place(where, environ).asked or word not in WORDS:
+        if is_asked(where, environ) or word not in WORDS:
             raise
         return f"The history cannot be used: {error}"
 
@@ -48,14 +46,10 @@ def _of_file(
         with contextlib.closing(_opened(where, environ)) as history:
             return made(history, word, found.kept, wanted)
     except HistoryError:
-        if place(where, environ).asked:
+        if is_asked(where, environ):
             raise
         return made(Nowhere("no history"), word, found.kept, wanted)
 
 
 def _opened(where: str | None, environ: Mapping[str, str]) -> History:
-    return open_history(where, environ, _tell, create=False)
-
-
-def _tell(sentence: str) -> None:
-    say(f"readiness: {ci_log(sentence)}", err=True)
+    return open_history(where, environ, tell, create=False)

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 from readiness.history.database import Tell
 from readiness.history.run import History, HistoryError, Kept, Run
-from readiness.history.where import NOWHERE, Place, place
+from readiness.history.where import NOWHERE, is_asked, place
 
-__all__ = ["History", "HistoryError", "Kept", "Place", "Run", "Tell", "open_history", "place"]
+__all__ = ["History", "HistoryError", "Kept", "Run", "Tell", "is_asked", "open_history"]
 
 
 def open_history(

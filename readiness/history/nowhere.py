@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 
 from readiness.assessment import Assessment
-from readiness.history.run import HistoryError, Kept, Run, kept
+from readiness.history.run import HistoryError, Kept, Packed, Run, kept
 
 
 class Nowhere:
@@ -19,7 +19,7 @@ class Nowhere:
         """See History."""
         return kept(assessment).run
 
-    def take(self, runs: Sequence[Kept]) -> int:
+    def take(self, runs: Sequence[Packed]) -> int:
         """See History."""
         raise self._none()
 

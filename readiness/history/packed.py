@@ -2,26 +2,16 @@
 
 import hashlib
 import zlib
-from typing import NamedTuple
 
 from pydantic import ValidationError
 
 from readiness import criteria, evidence
 from readiness.checks import Criteria
 from readiness.document import ConfigurationError
-from readiness.history.run import HistoryError, Kept, Run
+from readiness.history.run import HistoryError, Kept, Packed, Run
 
 MOST_BYTES = 256 * 1024 * 1024
 """What a part may unpack to: more is no run of ours, but meant to fill the memory."""
-
-
-class Packed(NamedTuple):
-    """A run as stores take it. Equal criteria have one `judged_by`, the SHA-256 of their text."""
-
-    run: Run
-    evidence: bytes
-    judged_by: str
-    criteria: bytes
 
 
 def pack(kept: Kept) -> Packed:

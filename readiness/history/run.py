@@ -1,10 +1,11 @@
 """One kept run: the row that lists it, and everything it takes to judge it again."""
 
-from collections.abc import Collection, Sequence
-from typing import Annotated, NamedTuple, Protocol
+from collections.abc import Collection, Mapping, Sequence
+from typing import Annotated, Any, NamedTuple, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from readiness import __version__
 from readiness.assessment import Assessment
 from readiness.checks import Criteria
 from readiness.criteria import digest
@@ -23,7 +24,7 @@ class Run(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    run_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+    run_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
     system: str
     environment: Environment
     started_at: Moment
@@ -61,30 +62,46 @@ class Kept(NamedTuple):
     criteria: Criteria
 
 
+class Packed(NamedTuple):
+    """The same as stores take it: compressed, with the SHA-256 of the criteria's text."""
+
+    run: Run
+    evidence: bytes
+    judged_by: str
+    criteria: bytes
+
+
 def kept(assessment: Assessment) -> Kept:
     """Return what is kept of `assessment`."""
-    evidence, model = assessment.evidence, assessment.model
-    run = Run(
-        run_id=evidence.run_id,
-        system=evidence.inventory.system.name,
-        environment=evidence.environment,
-        started_at=evidence.started_at,
-        finished_at=evidence.finished_at,
-        verdict=model.decision.verdict,
-        value=model.decision.value,
-        upper=model.decision.upper,
-        raw=model.card.raw,
-        coverage=model.card.coverage,
-        exit_code=assessment.exit_code,
-        criteria=digest(model.criteria),
-        runner=evidence.runner.kind,
-        branch=evidence.revision.branch,
-        commit=evidence.revision.commit,
-        tool=evidence.tool.version,
-        interrupted=evidence.interrupted is not None,
-        partial=bool(evidence.only),
-    )
-    return Kept(run, evidence, model.criteria)
+    model = assessment.model
+    judged = {
+        "verdict": model.decision.verdict,
+        "value": model.decision.value,
+        "upper": model.decision.upper,
+        "raw": model.card.raw,
+        "coverage": model.card.coverage,
+        "exit_code": assessment.exit_code,
+        "tool": __version__,
+    }
+    run = Run.model_validate({**facts(assessment.evidence, model.criteria), **judged})
+    return Kept(run, assessment.evidence, model.criteria)
+
+
+def facts(evidence: Evidence, criteria: Criteria) -> Mapping[str, Any]:
+    """Return what of a run's row follows from its evidence and criteria without judging."""
+    return {
+        "run_id": evidence.run_id,
+        "system": evidence.inventory.system.name,
+        "environment": evidence.environment,
+        "started_at": evidence.started_at,
+        "finished_at": evidence.finished_at,
+        "criteria": digest(criteria),
+        "runner": evidence.runner.kind,
+        "branch": evidence.revision.branch,
+        "commit": evidence.revision.commit,
+        "interrupted": evidence.interrupted is not None,
+        "partial": bool(evidence.only),
+    }
 
 
 class History(Protocol):
@@ -103,7 +120,7 @@ class History(Protocol):
         """Keep a run; once this returns, it survives the death of this process and machine."""
         ...
 
-    def take(self, runs: Sequence[Kept]) -> int:
+    def take(self, runs: Sequence[Packed]) -> int:
         """Keep all of `runs` or none; return how many were not there before.
 
         A run that is there stays as it is. One that says it is pinned is, where none is yet.

@@ -3,10 +3,12 @@
 from collections.abc import Collection, Sequence
 from typing import Any
 
+from pydantic import ValidationError
+
 from readiness.assessment import Assessment
 from readiness.history.database import Database, Fetch, Row
-from readiness.history.packed import Packed, pack, unpack
-from readiness.history.run import HistoryError, Kept, Run, kept
+from readiness.history.packed import pack, unpack
+from readiness.history.run import HistoryError, Kept, Packed, Run, kept
 from readiness.history.schema import COLUMNS
 
 _NAMES = ", ".join(f'"{name}"' for name in COLUMNS)
@@ -40,13 +42,12 @@ class Store:
     def add(self, assessment: Assessment) -> Run:
         """See History."""
         one = kept(assessment)
-        self.take([one])
+        self.take([pack(one)])
         return one.run
 
-    def take(self, runs: Sequence[Kept]) -> int:
+    def take(self, runs: Sequence[Packed]) -> int:
         """See History."""
-        packed = [pack(one) for one in runs]
-        return self._database.writing(lambda fetch: sum(_insert(one, fetch) for one in packed))
+        return self._database.writing(lambda fetch: sum(_insert(one, fetch) for one in runs))
 
     def runs(
         self,
@@ -141,7 +142,14 @@ class Store:
 
 
 def _run(row: Row) -> Run:
-    return Run.model_validate({**dict(zip(COLUMNS, row, strict=False)), "pinned": bool(row[-1])})
+    *values, pinned = row
+    try:
+        return Run.model_validate(dict(zip(COLUMNS, values, strict=True), pinned=bool(pinned)))
+    except ValidationError:
+        raise HistoryError(
+            f"the row of run {values[0]} is not of this version of readiness.",
+            fix="Use the version that wrote it.",
+        ) from None
 
 
 def _insert(one: Packed, fetch: Fetch) -> bool:

@@ -1,4 +1,4 @@
-"""What the command line and the environment say -> where the history is, and whether asked for."""
+"""The words of the command line and the environment -> where the history is."""
 
 import os
 import sys
@@ -19,8 +19,11 @@ class Place(NamedTuple):
 
     url: str | None
     path: Path | None
-    asked: bool
-    """Whether the user named it, so that it is an error if it cannot be used."""
+
+
+def is_asked(option: str | None, environ: Mapping[str, str]) -> bool:
+    """Whether the user named a place, so that it is an error if that cannot be used."""
+    return option is not None or bool(environ.get(VARIABLE))
 
 
 def place(option: str | None, environ: Mapping[str, str]) -> Place:
@@ -30,17 +33,17 @@ def place(option: str | None, environ: Mapping[str, str]) -> Place:
     """
     written = environ.get(VARIABLE) or None if option is None else option
     if written is None:
-        return Place(None, _real(default(environ)), asked=False)
+        return Place(None, _real(default(environ)))
     if written == NOWHERE:
-        return Place(None, None, asked=True)
+        return Place(None, None)
     if written.lower().startswith(SCHEMES):
-        return Place(written, None, asked=True)
+        return Place(written, None)
     if not written or "://" in written:
         raise HistoryError(
             f"{VARIABLE if option is None else '--history'} names no history.",
             fix=f"Write a file, {SCHEMES[1]}host/database, or {NOWHERE}.",
         )
-    return Place(None, _real(Path(written).expanduser()), asked=True)
+    return Place(None, _real(Path(written).expanduser()))
 
 
 def default(environ: Mapping[str, str]) -> Path:
