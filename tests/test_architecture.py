@@ -92,6 +92,7 @@ LAYERS: dict[str, set[str]] = {
         "checks",
         "estimate",
         "evidence",
+        "failure",
         "finding",
         "gate",
         "inventory",

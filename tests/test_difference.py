@@ -6,7 +6,7 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from readiness.assessment.difference import Difference, Link, Score, Side, difference
@@ -71,7 +71,7 @@ def sums(found: Difference) -> bool:
     return (value, exact) == tuple(found.change)
 
 
-@PROPERTY
+@settings(PROPERTY, max_examples=15)
 @given(data=st.data(), a=evidences(3), b=evidences(3))
 def test_the_parts_sum_to_the_change_exactly(data: st.DataObject, a: Evidence, b: Evidence) -> None:
     judged = data.draw(st.sampled_from([CRITERIA, STRICTER]), "criteria of a")
@@ -87,14 +87,14 @@ def test_the_parts_sum_to_the_change_exactly(data: st.DataObject, a: Evidence, b
         assert found.before.exact == 100 * before.standing.exact
 
 
-@PROPERTY
-@given(of=evidences(3))
+@settings(PROPERTY, max_examples=8)
+@given(of=evidences(2))
 def test_a_run_does_not_differ_from_itself(of: Evidence) -> None:
     found = difference(side(of), side(of))
     assert [part.link for part in found.parts if any(part.change) or part.movers] == []
 
 
-@PROPERTY
+@settings(PROPERTY, max_examples=15)
 @given(data=st.data(), of=evidences(2))
 def test_what_is_lost_is_evidence_or_the_system_s(data: st.DataObject, of: Evidence) -> None:
     assume(of.measurements)

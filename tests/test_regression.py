@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from readiness.assessment import Assessment, assess
@@ -173,7 +173,11 @@ def test_what_was_measured_otherwise_is_not_comparable(then: Reading, why: str) 
 
 
 def test_the_load_of_a_metric_is_told() -> None:
-    values: dict[str, Any] = {"success_rate": estimate(1.0), "p95_ms": estimate(50), "users_max": 10}
+    values: dict[str, Any] = {
+        "success_rate": estimate(1.0),
+        "p95_ms": estimate(50),
+        "users_max": 10,
+    }
     then = baseline(reading("concurrency-p95", estimate(50), under="50 users"))
     row = change(against(then, measured("http_concurrency", **values)), "concurrency-p95")
     assert row.because == "measured at 10 users, then at 50 users"
@@ -228,8 +232,8 @@ def readings_of(of: Evidence) -> st.SearchStrategy[list[Reading]]:
     return st.lists(one, max_size=8, unique_by=lambda r: (r.check, r.service))
 
 
-@PROPERTY
-@given(data=st.data(), of=evidences())
+@settings(PROPERTY, max_examples=15)
+@given(data=st.data(), of=evidences(2))
 def test_a_baseline_can_only_make_ready_conditional(data: st.DataObject, of: Evidence) -> None:
     names = tuple(s.name for s in of.inventory.subjects)
     then = baseline(*data.draw(readings_of(of)), services=names)

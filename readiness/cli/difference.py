@@ -95,8 +95,8 @@ def notes(told: Told) -> Iterator[str]:
             yield f"No score of {name} is kept: it is judged now."
         if not side.criteria_kept:
             yield (
-                f"{name} was made by readiness {run.tool}, whose criteria a file does not hold: "
-                "what they and the model change is one part."
+                f"{name} was made by readiness {side.evidence.tool.version}, whose criteria a "
+                "file does not hold: what they and the model change is one part."
             )
         if not run.complete:
             yield f"{name} {'was interrupted' if run.interrupted else 'is of a part only'}."

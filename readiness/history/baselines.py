@@ -1,5 +1,6 @@
 """A history and a run about to be made -> the earlier run it is compared with, or why none is."""
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -91,7 +92,7 @@ def made(
     recent = _recent(history, wanted)
     values: dict[Key, list[float]] = {}
     for each in recent:
-        for key, value in _values(history.get(each.run_id)):
+        for key, value in _values(each):
             values.setdefault(key, []).append(value)
     own = readings(found.inventory, found.measurements, kept.criteria)
     return Baseline(
@@ -141,9 +142,13 @@ def _of_main(history: History, system: str | None, environment: str | None) -> S
     return sorted(found, key=lambda run: (run.started_at, run.run_id), reverse=True)
 
 
-def _recent(history: History, wanted: Wanted) -> Sequence[Run]:
+def _recent(history: History, wanted: Wanted) -> Sequence[Kept]:
     there = history.runs(wanted.system, wanted.environment, complete=True)
-    return [run for run in there if not unlike(run, wanted)][:RECENT_RUNS]
+    found = []
+    for run in [run for run in there if not unlike(run, wanted)][:RECENT_RUNS]:
+        with contextlib.suppress(HistoryError):  # a damaged one tells nothing
+            found.append(history.get(run.run_id))
+    return found
 
 
 def _has_regressed(kept: Kept) -> bool:
