@@ -64,7 +64,7 @@ def decide(
     caps = _caps(card, findings, regressed)
     value = headline(card, blockers(findings), bool(regressed))
     upper = min([card.upper, *_upper_caps(card, findings, bool(regressed))])
-    verdict = _verdict(card, findings, value, upper)
+    verdict = _verdict(card, findings, value, upper, bool(regressed))
     return Decision(
         verdict=verdict,
         value=value,
@@ -140,7 +140,9 @@ def _upper_caps(card: Scorecard, findings: Sequence[Finding], regressed: bool) -
     return caps
 
 
-def _verdict(card: Scorecard, findings: Sequence[Finding], value: int, upper: int) -> Verdict:
+def _verdict(
+    card: Scorecard, findings: Sequence[Finding], value: int, upper: int, regressed: bool
+) -> Verdict:
     open_blockers = [f for f in blockers(findings) if not f.waived]
     if not card.applicable:
         return "inconclusive"
@@ -153,6 +155,7 @@ def _verdict(card: Scorecard, findings: Sequence[Finding], value: int, upper: in
         and card.coverage >= READY_COVERAGE
         and not weak_areas(card)
         and not blockers(findings)
+        and not regressed
     )
     return "ready" if ready else "conditional"
 

@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +12,30 @@ import pytest
 
 from tests.background import background
 from tests.program import readiness
-from tests.servers import Web, always, response
+from tests.servers import Request, Web, response
 from tests.test_cli import inventory
 
 HISTORY = ("--history", "h.db")
 EVIDENCE = Path("readiness-report", "evidence.json")
 
 
+@dataclass
+class Release:
+    """Answers in time, and always; or once it is `worse` every third request for work with 503."""
+
+    worse: bool = False
+    asked: int = 0
+
+    def __call__(self, request: Request) -> bytes:
+        self.asked += request.target == "/work"
+        if self.worse and request.target == "/work" and self.asked % 3 == 0:
+            return response(503)
+        return response(200, '{"status": "pass"}', "application/health+json")
+
+
 @pytest.fixture
 def web() -> Iterator[tuple[Web, int]]:
-    one = always(response(200, '{"status": "pass"}', "application/health+json"))
+    one = Web(Release())
     with background(one) as ports:
         yield one, ports[0]
 
@@ -35,7 +50,11 @@ services:
     kind: http
     url: "http://127.0.0.1:{port}"
     owner: platform
-    probes: {{http_concurrency: false, http_cors: false, http_exposure: false}}
+    probes:
+      http_latency: {{request: GET /work}}
+      http_concurrency: false
+      http_cors: false
+      http_exposure: false
 """
     )
 
@@ -50,7 +69,7 @@ def assessment(folder: Path) -> dict[str, Any]:
 
 
 @pytest.mark.alone
-def test_a_slower_release_regresses_and_diff_tells_why_the_score_fell(
+def test_a_worse_release_regresses_and_diff_tells_why_the_score_fell(
     tmp_path: Path, web: tuple[Web, int]
 ) -> None:
     server, port = web
@@ -65,14 +84,14 @@ def test_a_slower_release_regresses_and_diff_tells_why_the_score_fell(
     files = shutil.copytree(tmp_path / "readiness-report", tmp_path / "first")
     first_id = json.loads((files / "evidence.json").read_text())["run_id"]
 
-    server.delay = 0.06
+    server.delay, server.answer = 0.3, Release(worse=True)
     second = run(tmp_path, "--baseline", "last")
     assert "REGRESSED: " in second.stdout
     found = assessment(tmp_path)
-    assert "latency-p50" in {row["check"] for row in found["regressions"]}
+    assert {"success-rate", "latency-p50"} <= {row["check"] for row in found["regressions"]}
     assert (found["baseline"]["asked"], found["no_baseline"]) == ("last", None)
     caps = {cap["because"] for cap in found["score"]["caps"]}
-    assert "regressed: Median response time on api" in caps
+    assert "regressed: Requests answered without error on api" in caps
     worse = [c for c in found["conditions"] if "has regressed" in c["text"]]
     assert {c["owner"] for c in worse} == {"platform"}
     assert found["baseline"]["run_id"] == first_id

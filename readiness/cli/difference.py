@@ -18,7 +18,7 @@ TITLES: Mapping[Link, str] = {
     "model": "model version: another readiness judges",
     "criteria": "criteria: checks, targets and weights",
     "scope": "scope: what the inventory names and how it weighs",
-    "waivers": "waivers and the day they are looked at",
+    "waivers": "waivers, policy and the day",
     "evidence": "evidence: known in one of the runs only",
     "system": "system: what was measured",
     "baseline": "baseline: regressions since the run compared with",

@@ -8,7 +8,7 @@ from readiness.assessment.model import evaluate
 from readiness.assessment.readings import readings
 from readiness.baseline import RECENT_RUNS, Baseline, spread
 from readiness.estimate import Estimate
-from readiness.evidence import MAIN_BRANCHES
+from readiness.evidence import MAIN_BRANCHES, Runner
 from readiness.finding import Key
 from readiness.history.run import History, HistoryError, Kept, Run
 from readiness.inventory import Environment
@@ -77,11 +77,12 @@ def unlike(run: Run, wanted: Wanted) -> str:
     if run.criteria != wanted.criteria:
         return "was judged by other criteria"
     if run.runner != wanted.runner:
-        return (
-            f"was made on another class of machine, {run.runner or 'which it does not tell'}, "
-            f"and this is {wanted.runner}"
-        )
+        return f"was made on another class of machine, {_class(run)}, and this is {wanted.runner}"
     return ""
+
+
+def _class(run: Run) -> str:
+    return "which it does not tell" if run.runner in ("", Runner().kind) else run.runner
 
 
 def made(
