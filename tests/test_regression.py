@@ -1,5 +1,6 @@
 """A run and its baseline -> what has regressed, what that does to the verdict, and what is said."""
 
+import json
 from typing import Any
 
 import pytest
@@ -101,7 +102,7 @@ def test_the_inventory_says_what_is_tolerated() -> None:
     assert change(found).course == "unchanged"
     assert change(found, "latency-p50").course == "regressed"
     report = FORMATS["markdown"].render(found)
-    assert "Tolerance by the inventory: 30 %, of rates 0.5 %, latency-p50 1 %." in report
+    assert "the tolerance (30 % of what it was, of rates 0.5 points, latency-p50 1 %)" in report
 
 
 @pytest.mark.parametrize("written", ["-1%", "1%%", "ten", True, None, 11, "NaN"])
@@ -291,6 +292,17 @@ def test_nothing_is_said_of_baselines_unless_one_is_asked_for() -> None:
     said = FORMATS["markdown"].render(found) + words.conclusion(found)
     assert "Compared with" not in said
     assert "BASELINE" not in said
+
+
+def test_numbers_beyond_all_reason_are_told_of_and_break_nothing() -> None:
+    huge = estimate(1.7e308, 0, 1.7e308)
+    then = baseline(reading(P95, estimate(0, 0, 1.7e308)))
+    row = change(against(then, *healthy(http_latency__p95_ms=huge)))
+    assert (row.course, row.now, row.low) == ("unchanged", 1.7e308, None)
+    worse = against(
+        baseline(reading(P95, estimate(1))), *healthy(http_latency__p95_ms=estimate(1e308))
+    )
+    assert [r["now"] for r in json.loads(worse.to_json())["regressions"]] == [1e308]
 
 
 def test_names_from_outside_stay_text() -> None:
