@@ -9,6 +9,7 @@ from readiness.assessment.blame import RootCause, explained, root_causes
 from readiness.assessment.capabilities import CapabilityRow, capabilities
 from readiness.assessment.change import Course
 from readiness.assessment.journeys import JourneyRow, journeys
+from readiness.assessment.leniency import WaiverRow, eased, waivers
 from readiness.assessment.model import Model, evaluate
 from readiness.assessment.objectives import ObjectiveRow, objectives
 from readiness.assessment.plan import (
@@ -129,7 +130,18 @@ def _contract(a: Assessment) -> dict[str, Any]:
         "not_tested": [n.model_dump(mode="json") for n in a.not_tested],
         "risks": a.risks.model_dump(mode="json"),
         "plan": [item.model_dump(mode="json") for item in a.plan],
+        "policy": {
+            **evidence.policy.model_dump(mode="json"),
+            "gated_exit_code": decision.gated_exit_code,
+            "eased": [one.model_dump(mode="json") for one in eased(a.model)],
+        },
+        "waivers": [_waiver(row) for row in waivers(a.model)],
     }
+
+
+def _waiver(row: WaiverRow) -> dict[str, Any]:
+    rest = row.model_dump(mode="json", exclude={"waiver"})
+    return {**row.waiver.model_dump(mode="json"), **rest}
 
 
 def _baseline(found: Comparison | None) -> dict[str, Any] | None:

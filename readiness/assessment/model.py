@@ -9,8 +9,10 @@ from readiness.checks import Criteria
 from readiness.evidence import Evidence
 from readiness.finding import Finding
 from readiness.finding import Key as Key
-from readiness.gate import Decision, blockers, decide, headline
+from readiness.gate import Decision, blockers, capping, decide, headline
+from readiness.inventory import Policy
 from readiness.judge import judge_all
+from readiness.policy import at_least
 from readiness.score import Ledger, Scorecard
 
 
@@ -19,24 +21,33 @@ class Standing:
     """The score as it is, or as it would be once some findings are fixed."""
 
     ledger: Ledger
-    open_blockers: tuple[Finding, ...]
+    capping: tuple[Finding, ...]
+    """The findings that cap it."""
+    strict: Policy
+    """The thresholds that cap it."""
     regressed: frozenset[Key] = frozenset()
+    """What has surely got worse since the baseline, which caps it too."""
 
     def passing(self, findings: Collection[Finding]) -> "Standing":
         """Return this standing with `findings` passing: the whole model, evaluated again."""
-        fixed = {(f.check, f.service) for f in findings if f.blocker}
-        still_open = self.open_blockers
+        fixed = {(f.check, f.service) for f in findings if f.blocker or f.usual_blocker}
+        still_open = self.capping
         if fixed:
             still_open = tuple(f for f in still_open if (f.check, f.service) not in fixed)
         still_worse = self.regressed
         if still_worse:
             still_worse -= {(f.check, f.service) for f in findings}
-        return Standing(self.ledger.passing(findings), still_open, still_worse)
+        return Standing(self.ledger.passing(findings), still_open, self.strict, still_worse)
+
+    @property
+    def open_blockers(self) -> tuple[Finding, ...]:
+        """What blocks by the policy."""
+        return blockers(self.capping)
 
     @property
     def value(self) -> int:
         """The headline score (0..100)."""
-        return headline(self.ledger.card(), self.open_blockers, bool(self.regressed))
+        return headline(self.ledger.card(), self.capping, self.strict, bool(self.regressed))
 
     @property
     def exact(self) -> Fraction:
@@ -65,7 +76,7 @@ def evaluate(evidence: Evidence, criteria: Criteria) -> Model:
 def findings_of(evidence: Evidence, criteria: Criteria) -> tuple[Finding, ...]:
     """Judge `evidence` by `criteria`, check by check."""
     day = evidence.finished_at.date()
-    return judge_all(evidence.inventory, evidence.measurements, criteria, day)
+    return judge_all(evidence.inventory, evidence.measurements, criteria, day, evidence.policy)
 
 
 def standing_of(
@@ -76,14 +87,14 @@ def standing_of(
 ) -> Standing:
     """Return where the system of `evidence` stands by `findings`."""
     ledger = Ledger.of(findings, evidence.inventory, criteria.areas)
-    return Standing(ledger, blockers(findings), regressed)
+    return Standing(ledger, capping(findings), at_least(evidence.policy), regressed)
 
 
 def judged(evidence: Evidence, criteria: Criteria, findings: Sequence[Finding]) -> Model:
     """Score and decide on `findings`."""
     comparison = compare(evidence, criteria, findings)
-    regressed = comparison.regressed if comparison else ()
-    standing = standing_of(evidence, criteria, findings, frozenset(c.key for c in regressed))
+    worse = comparison.regressed if comparison else ()
+    standing = standing_of(evidence, criteria, findings, frozenset(c.key for c in worse))
     card = standing.ledger.card()
-    decision = decide(card, findings, evidence.policy, [change.what for change in regressed])
+    decision = decide(card, findings, evidence.policy, [change.what for change in worse])
     return Model(evidence, criteria, tuple(findings), standing, card, decision, comparison)

@@ -6,7 +6,7 @@ from fractions import Fraction
 
 from readiness.assessment.model import Standing
 from readiness.finding import Finding, Key
-from readiness.gate import blockers
+from readiness.gate import capping
 from readiness.inventory import Inventory
 from readiness.score import CRITICALITY_WEIGHTS, SEVERITY_WEIGHTS, Ledger
 
@@ -80,7 +80,7 @@ def _differ(one: Finding, other: Finding) -> bool:
 
 def _bar(finding: Finding) -> str:
     """Return which cap a finding sets, if any."""
-    return ("waived" if finding.waived else "open") if blockers([finding]) else ""
+    return ("waived" if finding.waived else "open") if capping([finding]) else ""
 
 
 def _roughly(one: Finding, other: Finding, weight: Fraction) -> tuple[bool, float]:

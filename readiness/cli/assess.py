@@ -19,6 +19,7 @@ from readiness import (
     evidence,
     inventory,
     loop,
+    policy,
     probes,
     safety,
 )
@@ -31,9 +32,8 @@ from readiness.cli.option import member
 from readiness.cli.say import say
 from readiness.document import ConfigurationError, Document
 from readiness.evidence import Evidence, Previous, Tool
-from readiness.gate import FailOn, Policy
 from readiness.history.baselines import Wanted
-from readiness.inventory import Environment, Inventory, Tier
+from readiness.inventory import Environment, FailOn, Inventory, Stage, Tier
 from readiness.inventory.duration import seconds
 from readiness.measurement import Measurement
 
@@ -51,10 +51,11 @@ class Request:
     only: tuple[str, ...]
     packs: Mapping[str, str]
     previous: Path | None
-    policy: Policy
+    fail_on: FailOn | None
+    stage: Stage | None
     deadline: float
     formats: tuple[str, ...]
-    history: str | None
+    history: str | None = None
     baseline: str | None = None
 
 
@@ -82,7 +83,8 @@ def request(
         only=tuple(only),
         packs=criteria.read_packs(checks),
         previous=previous,
-        policy=_policy(fail_on, no_gate),
+        fail_on=_fail_on(fail_on),
+        stage=_stage(no_gate),
         deadline=_deadline(deadline),
         formats=output.known(formats),
         history=history,
@@ -104,6 +106,7 @@ def run(
     wanted = inventory.from_document(source, known)
     rules = judged_by(asked.packs)
     criteria.check_overrides(wanted, rules, source)
+    policy.check(wanted.policy, rules, source)
     plan = _plan(asked, wanted, source, rules)
     output.prepare(asked.out)
     leftovers.remind(wanted.system.name, known)
@@ -142,10 +145,10 @@ def replay(
     wanted = output.known(formats)
     found = evidence.from_json(output.text(path), str(path))
     packs = criteria.read_packs(checks) if checks else found.packs
-    policy = _policy(fail_on, no_gate) if fail_on or no_gate else found.policy
+    held = policy.overridden(found.policy, _fail_on(fail_on), _stage(no_gate))
     rules = judged_by(packs)
     output.prepare(out)
-    found = found.model_copy(update={"packs": packs, "policy": policy})
+    found = found.model_copy(update={"packs": packs, "policy": held})
     return _conclude(assess(found, rules), out, wanted)
 
 
@@ -189,7 +192,7 @@ def _collect(
         interrupted=interrupted,
         measurements=collector.measurements(left),
         packs=asked.packs,
-        policy=asked.policy,
+        policy=policy.effective(plan.inventory.policy, asked.fail_on, asked.stage),
         previous=before,
         runner=surroundings.runner(environ),
         revision=surroundings.revision(environ, asked.inventory.parent),
@@ -239,9 +242,12 @@ def _previous(asked: Request) -> Previous | None:
         return None
 
 
-def _policy(fail_on: str | None, no_gate: bool) -> Policy:
-    level: FailOn = member(fail_on, FailOn, "--fail-on") if fail_on else "not-ready"
-    return Policy(fail_on=level, gate=not no_gate)
+def _fail_on(written: str | None) -> FailOn | None:
+    return member(written, FailOn, "--fail-on") if written else None
+
+
+def _stage(no_gate: bool) -> Stage | None:
+    return "report" if no_gate else None
 
 
 def _deadline(written: str) -> float:

@@ -8,11 +8,18 @@ from readiness.assessment import Assessment
 from readiness.assessment.access import MatrixRow, TokenRow, matrix, tokens
 from readiness.assessment.backends import backends
 from readiness.assessment.grades import GradeRow, grades
-from readiness.assessment.leniency import Loosened, WaiverRow, loosened, waivers
+from readiness.assessment.leniency import (
+    Loosened,
+    WaiverRow,
+    announced,
+    eased,
+    loosened,
+    waivers,
+)
 from readiness.assessment.model import Model, Standing
 from readiness.assessment.objectives import ObjectiveRow
 from readiness.assessment.plan import Work
-from readiness.assessment.reasons import reasons
+from readiness.assessment.reasons import blocking, reasons
 from readiness.assessment.regression import Comparison
 from readiness.assessment.services import ServiceRow
 from readiness.assessment.stores import StoreRow, stores
@@ -29,6 +36,7 @@ from readiness.assessment.timings import (
 from readiness.baseline import FEWEST_RUNS
 from readiness.finding import Finding, Outcome
 from readiness.gate import blockers
+from readiness.policy import Eased
 from readiness.quantity import amount
 from readiness.report.rows import (
     SEVEREST_FIRST,
@@ -72,7 +80,17 @@ class Page:
     def reasons(self) -> tuple[str, ...]:
         """What keeps the system from READY."""
         standing = self.model.standing
-        return reasons(self.model.card, standing.open_blockers, len(standing.regressed))
+        policy, worse = self.model.evidence.policy, len(standing.regressed)
+        return reasons(self.model.card, standing.open_blockers, policy, worse)
+
+    @cached_property
+    def blocking(self) -> tuple[str, ...]:
+        """What the gate would fail by, where the stage lets it pass; empty where it does not."""
+        decision, policy = self.model.decision, self.model.evidence.policy
+        if decision.gated_exit_code != 1 or policy.stage == "gate":
+            return ()
+        standing = self.model.standing
+        return blocking(self.model.card, standing.open_blockers, policy, len(standing.regressed))
 
     @property
     def seconds(self) -> float:
@@ -277,8 +295,8 @@ class Page:
     @property
     def remaining(self) -> tuple[str, ...]:
         """What keeps the system from READY when the whole plan is done."""
-        left = self._repaired
-        return reasons(left.ledger.card(), left.open_blockers, len(left.regressed))
+        left, policy = self._repaired, self.model.evidence.policy
+        return reasons(left.ledger.card(), left.open_blockers, policy, len(left.regressed))
 
     @property
     def planned(self) -> tuple[int, int]:
@@ -309,6 +327,16 @@ class Page:
     def waivers(self) -> tuple[WaiverRow, ...]:
         """What is excused."""
         return waivers(self.model)
+
+    @property
+    def announced(self) -> tuple[WaiverRow, ...]:
+        """The waivers that someone has to look at."""
+        return announced(self.model)
+
+    @property
+    def eased(self) -> tuple[Eased, ...]:
+        """Settings of the policy that let more pass than usual."""
+        return eased(self.model)
 
     @property
     def loosened(self) -> tuple[Loosened, ...]:
