@@ -82,6 +82,15 @@ class Revision(_Frozen):
     branch: str | None = None
 
 
+class Source(_Frozen):
+    """The inventory's file, at which code hosts show what is found."""
+
+    path: str = "services.yaml"
+    """From the top of its repository, with forward slashes; never a machine's own path."""
+    lines: Mapping[str, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
+    """Service, journey or artifact -> the line on which it begins."""
+
+
 class Past(_Frozen):
     """One earlier run of the same system and environment, for the trend."""
 
@@ -122,6 +131,7 @@ class Evidence(_Frozen):
     previous: Previous | None = None
     runner: Runner = Runner()
     revision: Revision = Revision()
+    source: Source = Source()
     trend: tuple[Past, ...] = ()
     """Earlier runs as the history had them when this one began, the oldest first."""
     baseline: Baseline | None = None

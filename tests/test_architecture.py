@@ -100,6 +100,7 @@ LAYERS: dict[str, set[str]] = {
         "gate",
         "inventory",
         "document",
+        "failure",
     },
     "report": {
         "policy",
@@ -117,6 +118,7 @@ LAYERS: dict[str, set[str]] = {
         "estimate",
         "measurement",
     },
+    "comment": {"report", "document", "escape", "mask"},
     "demo": set(),
 }
 """Top-level module -> the top-level modules of ours it may import. `cli` may import all."""

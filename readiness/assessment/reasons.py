@@ -35,17 +35,6 @@ def reasons(
     return tuple(found)
 
 
-def blocking(
-    card: Scorecard, open_blockers: Sequence[Finding], policy: Policy, regressed: int = 0
-) -> tuple[str, ...]:
-    """Return what the gate fails by: failed blockers by their names, else what READY lacks."""
-    failed = [f for f in open_blockers if f.outcome == "fail" and not f.waived]
-    named = [f"{f.title} on {f.service}" for f in failed]
-    if card.applicable and card.upper < policy.conditional.score:
-        named.append(f"the score is {card.upper} at best, below {policy.conditional.score}")
-    return tuple(named) or reasons(card, open_blockers, policy, regressed)
-
-
 def _areas(card: Scorecard, policy: Policy) -> list[str]:
     weak = [area for area in card.areas if area.id in weak_areas(card, policy)]
     if len(weak) > _NAMED:

@@ -182,6 +182,23 @@ def explain(
     inspect.explain(check, checks or ())
 
 
+@app.command("comment")
+def _comment(
+    summary: Annotated[
+        Path, typer.Argument(help="The summary.md that --format summary has written.")
+    ] = REPORT / "summary.md",
+    pr: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="The pull or merge request, unless the job tells."),
+    ] = None,
+    deadline: Annotated[str, typer.Option(metavar="TIME", help="It ends by then: 30s, 1m.")] = "1m",
+) -> None:
+    """Post the summary to the pull request, or update the comment that is there."""
+    from readiness.cli import comment
+
+    raise typer.Exit(comment.run(summary, pr, deadline))
+
+
 @app.command()
 def waive(
     check: Annotated[str, typer.Argument(help="The check whose findings are excused.")],

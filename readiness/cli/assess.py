@@ -28,13 +28,13 @@ from readiness.baseline import Baseline
 from readiness.checks import Criteria
 from readiness.cli import baseline, leftovers, output, progress, surroundings, words
 from readiness.cli.keeper import Keeper
-from readiness.cli.option import member
+from readiness.cli.option import above_zero, member
+from readiness.cli.origin import origin
 from readiness.cli.say import say
 from readiness.document import ConfigurationError, Document
 from readiness.evidence import Evidence, Previous, Tool
 from readiness.history.baselines import Wanted
 from readiness.inventory import Environment, FailOn, Inventory, Stage, Tier
-from readiness.inventory.duration import seconds
 from readiness.measurement import Measurement
 
 NOT_SAVED = 6
@@ -85,7 +85,7 @@ def request(
         previous=previous,
         fail_on=_fail_on(fail_on),
         stage=_stage(no_gate),
-        deadline=_deadline(deadline),
+        deadline=above_zero(deadline, "--deadline"),
         formats=output.known(formats),
         history=history,
         baseline=baseline,
@@ -122,7 +122,9 @@ def run(
     with ExitStack() as stack:
         held = signals or stack.enter_context(loop.Signals())
         found = _collect(asked, plan, before, earlier, held, known)
-        found = found.model_copy(update={"trend": keeper.trend, **compared})
+        found = found.model_copy(
+            update={"trend": keeper.trend, "source": origin(source, plan, known), **compared}
+        )
         # Should judging or rendering break, what was measured is kept all the same.
         saved = stack.enter_context(ExitStack())
         saved.callback(output.save, {asked.out / output.EVIDENCE: found.to_json()})
@@ -248,13 +250,3 @@ def _fail_on(written: str | None) -> FailOn | None:
 
 def _stage(no_gate: bool) -> Stage | None:
     return "report" if no_gate else None
-
-
-def _deadline(written: str) -> float:
-    try:
-        value = seconds(written)
-    except ValueError:
-        value = 0.0
-    if value <= 0:
-        raise ConfigurationError("--deadline must be a time above 0.", fix="Write 90s or 5m.")
-    return value

@@ -122,4 +122,4 @@ def _counted(n: int, noun: str) -> str:
 
 def files(written: Sequence[Path]) -> str:
     """Return where the report and its data are."""
-    return "Written: " + ", ".join(str(path) for path in written)
+    return "Written: " + ", ".join(ci_log(str(path)) for path in written)

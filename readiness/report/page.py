@@ -19,7 +19,7 @@ from readiness.assessment.leniency import (
 from readiness.assessment.model import Model, Standing
 from readiness.assessment.objectives import ObjectiveRow
 from readiness.assessment.plan import Work
-from readiness.assessment.reasons import blocking, reasons
+from readiness.assessment.reasons import reasons
 from readiness.assessment.regression import Comparison
 from readiness.assessment.services import ServiceRow
 from readiness.assessment.stores import StoreRow, stores
@@ -89,8 +89,14 @@ class Page:
         decision, policy = self.model.decision, self.model.evidence.policy
         if decision.gated_exit_code != 1 or policy.stage == "gate":
             return ()
-        standing = self.model.standing
-        return blocking(self.model.card, standing.open_blockers, policy, len(standing.regressed))
+        vetoes = (f for f in self.model.standing.open_blockers if not f.waived)
+        failed = {(f.check, f.service) for f in vetoes if f.outcome == "fail"}
+        works = (work for work in self.a.work if work.keys & failed)
+        named = [f"{self.problem(work)} on {work.head.service}" for work in works]
+        if self.model.card.upper < policy.conditional.score:
+            upper = self.model.card.upper
+            named.append(f"the score is {upper} at best, below {policy.conditional.score}")
+        return tuple(named) or self.reasons
 
     @property
     def seconds(self) -> float:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from readiness.cli.keeper import tell
 from readiness.cli.say import say
-from readiness.escape import ci_log, line
+from readiness.escape import ci_log
 from readiness.history import Run, open_history
 from readiness.report.words import NONE, moment, plural, spark, spoken
 
@@ -46,7 +46,7 @@ def show(
     else:
         _print(listed)
         for text in _trends({_series(one.run) for one in listed}, runs):
-            say(ci_log(text))
+            say(text)
         say(ci_log(f"{plural(len(listed), 'run')} of {len(runs)} in {history.where}"))
 
 
@@ -75,7 +75,7 @@ def _trends(wanted: Iterable[Series], runs: Sequence[Run]) -> Iterable[str]:
     for series in sorted(wanted):
         if scores := _scores(runs, series)[-_BARS:]:
             ends = f"{scores[0]} to {scores[-1]}" if len(scores) > 1 else f"{scores[0]}"
-            yield f"{' '.join(series)}  {spark(scores)}  {ends}"
+            yield f"{ci_log(' '.join(series))}  {spark(scores)}  {ends}"
 
 
 def _contract(where: str, listed: Sequence[Listed], runs: Sequence[Run]) -> Mapping[str, Any]:
@@ -96,7 +96,7 @@ def _print(listed: Sequence[Listed]) -> None:
         say(_drawn(rows))
     else:
         for text in _aligned([_HEADS, *rows]):
-            say(ci_log(text))
+            say(text)
 
 
 def _row(one: Listed) -> tuple[str, ...]:
@@ -106,13 +106,13 @@ def _row(one: Listed) -> tuple[str, ...]:
         "*" if run.pinned else "",
         run.run_id[:_ID],
         moment(run.started_at),
-        line(run.system),
+        ci_log(run.system),
         run.environment,
         spoken(run.verdict) + _remark(run),
         str(run.value),
         NONE if one.delta is None else f"{one.delta:+d}",
         f"{run.coverage * 100:.0f} %",
-        line(source) or NONE,
+        ci_log(source) or NONE,
     )
 
 
