@@ -6,11 +6,12 @@ from fractions import Fraction
 
 from readiness.assessment.model import Standing
 from readiness.finding import Finding, Key
+from readiness.gate import capping
 from readiness.inventory import Inventory
 from readiness.score import CRITICALITY_WEIGHTS, SEVERITY_WEIGHTS, Ledger
 
-_TRIED = 40
-"""How many of the likeliest are evaluated exactly."""
+_TRIED = 2000
+"""How many are evaluated exactly and told of, of those that roughly moved it most."""
 
 
 @dataclass(frozen=True)
@@ -79,8 +80,7 @@ def _differ(one: Finding, other: Finding) -> bool:
 
 def _bar(finding: Finding) -> str:
     """Return which cap a finding sets, if any."""
-    barred = finding.blocker and (finding.outcome in ("fail", "unknown") or finding.undecided)
-    return ("waived" if finding.waived else "open") if barred else ""
+    return ("waived" if finding.waived else "open") if capping([finding]) else ""
 
 
 def _roughly(one: Finding, other: Finding, weight: Fraction) -> tuple[bool, float]:

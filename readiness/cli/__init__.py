@@ -140,12 +140,13 @@ def report(
 def diff(
     a: Annotated[str, typer.Argument(help="A run's id, last, main, pinned, or a file of a run.")],
     b: Annotated[str, typer.Argument(help="The run to explain; likewise.")],
+    history: history.Where = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Explain why the score of run B is not that of run A."""
     from readiness.cli import compare
 
-    compare.show(a, b, None, as_json)
+    compare.show(a, b, history, as_json)
 
 
 @app.command()

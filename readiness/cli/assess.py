@@ -228,10 +228,10 @@ def _baseline(
         criteria=criteria.digest(rules),
         runner=surroundings.runner(environ).kind,
     )
-    found = baseline.find(asked.baseline, None, environ, like, judged_by)
+    found = baseline.find(asked.baseline, asked.history, environ, like, judged_by)
     if isinstance(found, Baseline):
         return {"baseline": found}
-    return {"no_baseline": f"--baseline {asked.baseline}: {found}"}
+    return {"no_baseline": f"Asked for was {asked.baseline}. {found}"}
 
 
 def _previous(asked: Request) -> Previous | None:

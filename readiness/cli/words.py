@@ -78,6 +78,7 @@ def _compared(found: Assessment) -> list[str]:
     lines = [
         f"Compared with {base.asked} (run {base.run_id[:8]} of {base.started_at:%Y-%m-%d}): "
         f"{_counted(len(comparison.compared), 'metric')}, {len(worse)} regressed"
+        + (f", {lost} not comparable" if (lost := len(comparison.of("not_comparable"))) else "")
     ]
     lines += [f"REGRESSED: {change.what}: {change.because}" for change in worse[:FIRST]]
     left = len(worse) - FIRST

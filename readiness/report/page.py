@@ -36,8 +36,8 @@ from readiness.assessment.timings import (
 from readiness.baseline import FEWEST_RUNS
 from readiness.finding import Finding, Outcome
 from readiness.gate import blockers
-from readiness.inventory import Regression
 from readiness.policy import Eased
+from readiness.quantity import amount
 from readiness.report.graph import Graph, graph
 from readiness.report.rows import (
     SEVEREST_FIRST,
@@ -143,13 +143,13 @@ class Page:
 
     @property
     def tolerances(self) -> str:
-        """What the inventory says of tolerances, as a sentence; empty if it says nothing."""
+        """What may change without being a regression."""
         mine = self.a.evidence.inventory.regression
-        if mine == Regression():
-            return ""
         each = [f"{check} {share(value)}" for check, value in mine.checks.items()]
-        usual = f"{share(mine.tolerance)}, of rates {share(mine.rate_tolerance)}"
-        return f"Tolerance by the inventory: {joined((usual, *each), 8)}."
+        rates = amount(100 * mine.rate_tolerance, "")
+        return joined(
+            (f"{share(mine.tolerance)} of what it was", f"of rates {rates} points", *each), 8
+        )
 
     @cached_property
     def trend(self) -> tuple[Point, ...]:
