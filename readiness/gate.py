@@ -1,7 +1,7 @@
 """Scorecard + findings + policy -> the verdict, the caps on the score and the exit code."""
 
 from collections.abc import Collection, Sequence
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
@@ -29,6 +29,17 @@ class Cap(BaseModel):
 
     to: int
     because: str
+
+
+class Demands(NamedTuple):
+    """What the caps on the score demand: which blockers closed, and how much of the rest."""
+
+    unexcused: bool
+    excused: bool
+    """Whether waived blockers must be closed as well."""
+    coverage: float
+    area: int
+    """What every area that applies must be at."""
 
 
 class Policy(BaseModel):
@@ -86,6 +97,17 @@ def headline(card: Scorecard, open_blockers: Collection[Finding]) -> int:
     if open_blockers:
         caps.append(CAP_NOT_READY if all(f.waived for f in open_blockers) else CAP_BLOCKED)
     return min([card.raw, *caps])
+
+
+def demands(value: int) -> Demands:
+    """Return what a headline of at least `value` takes besides that raw score."""
+    coverage = {value > CAP_UNCOVERED: ENOUGH_COVERAGE, value > CAP_NOT_READY: READY_COVERAGE}
+    return Demands(
+        unexcused=value > CAP_BLOCKED,
+        excused=value > CAP_NOT_READY,
+        coverage=coverage.get(True, 0.0),
+        area=READY_AREA if value > CAP_NOT_READY else 0,
+    )
 
 
 def weak_areas(card: Scorecard) -> tuple[str, ...]:

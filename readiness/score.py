@@ -151,11 +151,29 @@ class Ledger:
         mended: set[_Place] = set()
         for f in findings:
             place = (f.area, f.service, f.check)
-            known = place in mended or any(place in some for some in self.passed)
-            if not known and f.outcome != "not_applicable":
+            if place not in mended and self._counts(f, place):
                 mended.add(place)
                 sums[f.area] = sums[f.area].mended(f, self.shares[f.area, f.service, f.severity])
         return replace(self, sums=sums, passed=_joined(self.passed, frozenset(mended)))
+
+    def _counts(self, f: Finding, place: _Place) -> bool:
+        """Whether `f` is among the sums, and not as passing already."""
+        return f.outcome != "not_applicable" and not any(place in some for some in self.passed)
+
+    def gains(self, findings: Iterable[Finding]) -> Mapping[str, tuple[int, int, int]]:
+        """Return what `findings` add to areas, each passing once: low, covered, conclusive.
+
+        The first two are in the area's own parts, of which `wholes` has how many it takes.
+        """
+        found: dict[str, _Sums] = {}
+        seen: set[_Place] = set()
+        for f in findings:
+            place = (f.area, f.service, f.check)
+            if place not in seen and self._counts(f, place):
+                seen.add(place)
+                share = self.shares[f.area, f.service, f.severity]
+                found[f.area] = found.get(f.area, _Sums()).mended(f, share)
+        return {area: (s.low, s.covered, s.conclusive) for area, s in found.items()}
 
     @property
     def total(self) -> Bounds:

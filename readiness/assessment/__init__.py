@@ -3,11 +3,13 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from readiness.assessment.blame import RootCause, explained, root_causes
 from readiness.assessment.capabilities import CapabilityRow, capabilities
 from readiness.assessment.journeys import JourneyRow, journeys
+from readiness.assessment.least import LeastPlan, least_plan, next_target
 from readiness.assessment.model import Key, Model, evaluate
 from readiness.assessment.objectives import ObjectiveRow, objectives
 from readiness.assessment.plan import (
@@ -54,6 +56,12 @@ class Assessment:
     def plan(self) -> tuple[PlanItem, ...]:
         """The work to do, in order."""
         return plan(self.work)
+
+    @cached_property
+    def least(self) -> LeastPlan | None:
+        """The least work to the next target, None where the score is at its highest."""
+        target = next_target(self.model.decision.value)
+        return None if target is None else least_plan(self.model, self.work, target)
 
     @property
     def exit_code(self) -> int:
@@ -124,6 +132,7 @@ def _contract(a: Assessment) -> dict[str, Any]:
         "not_tested": [n.model_dump(mode="json") for n in a.not_tested],
         "risks": a.risks.model_dump(mode="json"),
         "plan": [item.model_dump(mode="json") for item in a.plan],
+        "least_plan": a.least.to_contract() if a.least else None,
     }
 
 

@@ -7,7 +7,7 @@ from fractions import Fraction
 from readiness.checks import Criteria
 from readiness.evidence import Evidence
 from readiness.finding import Finding
-from readiness.gate import Decision, blockers, decide, headline
+from readiness.gate import Decision, blockers, decide, demands, headline
 from readiness.judge import judge_all
 from readiness.score import Ledger, Scorecard
 
@@ -29,6 +29,15 @@ class Standing:
         if fixed:
             still_open = tuple(f for f in still_open if (f.check, f.service) not in fixed)
         return Standing(self.ledger.passing(findings), still_open)
+
+    def in_the_way(self, value: int) -> tuple[Key, ...]:
+        """Return the findings that must pass for a headline of at least `value`."""
+        asked = demands(value)
+        return tuple(
+            (f.check, f.service)
+            for f in self.open_blockers
+            if (asked.excused if f.waived else asked.unexcused)
+        )
 
     @property
     def value(self) -> int:
