@@ -106,11 +106,6 @@ def _at_best(model: Model, solver: Solver, target: int) -> list[str]:
     rest = unmended(model.findings, solver, target)
     if rest:
         after = solver.best.passing(rest).value
-        n = len(rest)
-        checks = (
-            "the check that no work mends passes"
-            if n == 1
-            else f"the {n} checks that no work mends pass"
-        )
-        found.append(f"if {checks} as well, the score is {after}")
+        some = "1 check passes" if len(rest) == 1 else f"{len(rest)} checks pass"
+        found.append(f"if the {some} as well that no work mends, the score is {after}")
     return found
