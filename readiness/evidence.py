@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -14,13 +14,14 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationError,
+    field_validator,
     model_validator,
 )
 
 from readiness.document import ConfigurationError
 from readiness.document.file import read_text
-from readiness.gate import Policy, Verdict
-from readiness.inventory import Environment, Inventory, Tier
+from readiness.gate import Verdict
+from readiness.inventory import Environment, Inventory, Policy, Tier
 from readiness.measurement import Measurement
 
 SCHEMA = "readiness/evidence/v1"
@@ -122,6 +123,15 @@ class Evidence(_Frozen):
     """Earlier runs as the history had them when this one began, the oldest first."""
     residue: tuple[str, ...] = ()
     """What journeys created and could not take away again."""
+
+    @field_validator("policy", mode="before")
+    @classmethod
+    def _gate(cls, policy: Any) -> Any:
+        """Read what evidence said before there were stages."""
+        if isinstance(policy, Mapping) and isinstance(policy.get("gate"), bool):
+            stage = "gate" if policy["gate"] else "report"
+            return {"stage": stage, **{k: v for k, v in policy.items() if k != "gate"}}
+        return policy
 
     @model_validator(mode="after")
     def _unambiguous(self) -> Self:

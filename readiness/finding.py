@@ -31,6 +31,8 @@ class Finding(BaseModel):
     title: str
     severity: Severity
     blocker: bool
+    usual_blocker: bool = False
+    """Whether the criteria make it one, which caps the score whatever the policy says."""
     outcome: Outcome
     undecided: bool = False
     flaky: bool = False

@@ -19,6 +19,7 @@ from readiness.failure import FAILURE_KINDS, Failure
 from readiness.gate import headline
 from readiness.inventory import DEFAULT_PROBES, Inventory, Service
 from readiness.measurement import Measurement, Value, Values
+from readiness.policy import PRODUCTION
 from readiness.score import score
 from tests import sample_platform
 from tests.judging import (
@@ -455,7 +456,7 @@ def test_a_projection_is_the_score_with_that_finding_passing() -> None:
         card = score(anew, API, CRITERIA.areas)
         if f["outcome"] == "fail":
             open_ = [g for g in anew if g.blocker and g.outcome == "fail"]
-            assert f["projected_score"] == headline(card, open_), f["check"]
+            assert f["projected_score"] == headline(card, open_, PRODUCTION), f["check"]
         else:
             assert f["projected_score"] is None
 

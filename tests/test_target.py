@@ -8,8 +8,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from readiness.assessment.model import Model
-from readiness.assessment.model import judged as scored
+from readiness.assessment.goal import scored
+from readiness.assessment.model import Model, judged
 from readiness.assessment.plan import works
 from readiness.assessment.target import Solver
 from readiness.checks import Criteria, Fix
@@ -58,19 +58,19 @@ def findings(draw: st.DrawFn) -> list[Finding]:
             changes["waiver"] = waiver(f"c{n}", "2030-01-01")
         score = draw(st.sampled_from([0.0, 0.2, 0.5, 0.7]))
         made = {
-            "good": lambda: finding(1, **changes),
-            "bad": lambda: finding(score, **changes),
-            "warn": lambda: finding(score, 0.9, **changes, outcome="warn"),
-            "out": lambda: outage(**changes),
-            "unknown": lambda: unknown(**changes),
+            "good": finding(1, **changes),
+            "bad": finding(score, **changes),
+            "warn": finding(score, 0.9, **changes, outcome="warn"),
+            "out": outage(**changes),
+            "unknown": unknown(**changes),
         }
-        found.append(made[how]())
+        found.append(made[how])
     return found
 
 
 def modelled(found: list[Finding]) -> Model:
     of = inventory(*(service(n, criticality=c) for n, c in zip(NAMES, LEVELS, strict=True)))
-    return scored(evidence(of), RULES, found)
+    return judged(evidence(of), RULES, found)
 
 
 def subsets(n: int) -> Iterator[frozenset[int]]:
@@ -91,8 +91,9 @@ def every(solver: Solver) -> list[tuple[Fraction, int, int]]:
 def test_no_choice_reaches_the_target_with_less(found: list[Finding], target: int) -> None:
     model = modelled(found)
     solver = Solver(model.standing, works(model)[:MOST_WORK])
+    goal = scored(target, model.standing.strict)
     reaching = [hours for hours, value, _ in every(solver) if value >= target]
-    least = solver.least(target)
+    least = solver.least(goal)
     if least is None:
         assert not reaching
         return

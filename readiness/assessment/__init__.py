@@ -9,7 +9,8 @@ from typing import Any
 from readiness.assessment.blame import RootCause, explained, root_causes
 from readiness.assessment.capabilities import CapabilityRow, capabilities
 from readiness.assessment.journeys import JourneyRow, journeys
-from readiness.assessment.least import LeastPlan, least_plan, next_target
+from readiness.assessment.least import LeastPlan, least_plan, next_goal
+from readiness.assessment.leniency import WaiverRow, eased, waivers
 from readiness.assessment.model import Key, Model, evaluate
 from readiness.assessment.objectives import ObjectiveRow, objectives
 from readiness.assessment.plan import (
@@ -59,9 +60,9 @@ class Assessment:
 
     @cached_property
     def least(self) -> LeastPlan | None:
-        """The least work to the next target, None where the score is at its highest."""
-        target = next_target(self.model.decision.value)
-        return None if target is None else least_plan(self.model, self.work, target)
+        """The least work to the next goal, None where the score is at its highest."""
+        goal = next_goal(self.model)
+        return None if goal is None else least_plan(self.model, self.work, goal)
 
     @property
     def exit_code(self) -> int:
@@ -133,7 +134,18 @@ def _contract(a: Assessment) -> dict[str, Any]:
         "risks": a.risks.model_dump(mode="json"),
         "plan": [item.model_dump(mode="json") for item in a.plan],
         "least_plan": a.least.to_contract() if a.least else None,
+        "policy": {
+            **evidence.policy.model_dump(mode="json"),
+            "gated_exit_code": decision.gated_exit_code,
+            "eased": [one.model_dump(mode="json") for one in eased(a.model)],
+        },
+        "waivers": [_waiver(row) for row in waivers(a.model)],
     }
+
+
+def _waiver(row: WaiverRow) -> dict[str, Any]:
+    rest = row.model_dump(mode="json", exclude={"waiver"})
+    return {**row.waiver.model_dump(mode="json"), **rest}
 
 
 def _finding(f: Finding, a: Assessment) -> dict[str, Any]:

@@ -3,17 +3,18 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from functools import partial
 from typing import Any
 
+from readiness.assessment.goal import Goal, ready, scored
 from readiness.assessment.lacking import lacking, unmended
-from readiness.assessment.model import Model, Standing
+from readiness.assessment.model import Key, Model
 from readiness.assessment.plan import Work
 from readiness.assessment.target import Choice, Solver
-from readiness.gate import READY_SCORE, demands
 
-_NEXT = (READY_SCORE, 90, 100)
-"""What a report plans for: READY, then a grade A, then all there is."""
+_NEXT = (90, 100)
+"""What a report of a system that is READY plans for: a grade A, then all there is."""
+_NAMED = 2
+"""Weak areas that are named for a piece of work; more are counted."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class LeastPlan:
     is the highest score that some other choice within the budget might still reach.
     """
 
-    target: int
+    goal: Goal
     budget_hours: float | None
     steps: tuple[Step, ...]
     left: tuple[Work, ...]
@@ -42,15 +43,11 @@ class LeastPlan:
     raw: int
     surely_least_hours: float
     at_most: int
+    reached: bool
     needs: tuple[str, ...]
     """What else reaching the target takes; empty where it is reached."""
     score_if: int | None = None
     """The score if what else it takes comes true, where the work was chosen for that."""
-
-    @property
-    def reached(self) -> bool:
-        """Whether the score comes to the target."""
-        return self.score >= self.target
 
     @property
     def hours(self) -> float:
@@ -65,7 +62,8 @@ class LeastPlan:
     def to_contract(self) -> dict[str, Any]:
         """Return it as assessment.json holds it."""
         return {
-            "target": self.target,
+            "target": self.goal.value,
+            "ready": self.goal.ready is not None,
             "budget_hours": self.budget_hours,
             "hours": self.hours,
             "within_hours": self.within_hours,
@@ -78,76 +76,65 @@ class LeastPlan:
         }
 
 
-def next_target(value: int) -> int | None:
-    """Return what to plan for from a score of `value`; None if nothing is above it."""
-    return next((target for target in _NEXT if value < target), None)
+def next_goal(model: Model) -> Goal | None:
+    """Return what to plan for: READY, then what is above it; None if nothing is."""
+    if model.decision.verdict != "ready":
+        return ready(model.evidence.policy)
+    value = next((value for value in _NEXT if model.decision.value < value), None)
+    return None if value is None else scored(value, model.standing.strict)
 
 
 def least_plan(
-    model: Model, work: Sequence[Work], target: int, budget_hours: float | None = None
+    model: Model, work: Sequence[Work], goal: Goal, budget_hours: float | None = None
 ) -> LeastPlan:
-    """Return the least of `work` that brings the headline to `target` (0..100).
+    """Return the least of `work` that reaches `goal`.
 
     Where it takes more than `budget_hours`, that of the highest headline within these, and of
     the highest raw score. Where no work reaches it, the least that does if all passes which no
     work mends: what is not known, and what another service's outage explains.
     """
     solver = Solver(model.standing, work)
-    found = solver.least(target)
+    found, at_most = solver.least(goal), goal.value
     if budget_hours is not None:
         budget = Fraction(str(budget_hours))
         if found is None or solver.hours(found.chosen) > budget:
-            best, at_most = _best(solver, model.decision.value, target, budget)
-            return _planned(model, solver, best, target, budget_hours, at_most)
+            found, at_most = _best(solver, goal, budget)
     elif found is None:
-        return _hoped(model, solver, target)
-    assert found is not None
-    return _planned(model, solver, found, target, budget_hours, target)
+        return _hoped(model, solver, goal)
+    return _planned(model, solver, found, goal, budget_hours, at_most)
 
 
-def _hoped(model: Model, solver: Solver, target: int) -> LeastPlan:
-    """Plan for a target that work alone does not reach."""
-    rest = unmended(model.findings, solver, target)
-    lucky = Solver(model.standing.passing(rest), solver.work)
-    found = lucky.least(target)
+def _hoped(model: Model, solver: Solver, goal: Goal) -> LeastPlan:
+    """Plan for a goal that work alone does not reach."""
+    best = solver.best.value
+    lucky = Solver(model.standing.passing(unmended(model.findings, solver, goal)), solver.work)
+    found = lucky.least(goal)
     if found:
-        planned = _planned(model, solver, found, target, None, solver.best.value)
+        planned = _planned(model, solver, found, goal, None, best)
         return replace(planned, score_if=lucky.after(found.chosen).value)
-    best = solver.least(solver.best.value)
-    assert best is not None  # all work leads there
-    return _planned(model, solver, best, target, None, solver.best.value)
+    found = solver.least(scored(best, model.standing.strict))
+    return _planned(model, solver, found or Choice(frozenset(), Fraction(0)), goal, None, best)
 
 
-def _best(solver: Solver, value: int, target: int, budget: Fraction) -> tuple[Choice, int]:
-    """Return the least work to the best within `budget`, and the most that may be missed.
-
-    `value` is what the headline is without any work.
-    """
-    top = min(target, solver.best.value)
-    best, at_most = _highest(solver, value, top, budget, solver.least)
+def _best(solver: Solver, goal: Goal, budget: Fraction) -> tuple[Choice, int]:
+    """Return the least work to the best within `budget`, and the most that may be missed."""
+    now, strict = solver.standing, solver.standing.strict
+    top = solver.best.value if goal.ready else min(goal.value, solver.best.value)
+    best, at_most = _highest(solver, now.value, top, budget, lambda v: scored(v, strict))
     after = solver.after(best.chosen)
-    more, _ = _highest(
-        solver,
-        int(100 * after.exact),
-        int(100 * solver.best.exact),
-        budget,
-        partial(solver.least, after.value),
-    )
+    raw, most = int(100 * after.exact), int(100 * solver.best.exact)
+    more, _ = _highest(solver, raw, most, budget, lambda r: scored(after.value, strict, r))
     return (more if more.chosen else best), at_most
 
 
 def _highest(
-    solver: Solver,
-    low: int,
-    high: int,
-    budget: Fraction,
-    least: Callable[[int], Choice | None],
+    solver: Solver, low: int, high: int, budget: Fraction, goal: Callable[[int], Goal]
 ) -> tuple[Choice, int]:
     """Halve the span from `low`, which takes no work, to `high`; what is higher takes no less."""
     best, at_most = Choice(frozenset(), Fraction(0)), high
     while low < high:
         middle = (low + high + 1) // 2
-        found = least(middle)
+        found = solver.least(goal(middle))
         if found and solver.hours(found.chosen) <= budget:
             best, low = found, middle
         else:
@@ -161,28 +148,29 @@ def _planned(
     model: Model,
     solver: Solver,
     found: Choice,
-    target: int,
+    goal: Goal,
     budget_hours: float | None,
     at_most: int,
 ) -> LeastPlan:
     done = solver.after(found.chosen)
-    value = done.value
+    reached = goal.met(done)
     return LeastPlan(
-        target=target,
+        goal=goal,
         budget_hours=budget_hours,
-        steps=_steps(model, solver, found, target),
+        steps=_steps(model, solver, found, goal),
         left=tuple(w for n, w in enumerate(solver.work) if n not in found.chosen),
-        score=value,
+        score=done.value,
         raw=int(100 * done.exact),
         surely_least_hours=float(found.least_hours),
-        at_most=max(value, at_most),
-        needs=() if value >= target else lacking(model, solver, target, budget_hours),
+        at_most=max(done.value, at_most),
+        reached=reached,
+        needs=() if reached else lacking(model, solver, goal, budget_hours),
     )
 
 
-def _steps(model: Model, solver: Solver, found: Choice, value: int) -> tuple[Step, ...]:
+def _steps(model: Model, solver: Solver, found: Choice, goal: Goal) -> tuple[Step, ...]:
     steps, hours, done = [], Fraction(0), solver.standing
-    why = _Reasons.of(model, value)
+    why = _Reasons.of(model, goal)
     for n in sorted(found.chosen):
         work = solver.work[n]
         hours += solver.efforts[n]
@@ -193,34 +181,30 @@ def _steps(model: Model, solver: Solver, found: Choice, value: int) -> tuple[Ste
 
 @dataclass(frozen=True)
 class _Reasons:
-    """What keeps the score from a value, by what a piece of work can do about it."""
+    """What keeps the system from a goal, by what a piece of work can do about it."""
 
-    standing: Standing
-    value: int
+    closing: frozenset[Key]
     weak: Mapping[str, str]
 
     @classmethod
-    def of(cls, model: Model, value: int) -> "_Reasons":
-        """Look for what keeps the score of `model` from `value`."""
-        least = demands(value).area
-        return cls(
-            model.standing,
-            value,
-            {
-                a.id: f"{a.title} is at {a.score}, of {least}"
-                for a in model.card.areas
-                if a.score is not None and a.score < least
-            },
-        )
+    def of(cls, model: Model, goal: Goal) -> "_Reasons":
+        """Look for what keeps `model` from `goal`."""
+        least = goal.areas(model.standing.ledger)
+        weak = {
+            a.id: f"{a.title} is at {a.score}, of {least[a.id]}"
+            for a in model.card.areas
+            if a.score is not None and a.score < least.get(a.id, 0)
+        }
+        return cls(frozenset((f.check, f.service) for f in goal.closing(model.standing)), weak)
 
     def __call__(self, work: Work) -> str:
         """Return why `work` is done."""
-        if not work.keys.isdisjoint(self.standing.in_the_way(self.value)):
+        if not work.keys.isdisjoint(self.closing):
             return "blocker"
-        lifted = [
-            self.weak[area] for area in self.weak if any(f.area == area for f in work.findings)
-        ]
+        low = [area for area in self.weak if any(f.area == area for f in work.findings)]
+        more = [f"{len(low) - _NAMED} more weak areas"] if len(low) > _NAMED else []
         hourly = float(100 * work.gain) / work.head.fix.effort_hours
+        lifted = [*(self.weak[area] for area in low[:_NAMED]), *more]
         return "; ".join([*lifted, f"{hourly:.2g} points an hour"])
 
 

@@ -7,8 +7,10 @@ from fractions import Fraction
 from readiness.checks import Criteria
 from readiness.evidence import Evidence
 from readiness.finding import Finding
-from readiness.gate import Decision, blockers, decide, demands, headline
+from readiness.gate import Decision, blockers, capping, decide, headline
+from readiness.inventory import Policy
 from readiness.judge import judge_all
+from readiness.policy import at_least
 from readiness.score import Ledger, Scorecard
 
 Key = tuple[str, str]
@@ -20,29 +22,28 @@ class Standing:
     """The score as it is, or as it would be once some findings are fixed."""
 
     ledger: Ledger
-    open_blockers: tuple[Finding, ...]
+    capping: tuple[Finding, ...]
+    """The findings that cap it."""
+    strict: Policy
+    """The thresholds that cap it."""
 
     def passing(self, findings: Collection[Finding]) -> "Standing":
         """Return this standing with `findings` passing: the whole model, evaluated again."""
-        fixed = {(f.check, f.service) for f in findings if f.blocker}
-        still_open = self.open_blockers
+        fixed = {(f.check, f.service) for f in findings if f.blocker or f.usual_blocker}
+        still_open = self.capping
         if fixed:
             still_open = tuple(f for f in still_open if (f.check, f.service) not in fixed)
-        return Standing(self.ledger.passing(findings), still_open)
+        return Standing(self.ledger.passing(findings), still_open, self.strict)
 
-    def in_the_way(self, value: int) -> tuple[Key, ...]:
-        """Return the findings that must pass for a headline of at least `value`."""
-        asked = demands(value)
-        return tuple(
-            (f.check, f.service)
-            for f in self.open_blockers
-            if (asked.excused if f.waived else asked.unexcused)
-        )
+    @property
+    def open_blockers(self) -> tuple[Finding, ...]:
+        """What blocks by the policy."""
+        return blockers(self.capping)
 
     @property
     def value(self) -> int:
         """The headline score (0..100)."""
-        return headline(self.ledger.card(), self.open_blockers)
+        return headline(self.ledger.card(), self.capping, self.strict)
 
     @property
     def exact(self) -> Fraction:
@@ -68,7 +69,7 @@ def evaluate(evidence: Evidence, criteria: Criteria) -> Model:
     return judged(
         evidence,
         criteria,
-        judge_all(evidence.inventory, evidence.measurements, criteria, day),
+        judge_all(evidence.inventory, evidence.measurements, criteria, day, evidence.policy),
     )
 
 
@@ -77,5 +78,5 @@ def judged(evidence: Evidence, criteria: Criteria, findings: Sequence[Finding]) 
     ledger = Ledger.of(findings, evidence.inventory, criteria.areas)
     card = ledger.card()
     decision = decide(card, findings, evidence.policy)
-    standing = Standing(ledger, blockers(findings))
+    standing = Standing(ledger, capping(findings), at_least(evidence.policy))
     return Model(evidence, criteria, tuple(findings), standing, card, decision)

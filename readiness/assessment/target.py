@@ -9,9 +9,9 @@ from itertools import combinations
 from typing import NamedTuple
 
 from readiness.assessment.covering import Item, cheapest
+from readiness.assessment.goal import Goal
 from readiness.assessment.model import Key, Standing
 from readiness.assessment.plan import Work
-from readiness.gate import Demands, demands
 from readiness.score import Ledger
 
 _BRANCHED = 4
@@ -53,32 +53,29 @@ class Solver:
         """The standing with all work done: no part of it leads further."""
         return self.after(frozenset(range(len(self.work))))
 
-    def least(self, value: int, raw: int = 0) -> Choice | None:
-        """Return the least work to a headline of `value` and a raw score of `raw` (0..100).
+    def least(self, goal: Goal) -> Choice | None:
+        """Return the least work to `goal`.
 
         None if all of it together does not lead there. What a piece of work adds to an area is
         the same whatever else is done, so that the raw score, the areas and the coverage are
         needs that work helps to meet; an area with too few results adds nothing until it has
         enough of them, which at first is let pass.
         """
-        if not self._reaches(self.best, value, raw):
+        if not goal.met(self.best):
             return None
         lower = Fraction(0)
-        asked = _Asked.of(self, value, raw)
+        asked = _Asked.of(self, goal)
         if asked:
             found = asked.solved({})
-            if found and self._reaches(self.after(found.chosen), value, raw):
+            if found and goal.met(self.after(found.chosen)):
                 return found
             lower = found.least_hours if found else lower
-            found = self._branched(asked, value, raw)
+            found = self._branched(asked)
             if found:
                 return found._replace(least_hours=max(lower, found.least_hours))
-        return Choice(self._trimmed(value, raw), lower)
+        return Choice(self._trimmed(goal), lower)
 
-    def _reaches(self, standing: Standing, value: int, raw: int) -> bool:
-        return standing.value >= value and 100 * standing.exact >= raw
-
-    def _branched(self, asked: "_Asked", value: int, raw: int) -> Choice | None:
+    def _branched(self, asked: "_Asked") -> Choice | None:
         """Try each way which of the areas with too few results come to enough of them."""
         closed = asked.closed
         if not 0 < len(closed) <= _BRANCHED:
@@ -86,50 +83,49 @@ class Solver:
         ways = [set(some) for n in range(len(closed) + 1) for some in combinations(closed, n)]
         tried = [asked.solved({area: area in way for area in closed}) for way in ways]
         found = [one for one in tried if one]
-        sound = [one for one in found if self._reaches(self.after(one.chosen), value, raw)]
+        sound = [one for one in found if asked.goal.met(self.after(one.chosen))]
         if not sound:
             return None
         best = min(sound, key=lambda one: (self.hours(one.chosen), sorted(one.chosen)))
         return best._replace(least_hours=min(one.least_hours for one in found))
 
-    def _trimmed(self, value: int, raw: int) -> frozenset[int]:
+    def _trimmed(self, goal: Goal) -> frozenset[int]:
         """Return all work but what is not needed, the longest tried first."""
         chosen = frozenset(range(len(self.work)))
         if len(chosen) > _TRIMMED:
             return chosen
         for n in sorted(chosen, key=lambda n: (-self.efforts[n], n)):
-            if self._reaches(self.after(chosen - {n}), value, raw):
+            if goal.met(self.after(chosen - {n})):
                 chosen -= {n}
         return chosen
 
 
 @dataclass(frozen=True)
 class _Asked:
-    """What a score asks for once the work is done that nothing can be spared of."""
+    """What a goal asks for once the work is done that nothing can be spared of."""
 
     solver: Solver
-    demands: Demands
-    raw: int
+    goal: Goal
     forced: frozenset[int]
     open_ways: tuple[frozenset[int], ...]
     """For each blocker that several pieces of work mend, which these are."""
     ledger: Ledger
 
     @classmethod
-    def of(cls, solver: Solver, value: int, raw: int) -> "_Asked | None":
+    def of(cls, solver: Solver, goal: Goal) -> "_Asked | None":
         """Return what is asked for, None if no work mends one of the blockers in the way."""
         mending: dict[Key, list[int]] = {}
         for n, work in enumerate(solver.work):
             for key in work.keys:
                 mending.setdefault(key, []).append(n)
-        closing = solver.standing.in_the_way(value)
-        ways = [frozenset(mending.get(key, ())) for key in closing]
+        closing = goal.closing(solver.standing)
+        ways = [frozenset(mending.get((f.check, f.service), ())) for f in closing]
         if not all(ways):
             return None
         forced = frozenset(n for way in ways if len(way) == 1 for n in way)
         left = tuple(dict.fromkeys(way for way in ways if not way & forced))
         ledger = solver.after(forced).ledger
-        return cls(solver, demands(value), max(value, raw), forced, left, ledger)
+        return cls(solver, goal, forced, left, ledger)
 
     def solved(self, opened: Mapping[str, bool]) -> Choice | None:
         """Return the least work, with areas of too few results `opened` to enough or left so.
@@ -187,7 +183,8 @@ class _Asked:
             for name in self.ledger.wholes
             if name not in self._few or (name in self.closed and opened.get(name, True))
         ]
-        if self.demands.area and len(counted) < len(self.ledger.wholes):
+        areas = self.goal.areas(self.ledger)
+        if not areas.keys() <= set(counted):
             return None
         columns: list[Mapping[int, int]] = []
         wanted: list[int] = []
@@ -197,13 +194,14 @@ class _Asked:
                 columns.append(column)
                 wanted.append(amount)
 
-        need(self._summed(counted, 0), _part(self.raw, self.ledger.whole) - self._sum(counted, 0))
-        coverage = round(100 * self.demands.coverage)
-        need(self._summed(counted, 1), _part(coverage, self.ledger.whole) - self._sum(counted, 1))
+        whole, covered = self.ledger.whole, self.goal.demands.coverage
+        for part, percent in ((0, self.goal.raw), (1, math.ceil(round(100 * covered, 6)))):
+            amount = _part(percent, whole) - self._sum(counted, part)
+            need(self._summed(counted, part), amount)
         for area in counted:
-            enough = _part(self.demands.area, self.ledger.wholes[area])
+            enough = _part(areas.get(area, 0), self.ledger.wholes[area])
             need(self._column(area, 0), enough - self.ledger.sums[area].low)
-            if area in self._few and (self.demands.area or opened.get(area)):
+            if area in self._few and (areas or opened.get(area)):
                 need(self._column(area, 2), self._few[area])
         for way in self.open_ways:
             need({n: int(n in way) for n in self._free}, 1)

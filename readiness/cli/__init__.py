@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from readiness.cli import load
+from readiness.cli import history, load
 
 app = typer.Typer(
     name="readiness",
@@ -91,6 +91,7 @@ def run(
     ] = "5m",
     formats: Formats = None,
     no_gate: NoGate = False,
+    history: history.Where = None,
 ) -> None:
     """Probe a running system, report, and gate by exit code."""
     from readiness.cli import assess
@@ -107,6 +108,7 @@ def run(
         deadline,
         formats or (),
         no_gate,
+        history,
     )
     raise typer.Exit(assess.run(request))
 
@@ -160,6 +162,38 @@ def explain(
 
 
 @app.command()
+def waive(
+    check: Annotated[str, typer.Argument(help="The check whose findings are excused.")],
+    until: Annotated[
+        str, typer.Option(metavar="DAY", help="The waiver's last day: 2027-01-31, or 30d from now.")
+    ],
+    service: Annotated[
+        str | None, typer.Option(metavar="NAME", help="On this service; all where left out.")
+    ] = None,
+    owner: Annotated[str | None, typer.Option(help="Who answers for it, as in @dana.")] = None,
+    reason: Annotated[str | None, typer.Option(help="Why it can wait.")] = None,
+    inventory: Annotated[
+        Path, typer.Option("--inventory", metavar="FILE", help="The file to write it into.")
+    ] = SERVICES,
+    checks: Packs = None,
+    extend: Annotated[
+        bool, typer.Option("--extend", help="Move the end of the waiver that is there.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show the change and write nothing.")
+    ] = False,
+) -> None:
+    """Write a waiver into the inventory, and touch nothing else in it."""
+    from readiness.cli import excuse
+
+    excuse.run(
+        excuse.Request(
+            check, service, owner, reason, until, inventory, checks or (), extend, dry_run
+        )
+    )
+
+
+@app.command()
 def cleanup(
     inventory: Inventory = SERVICES,
     allow: Allow = None,
@@ -181,5 +215,7 @@ def demo(
 
     raise typer.Exit(demonstrate.demo_run(fixed, out))
 
+
+app.add_typer(history.app)
 
 app.command("load")(load.command)

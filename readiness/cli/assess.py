@@ -19,18 +19,19 @@ from readiness import (
     evidence,
     inventory,
     loop,
+    policy,
     probes,
     safety,
 )
 from readiness.assessment import Assessment, assess
 from readiness.checks import Criteria
 from readiness.cli import leftovers, output, progress, words
+from readiness.cli.keeper import Keeper
 from readiness.cli.option import member
 from readiness.cli.say import say
 from readiness.document import ConfigurationError, Document
 from readiness.evidence import Evidence, Previous, Tool
-from readiness.gate import FailOn, Policy
-from readiness.inventory import Environment, Inventory, Tier
+from readiness.inventory import Environment, FailOn, Inventory, Stage, Tier
 from readiness.inventory.duration import seconds
 from readiness.measurement import Measurement
 
@@ -48,9 +49,11 @@ class Request:
     only: tuple[str, ...]
     packs: Mapping[str, str]
     previous: Path | None
-    policy: Policy
+    fail_on: FailOn | None
+    stage: Stage | None
     deadline: float
     formats: tuple[str, ...]
+    history: str | None
 
 
 def request(
@@ -65,6 +68,7 @@ def request(
     deadline: str,
     formats: Sequence[str],
     no_gate: bool,
+    history: str | None = None,
 ) -> Request:
     """Check every word of the command line; ConfigurationError says which one is wrong."""
     return Request(
@@ -75,9 +79,11 @@ def request(
         only=tuple(only),
         packs=criteria.read_packs(checks),
         previous=previous,
-        policy=_policy(fail_on, no_gate),
+        fail_on=_fail_on(fail_on),
+        stage=_stage(no_gate),
         deadline=_deadline(deadline),
         formats=output.known(formats),
+        history=history,
     )
 
 
@@ -95,22 +101,30 @@ def run(
     wanted = inventory.from_document(source, known)
     rules = judged_by(asked.packs)
     criteria.check_overrides(wanted, rules, source)
+    policy.check(wanted.policy, rules, source)
     plan = _plan(asked, wanted, source, rules)
     output.prepare(asked.out)
     leftovers.remind(wanted.system.name, known)
-    before = _previous(asked)
-    earlier = evidence.measured_before(
-        (asked.previous or asked.out / output.ASSESSMENT).parent / output.EVIDENCE
-    )
+    environment = asked.environment or wanted.system.environment
+    keeper = Keeper(asked.history, known, wanted.system.name, environment)
+    last = asked.previous or asked.out / output.ASSESSMENT
+    if asked.previous or last.exists():
+        before = _previous(asked)
+        earlier = evidence.measured_before(last.parent / output.EVIDENCE)
+    else:
+        before, earlier = keeper.previous()
     with ExitStack() as stack:
         held = signals or stack.enter_context(loop.Signals())
         found = _collect(asked, plan, before, earlier, held, known)
+        found = found.model_copy(update={"trend": keeper.trend})
         # Should judging or rendering break, what was measured is kept all the same.
         saved = stack.enter_context(ExitStack())
         saved.callback(output.save, {asked.out / output.EVIDENCE: found.to_json()})
-        code = _conclude(assess(found, rules), asked.out, asked.formats)
+        judged = assess(found, rules)
+        kept = keeper.keep(judged)
+        code = _conclude(judged, asked.out, asked.formats)
         saved.pop_all()
-        return code
+        return code if kept else code or NOT_SAVED
 
 
 def replay(
@@ -125,10 +139,10 @@ def replay(
     wanted = output.known(formats)
     found = evidence.from_json(output.text(path), str(path))
     packs = criteria.read_packs(checks) if checks else found.packs
-    policy = _policy(fail_on, no_gate) if fail_on or no_gate else found.policy
+    held = policy.overridden(found.policy, _fail_on(fail_on), _stage(no_gate))
     rules = judged_by(packs)
     output.prepare(out)
-    found = found.model_copy(update={"packs": packs, "policy": policy})
+    found = found.model_copy(update={"packs": packs, "policy": held})
     return _conclude(assess(found, rules), out, wanted)
 
 
@@ -172,7 +186,7 @@ def _collect(
         interrupted=interrupted,
         measurements=collector.measurements(left),
         packs=asked.packs,
-        policy=asked.policy,
+        policy=policy.effective(plan.inventory.policy, asked.fail_on, asked.stage),
         previous=before,
         residue=collector.residue,
     )
@@ -195,19 +209,19 @@ def _conclude(found: Assessment, out: Path, formats: Sequence[str]) -> int:
 def _previous(asked: Request) -> Previous | None:
     if asked.previous:
         return evidence.previous(asked.previous)
-    last = asked.out / output.ASSESSMENT
-    if not last.exists():
-        return None
     try:
-        return evidence.previous(last)
+        return evidence.previous(asked.out / output.ASSESSMENT)
     except ConfigurationError as error:
         say(f"readiness: {error} Going on without a comparison.", err=True)
         return None
 
 
-def _policy(fail_on: str | None, no_gate: bool) -> Policy:
-    level: FailOn = member(fail_on, FailOn, "--fail-on") if fail_on else "not-ready"
-    return Policy(fail_on=level, gate=not no_gate)
+def _fail_on(written: str | None) -> FailOn | None:
+    return member(written, FailOn, "--fail-on") if written else None
+
+
+def _stage(no_gate: bool) -> Stage | None:
+    return "report" if no_gate else None
 
 
 def _deadline(written: str) -> float:

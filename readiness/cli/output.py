@@ -86,15 +86,15 @@ def _append_summary(found: Assessment) -> None:
         raise OSError(error.errno, reason) from None
 
 
-def save(content: Mapping[Path, str]) -> None:
+def save(content: Mapping[Path, str], mode: int = 0o644) -> None:
     """Put each text at its path, all or none: a full disk or a kill leaves every old file whole."""
     with ExitStack() as stack:
-        staged = [(_staged(path, text, stack), path) for path, text in content.items()]
+        staged = [(_staged(path, text, mode, stack), path) for path, text in content.items()]
         for temporary, path in staged:
             temporary.replace(path)
 
 
-def _staged(path: Path, text: str, stack: ExitStack) -> Path:
+def _staged(path: Path, text: str, mode: int, stack: ExitStack) -> Path:
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     temporary = Path(name)
     stack.callback(temporary.unlink, missing_ok=True)
@@ -102,7 +102,7 @@ def _staged(path: Path, text: str, stack: ExitStack) -> Path:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
-    temporary.chmod(0o644)
+    temporary.chmod(mode)
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, f"{path.name} is a folder")
     return temporary

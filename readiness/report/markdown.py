@@ -17,9 +17,19 @@ BRIEF, LONG = 160, 1000
 """Characters kept of a text: on the first screen, and where it is the point of its section."""
 
 _PLAIN = (
-    *(words.duration, words.gain, words.goal, words.hours, words.joined, words.measured, words.met),
+    *(
+        words.duration,
+        words.eased,
+        words.gain,
+        words.goal,
+        words.hours,
+        words.joined,
+        words.measured,
+        words.met,
+    ),
     *(words.moment, words.percentile, words.plural, words.points, words.rate, words.samples),
     *(words.sentence, words.share, words.spark, words.spoken),
+    *(words.eased, words.waived),
 )
 """Filters that return plain text, which is escaped like any other."""
 

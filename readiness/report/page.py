@@ -8,11 +8,18 @@ from readiness.assessment import Assessment
 from readiness.assessment.access import MatrixRow, TokenRow, matrix, tokens
 from readiness.assessment.backends import backends
 from readiness.assessment.grades import GradeRow, grades
-from readiness.assessment.leniency import Loosened, WaiverRow, loosened, waivers
+from readiness.assessment.leniency import (
+    Loosened,
+    WaiverRow,
+    announced,
+    eased,
+    loosened,
+    waivers,
+)
 from readiness.assessment.model import Model, Standing
 from readiness.assessment.objectives import ObjectiveRow
 from readiness.assessment.plan import Work
-from readiness.assessment.reasons import reasons
+from readiness.assessment.reasons import blocking, reasons
 from readiness.assessment.services import ServiceRow
 from readiness.assessment.stores import StoreRow, stores
 from readiness.assessment.timings import (
@@ -27,6 +34,7 @@ from readiness.assessment.timings import (
 )
 from readiness.finding import Finding, Outcome
 from readiness.gate import blockers
+from readiness.policy import Eased
 from readiness.report.rows import (
     SEVEREST_FIRST,
     AreaSection,
@@ -67,7 +75,17 @@ class Page:
     @cached_property
     def reasons(self) -> tuple[str, ...]:
         """What keeps the system from READY."""
-        return reasons(self.model.card, self.model.standing.open_blockers)
+        return reasons(
+            self.model.card, self.model.standing.open_blockers, self.model.evidence.policy
+        )
+
+    @cached_property
+    def blocking(self) -> tuple[str, ...]:
+        """What the gate would fail by, where the stage lets it pass; empty where it does not."""
+        decision, policy = self.model.decision, self.model.evidence.policy
+        if decision.gated_exit_code != 1 or policy.stage == "gate":
+            return ()
+        return blocking(self.model.card, self.model.standing.open_blockers, policy)
 
     @property
     def seconds(self) -> float:
@@ -257,7 +275,8 @@ class Page:
     @property
     def remaining(self) -> tuple[str, ...]:
         """What keeps the system from READY when the whole plan is done."""
-        return reasons(self._repaired.ledger.card(), self._repaired.open_blockers)
+        card, still_open = self._repaired.ledger.card(), self._repaired.open_blockers
+        return reasons(card, still_open, self.model.evidence.policy)
 
     @property
     def planned(self) -> tuple[int, int]:
@@ -288,6 +307,16 @@ class Page:
     def waivers(self) -> tuple[WaiverRow, ...]:
         """What is excused."""
         return waivers(self.model)
+
+    @property
+    def announced(self) -> tuple[WaiverRow, ...]:
+        """The waivers that someone has to look at."""
+        return announced(self.model)
+
+    @property
+    def eased(self) -> tuple[Eased, ...]:
+        """Settings of the policy that let more pass than usual."""
+        return eased(self.model)
 
     @property
     def loosened(self) -> tuple[Loosened, ...]:

@@ -5,11 +5,13 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Literal
 
+from readiness.assessment.leniency import WaiverRow
 from readiness.assessment.objectives import ObjectiveRow, higher_is_better
 from readiness.assessment.plan import Work
 from readiness.checks import Check
 from readiness.estimate import Estimate, needed
 from readiness.finding import Finding
+from readiness.policy import Eased
 from readiness.quantity import Unit, amount
 
 _BLOCKS = "·▁▂▃▄▅▆▇█"
@@ -145,6 +147,24 @@ def demanded(finding: Finding, check: Check) -> tuple[str, str]:
         f"{sign} {amount(finding.target, finding.unit)}",
         f"{sign} {amount(finding.limit, finding.unit)}",
     )
+
+
+def waived(row: WaiverRow) -> str:
+    """Return a waiver and how it stands: `latency-p95 on auth (@dana) ends in 3 days`."""
+    w = row.waiver
+    stands = {
+        "in_force": f"holds until {w.until}",
+        "expiring": f"ends in {plural(row.days_left, 'day')}" if row.days_left else "ends today",
+        "expired": f"expired on {w.until}",
+        "not_needed": "excuses nothing",
+        "not_accepted": "is not accepted by the policy",
+    }
+    return f"{w.check} on {w.service or 'all services'} ({w.owner}) {stands[row.state]}"
+
+
+def eased(one: Eased) -> str:
+    """Return a setting that is easier than usual: `ready.score 60, usually 85`."""
+    return f"{one.setting} {one.value}, usually {one.usual}"
 
 
 def joined(parts: tuple[str, ...], most: int) -> str:
