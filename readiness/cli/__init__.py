@@ -129,6 +129,30 @@ def report(
 
 
 @app.command()
+def plan(
+    run: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="RUN",
+            help="An evidence.json or its folder, or a kept run: its id, last, or pinned.",
+        ),
+    ] = None,
+    target: Annotated[
+        str, typer.Option(metavar="SCORE", help="From 1 to 100, or ready.")
+    ] = "ready",
+    hours: Annotated[
+        str | None, typer.Option(metavar="N", help="The hours there are: the best within them.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    history: history.Where = None,
+) -> None:
+    """Find the least work that brings a run to a score."""
+    from readiness.cli import least
+
+    least.run(run, REPORT, history, target, hours, as_json)
+
+
+@app.command()
 def validate(
     inventory: Inventory = SERVICES,
     checks: Packs = None,
