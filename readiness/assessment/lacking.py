@@ -70,7 +70,7 @@ def _areas(solver: Solver, goal: Goal) -> list[str]:
     ledger = solver.best.ledger
     least = goal.areas(ledger)
     return [
-        f"{a.title} comes to {a.score or 0}, of {least[a.id]}"
+        f"know more of {a.title}, which all work brings to {a.score or 0}, of {least[a.id]}"
         + (f" ({a.because})" if a.because else "")
         for a in ledger.card().areas
         if (a.score or 0) < least.get(a.id, 0)
@@ -81,17 +81,21 @@ def _coverage(solver: Solver, goal: Goal) -> list[str]:
     least, got = goal.demands.coverage, solver.best.ledger.card().coverage
     if got >= least:
         return []
-    wanted = f"coverage comes to {got * 100:.0f} %, of {least * 100:g} %"
-    return [f"{wanted}: measure what was not tested"]
+    return [
+        "measure what was not tested, for all work brings the coverage to "
+        f"{got * 100:.0f} %, of {least * 100:g} %"
+    ]
 
 
 def _at_best(model: Model, solver: Solver, goal: Goal) -> list[str]:
-    """Say what comes of all work, and of it if all passes that no work mends."""
-    found = [f"all work leads to {int(100 * solver.best.exact)} before caps"]
+    """Say what all work comes to, and what it does if all passes that no work mends."""
     rest = unmended(model.findings, solver, goal)
-    if rest:
-        some = "1 check passes" if len(rest) == 1 else f"{len(rest)} checks pass"
-        after = solver.best.passing(rest)
-        short = "" if goal.met(after) else f", which is not {goal.name}"
-        found.append(f"if the {some} as well that no work mends, the score is {after.value}{short}")
-    return found
+    if not rest:
+        return [f"more than can be mended: all work leads to {solver.best.value}"]
+    some = "1 check" if len(rest) == 1 else f"{len(rest)} checks"
+    after = solver.best.passing(rest)
+    short = "" if goal.met(after) else f", which is not {goal.name}"
+    return [
+        f"that {some} pass which no work mends: from {solver.best.value} with all work alone "
+        f"to {after.value}{short}"
+    ]
