@@ -75,6 +75,14 @@ def decide(card: Scorecard, findings: Sequence[Finding], policy: Policy) -> Deci
     )
 
 
+def in_part(decision: Decision) -> Decision:
+    """Return `decision` where it rests on some of the criteria: what they pass proves nothing."""
+    if decision.gated_exit_code == 1:
+        return decision
+    update = {"verdict": "inconclusive", "exit_code": 4, "gated_exit_code": 4}
+    return decision.model_copy(update=update)
+
+
 def capping(findings: Sequence[Finding]) -> tuple[Finding, ...]:
     """Return what caps the score: blockers, by policy or by the criteria, not surely passed."""
     return tuple(

@@ -7,7 +7,7 @@ from fractions import Fraction
 from readiness.checks import Criteria
 from readiness.evidence import Evidence
 from readiness.finding import Finding
-from readiness.gate import Decision, blockers, capping, decide, headline
+from readiness.gate import Decision, blockers, capping, decide, headline, in_part
 from readiness.inventory import Policy
 from readiness.judge import judge_all
 from readiness.policy import at_least
@@ -78,5 +78,7 @@ def judged(evidence: Evidence, criteria: Criteria, findings: Sequence[Finding]) 
     ledger = Ledger.of(findings, evidence.inventory, criteria.areas)
     card = ledger.card()
     decision = decide(card, findings, evidence.policy)
+    if criteria.only:
+        decision = in_part(decision)
     standing = Standing(ledger, capping(findings), at_least(evidence.policy))
     return Model(evidence, criteria, tuple(findings), standing, card, decision)

@@ -116,7 +116,7 @@ class Page:
     def previous(self) -> str:
         """The score of the run before, when that was, and the change since."""
         previous = self.a.evidence.previous
-        if previous is None:
+        if previous is None or self.model.criteria.only:
             return NONE
         change = self.model.decision.value - previous.value
         return f"{previous.value} on {previous.started_at:%Y-%m-%d} ({change:+d})"
