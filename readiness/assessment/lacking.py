@@ -11,10 +11,12 @@ _NAMED = 3
 """How many of a kind are named; more are counted."""
 
 
-def unmended(findings: Sequence[Finding], solver: Solver, goal: Goal) -> list[Finding]:
+def unmended(
+    findings: Sequence[Finding], solver: Solver, goal: Goal, *, excused: bool
+) -> list[Finding]:
     """Return what no work mends: what is not known, fails by another's outage, or is waived.
 
-    Of what is waived though it is known, only what stands in the way of `goal`.
+    Of what is waived though it is known, without `excused` only what stands in the way of `goal`.
     """
     mended = {key for work in solver.work for key in work.keys}
     closing = {(f.check, f.service) for f in goal.closing(solver.best)}
@@ -23,7 +25,7 @@ def unmended(findings: Sequence[Finding], solver: Solver, goal: Goal) -> list[Fi
         for f in findings
         if f.outcome in ("fail", "warn", "unknown")
         and (f.check, f.service) not in mended
-        and (f.outcome == "unknown" or not f.waived or (f.check, f.service) in closing)
+        and (excused or not f.waived or f.outcome == "unknown" or (f.check, f.service) in closing)
     ]
 
 
@@ -89,10 +91,12 @@ def _coverage(solver: Solver, goal: Goal) -> list[str]:
 
 def _at_best(model: Model, solver: Solver, goal: Goal) -> list[str]:
     """Say what all work comes to, and what it does if all passes that no work mends."""
-    rest = unmended(model.findings, solver, goal)
+    rest = unmended(model.findings, solver, goal, excused=True)
     if not rest:
         return [f"more than can be mended: all work leads to {solver.best.value}"]
     some = "1 check" if len(rest) == 1 else f"{len(rest)} checks"
+    waived = sum(f.waived for f in rest)
+    some += f" ({waived} waived)" if waived else ""
     after = solver.best.passing(rest)
     short = "" if goal.met(after) else f", which is not {goal.name}"
     return [

@@ -107,11 +107,12 @@ def least_plan(
 def _hoped(model: Model, solver: Solver, goal: Goal) -> LeastPlan:
     """Plan for a goal that work alone does not reach."""
     best = solver.best.value
-    lucky = Solver(model.standing.passing(unmended(model.findings, solver, goal)), solver.work)
-    found = lucky.least(goal)
-    if found:
-        planned = _planned(model, solver, found, goal, None, best)
-        return replace(planned, score_if=lucky.after(found.chosen).value)
+    for excused in (False, True):
+        rest = unmended(model.findings, solver, goal, excused=excused)
+        lucky = Solver(model.standing.passing(rest), solver.work)
+        if found := lucky.least(goal):
+            planned = _planned(model, solver, found, goal, None, best)
+            return replace(planned, score_if=lucky.after(found.chosen).value)
     found = solver.least(scored(best, model.standing.strict))
     return _planned(model, solver, found or Choice(frozenset(), Fraction(0)), goal, None, best)
 
