@@ -199,12 +199,14 @@ class _PreviousAssessment(BaseModel):
     started_at: Moment
     exit_code: int
     score: _PreviousScore
+    only_checks: tuple[str, ...] | None = None
 
 
 def previous(path: Path) -> Previous | None:
     """Read the score of the assessment.json at `path`; ConfigurationError if it is none.
 
-    An interrupted run is no measure: what it was itself compared with stands in for it.
+    An interrupted run, or one judged by some checks only, is no measure: what it was itself
+    compared with stands in for it.
     """
     try:
         found = _PreviousAssessment.model_validate_json(read_text(path))
@@ -214,7 +216,7 @@ def previous(path: Path) -> Previous | None:
             file=str(path),
             fix="Name an assessment.json that `readiness run` has written.",
         ) from None
-    if found.exit_code in INTERRUPTED_EXIT_CODES.values():
+    if found.exit_code in INTERRUPTED_EXIT_CODES.values() or found.only_checks is not None:
         return found.score.previous
     return Previous(value=found.score.value, started_at=found.started_at)
 

@@ -3,12 +3,14 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, get_args
 
 from readiness.assessment.blame import RootCause, explained, root_causes
 from readiness.assessment.capabilities import CapabilityRow, capabilities
 from readiness.assessment.change import Course
 from readiness.assessment.journeys import JourneyRow, journeys
+from readiness.assessment.least import LeastPlan, least_plan, next_goal
 from readiness.assessment.leniency import WaiverRow, eased, waivers
 from readiness.assessment.model import Model, evaluate
 from readiness.assessment.objectives import ObjectiveRow, objectives
@@ -57,6 +59,12 @@ class Assessment:
     def plan(self) -> tuple[PlanItem, ...]:
         """The work to do, in order."""
         return plan(self.work)
+
+    @cached_property
+    def least(self) -> LeastPlan | None:
+        """The least work to the next goal, None where the score is at its highest."""
+        goal = next_goal(self.model)
+        return None if goal is None else least_plan(self.model, self.work, goal)
 
     @property
     def exit_code(self) -> int:
@@ -130,6 +138,8 @@ def _contract(a: Assessment) -> dict[str, Any]:
         "not_tested": [n.model_dump(mode="json") for n in a.not_tested],
         "risks": a.risks.model_dump(mode="json"),
         "plan": [item.model_dump(mode="json") for item in a.plan],
+        "least_plan": a.least.to_contract() if a.least else None,
+        "only_checks": list(a.model.criteria.checks) if a.model.criteria.only else None,
         "policy": {
             **evidence.policy.model_dump(mode="json"),
             "gated_exit_code": decision.gated_exit_code,

@@ -139,16 +139,20 @@ def replay(
     path: Path,
     out: Path,
     checks: Sequence[Path] | None,
+    only_checks: Sequence[str],
     fail_on: str | None,
     formats: Sequence[str],
     no_gate: bool,
 ) -> int:
-    """Judge the evidence at `path` again, write and print; return the exit code."""
+    """Judge the evidence at `path` again, write and print; return the exit code.
+
+    `only_checks` are packs, ids of checks or patterns of them, to judge by alone.
+    """
     wanted = output.known(formats)
     found = evidence.from_json(output.text(path), str(path))
     packs = criteria.read_packs(checks) if checks else found.packs
     held = policy.overridden(found.policy, _fail_on(fail_on), _stage(no_gate))
-    rules = judged_by(packs)
+    rules = part(packs, only_checks) if only_checks else judged_by(packs)
     output.prepare(out)
     found = found.model_copy(update={"packs": packs, "policy": held})
     return _conclude(assess(found, rules), out, wanted)
@@ -158,6 +162,17 @@ def judged_by(packs: Mapping[str, str]) -> Criteria:
     """Return the bundled criteria and those of `packs`, which may judge what probes measure."""
     metrics = {name: probes.load(name).METRICS for name in probes.names()} if packs else {}
     return criteria.with_packs(criteria.bundled_criteria(), packs, metrics)
+
+
+def part(packs: Mapping[str, str], asked: Sequence[str]) -> Criteria:
+    """Return the criteria that `asked` names: packs, ids of checks, or patterns of them."""
+    files = [word for word in asked if Path(word).exists()]
+    new = criteria.read_packs([Path(file) for file in files])
+    known = judged_by({name: text for name, text in packs.items() if name not in new})
+    rules = judged_by({**packs, **new}) if new else known
+    patterns = [word for word in asked if word not in files]
+    found = criteria.narrowed(rules, patterns, rules.checks.keys() - known.checks.keys())
+    return found.model_copy(update={"only": tuple(asked)})
 
 
 def _plan(asked: Request, wanted: Inventory, source: Document, rules: Criteria) -> collect.Plan:

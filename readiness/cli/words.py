@@ -36,6 +36,8 @@ def conclusion(found: Assessment) -> str:
         lines.append(
             f"LEFT BEHIND: {', '.join(found.evidence.residue[:FIRST])} (readiness cleanup)"
         )
+    if found.model.criteria.only:
+        lines.append(f"BY SOME CHECKS ONLY: {', '.join(found.model.criteria.only)}")
     if signal:
         lines.append(f"PARTIAL: interrupted by {signal}")
     lines += _policy(page)
@@ -92,7 +94,7 @@ def _around(found: Assessment) -> str:
     return (
         (upper if decision.upper != decision.value else "")
         + (f", {card.raw} before caps" if card.raw != decision.value else "")
-        + ("" if found.evidence.interrupted else delta)
+        + ("" if found.evidence.interrupted or found.model.criteria.only else delta)
     )
 
 
