@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from readiness import probes
 from readiness.document import ConfigurationError, Document, bind
 from readiness.document.complaint import Place, shown, suggest
+from readiness.estimate import CONFIDENCE
 from readiness.failure import Failure, ProbeError, classify
 from readiness.inventory import (
     ARTIFACT_PROBES,
@@ -49,6 +50,9 @@ PATIENCE_SECONDS = 0.5
 LONG_AT_ONCE = 32
 """Of these probes, those under way together that take many exchanges each."""
 RETRY_PAUSE_SECONDS = 0.5
+UNDECIDED_SHARE = 0.75
+"""Of its part of the time left, what a probe may take that does not decide yet: the rest is for
+those that take longer than their part without it."""
 TIDY_SECONDS = 12.0
 """What taking away again may take after a signal, with a little for the way."""
 _SOCKETS_EACH = 2
@@ -81,6 +85,8 @@ class Plan:
     allowed: frozenset[Tier]
     limits: Limits
     folder: Path
+    confidence: float = CONFIDENCE
+    """What the intervals of each check have."""
 
 
 Progress = Callable[[Step, Measurement], None]
@@ -213,6 +219,7 @@ class Collector:
         self._budget, self._resolve = Budget(), Resolver()
         self._turns = Turns()
         self._trials: dict[Hashable, tuple[Level, Result]] = {}
+        self._to_come = 1  # of the steps that are measured alone, this one included
         self._hung = set[str]()  # services whose last probe but this timed out twice in a row
         self._deadline = 0.0
 
@@ -231,9 +238,14 @@ class Collector:
                 (first if _opens(step) and step.service.name in deeper else rest).append(step)
         alone = Slots(0, 1, 1, self._seconds)
         try:
-            down = {s.service.name: await self._measure(s, alone) for s in first}
+            down = {}
+            for done, step in enumerate(first):
+                self._to_come = len(first) - done + len(rest)
+                down[step.service.name] = await self._measure(step, alone)
             await self._together(self._still_asked(company, down))
-            for step in self._still_asked(rest, down):
+            asked = self._still_asked(rest, down)
+            for done, step in enumerate(asked):
+                self._to_come = len(asked) - done
                 await self._measure(step, alone)
         finally:
             self._resolve.close()
@@ -409,7 +421,14 @@ class Collector:
             ledger=self._ledger,
             folder=self._plan.folder,
             previous=dict(self._before.get((service.name, step.name), {})),
+            confidence=self._plan.confidence,
+            until=min(deadline, self._until()) if step.probe.EXCLUSIVE else 0.0,
         )
+
+    def _until(self) -> float:
+        """Return when a probe that is measured alone must leave the time to those after it."""
+        now = asyncio.get_running_loop().time()
+        return now + UNDECIDED_SHARE * (self._deadline - now) / self._to_come
 
 
 def _measurement(

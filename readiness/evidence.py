@@ -87,6 +87,17 @@ class Past(_Frozen):
     verdict: Verdict
 
 
+class Confidence(_Frozen):
+    """What the intervals hold with: each for itself, so that all do together."""
+
+    asked: Annotated[float, Field(gt=0, lt=1)]
+    """Of all checks of sampled values together (0..1)."""
+    checks: Annotated[int, Field(ge=0)]
+    """How many such checks the run planned."""
+    each: Annotated[float, Field(gt=0, lt=1)]
+    """Of each of them, all looks at its samples together."""
+
+
 class Previous(_Frozen):
     """The score of the assessment before this one."""
 
@@ -118,6 +129,8 @@ class Evidence(_Frozen):
     previous: Previous | None = None
     runner: Runner = Runner()
     revision: Revision = Revision()
+    confidence: Confidence | None = None
+    """None where each interval has 95 % for itself, as in evidence of before."""
     trend: tuple[Past, ...] = ()
     """Earlier runs as the history had them when this one began, the oldest first."""
     residue: tuple[str, ...] = ()

@@ -10,7 +10,10 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "readiness"
 
 LAYERS: dict[str, set[str]] = {
-    "estimate": set(),
+    "binomial": set(),
+    "estimate": {"binomial"},
+    "looks": set(),
+    "enough": {"estimate"},
     "failure": set(),
     "curve": set(),
     "quantity": set(),
@@ -22,7 +25,7 @@ LAYERS: dict[str, set[str]] = {
     "inventory": {"document", "secret", "quantity"},
     "measurement": {"estimate", "failure"},
     "histogram": set(),
-    "load": {"estimate", "failure", "histogram"},
+    "load": {"estimate", "failure", "histogram", "looks"},
     "ledger": set(),
     "probes": {
         "measurement",
@@ -30,6 +33,8 @@ LAYERS: dict[str, set[str]] = {
         "ledger",
         "load",
         "estimate",
+        "enough",
+        "looks",
         "failure",
         "escape",
         "mask",
@@ -47,6 +52,7 @@ LAYERS: dict[str, set[str]] = {
         "slots",
         "turns",
         "document",
+        "estimate",
         "inventory",
         "ledger",
         "loop",

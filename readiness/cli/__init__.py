@@ -91,6 +91,10 @@ def run(
     ] = "5m",
     formats: Formats = None,
     no_gate: NoGate = False,
+    confidence: Annotated[
+        str,
+        typer.Option(metavar="RATIO", help="That all intervals of the run hold: 95%, 0.99."),
+    ] = "0.95",
 ) -> None:
     """Probe a running system, report, and gate by exit code."""
     from readiness.cli import assess
@@ -107,6 +111,7 @@ def run(
         deadline,
         formats or (),
         no_gate,
+        confidence,
     )
     raise typer.Exit(assess.run(request))
 

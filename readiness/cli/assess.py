@@ -6,7 +6,7 @@ import os
 import secrets
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import get_args
@@ -18,6 +18,7 @@ from readiness import (
     document,
     evidence,
     inventory,
+    looks,
     loop,
     probes,
     safety,
@@ -28,13 +29,16 @@ from readiness.cli import leftovers, output, progress, words
 from readiness.cli.option import member
 from readiness.cli.say import say
 from readiness.document import ConfigurationError, Document
-from readiness.evidence import Evidence, Previous, Tool
+from readiness.estimate import CONFIDENCE
+from readiness.evidence import Confidence, Evidence, Previous, Tool
 from readiness.gate import FailOn, Policy
 from readiness.inventory import Environment, Inventory, Tier
 from readiness.inventory.duration import seconds
 from readiness.measurement import Measurement
+from readiness.quantity import quantity
 
 NOT_SAVED = 6
+_LEAST_CONFIDENCE, _MOST_CONFIDENCE = 0.8, 0.9999
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,7 @@ class Request:
     policy: Policy
     deadline: float
     formats: tuple[str, ...]
+    confidence: float = CONFIDENCE
 
 
 def request(
@@ -65,6 +70,7 @@ def request(
     deadline: str,
     formats: Sequence[str],
     no_gate: bool,
+    confidence: str = str(CONFIDENCE),
 ) -> Request:
     """Check every word of the command line; ConfigurationError says which one is wrong."""
     return Request(
@@ -78,6 +84,7 @@ def request(
         policy=_policy(fail_on, no_gate),
         deadline=_deadline(deadline),
         formats=output.known(formats),
+        confidence=_confidence(confidence),
     )
 
 
@@ -96,6 +103,8 @@ def run(
     rules = judged_by(asked.packs)
     criteria.check_overrides(wanted, rules, source)
     plan = _plan(asked, wanted, source, rules)
+    shared = _shared(asked, plan, rules)
+    plan = replace(plan, confidence=shared.each)
     output.prepare(asked.out)
     leftovers.remind(wanted.system.name, known)
     before = _previous(asked)
@@ -104,7 +113,7 @@ def run(
     )
     with ExitStack() as stack:
         held = signals or stack.enter_context(loop.Signals())
-        found = _collect(asked, plan, before, earlier, held, known)
+        found = _collect(asked, plan, shared, before, earlier, held, known)
         # Should judging or rendering break, what was measured is kept all the same.
         saved = stack.enter_context(ExitStack())
         saved.callback(output.save, {asked.out / output.EVIDENCE: found.to_json()})
@@ -143,9 +152,18 @@ def _plan(asked: Request, wanted: Inventory, source: Document, rules: Criteria) 
     return collect.plan(wanted, source, allowed, asked.only, rules.limits)
 
 
+def _shared(asked: Request, plan: collect.Plan, rules: Criteria) -> Confidence:
+    """Part the confidence asked for among the checks of what is sampled."""
+    measured = [(s.service, s.name) for s in plan.steps if not s.withheld]
+    checks = rules.sampled(measured)
+    each = looks.each_of(checks, asked.confidence)
+    return Confidence(asked=asked.confidence, checks=checks, each=each)
+
+
 def _collect(
     asked: Request,
     plan: collect.Plan,
+    confidence: Confidence,
     before: Previous | None,
     earlier: Sequence[Measurement],
     signals: loop.Signals,
@@ -174,6 +192,7 @@ def _collect(
         packs=asked.packs,
         policy=asked.policy,
         previous=before,
+        confidence=confidence,
         residue=collector.residue,
     )
     return evidence.from_json(found.to_json(), "evidence.json")
@@ -217,4 +236,16 @@ def _deadline(written: str) -> float:
         value = 0.0
     if value <= 0:
         raise ConfigurationError("--deadline must be a time above 0.", fix="Write 90s or 5m.")
+    return value
+
+
+def _confidence(written: str) -> float:
+    try:
+        value = quantity(written, "ratio")
+    except ValueError:
+        value = 0.0
+    if not _LEAST_CONFIDENCE <= value <= _MOST_CONFIDENCE:
+        raise ConfigurationError(
+            "--confidence must be from 80 % to 99.99 %.", fix="Write 95% or 0.95."
+        )
     return value

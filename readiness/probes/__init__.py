@@ -19,6 +19,7 @@ from typing import Any, Literal, Protocol, cast
 
 from pydantic import BaseModel, ConfigDict
 
+from readiness.estimate import CONFIDENCE
 from readiness.inventory import Inventory, Login, Tier
 from readiness.ledger import Ledger
 from readiness.load.caps import Budget
@@ -92,6 +93,10 @@ class Context:
     """The inventory's folder, at which the paths written in it begin."""
     previous: Values
     """What this probe measured on this service in the run before; empty if there was none."""
+    confidence: float = CONFIDENCE
+    """What the intervals of one check have, all looks at its samples together (see `looks`)."""
+    until: float = 0.0
+    """The loop time until which a probe whose samples do not decide yet may take more."""
 
 
 class Probe(Protocol):

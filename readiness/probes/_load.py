@@ -1,12 +1,12 @@
 """What the load probes share: the one request they repeat, and how its results are put."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, JsonValue, Secret, SecretStr, model_validator
 
-from readiness.estimate import needed, rate
+from readiness.estimate import CONFIDENCE, needed, rate
 from readiness.inventory import Service
 from readiness.load.check import BODY_FAILED, Check
 from readiness.load.machine import Machine, load_average
@@ -104,7 +104,7 @@ def errors(result: Result) -> str:
     return ", ".join(f"{name}: {count}" for name, count in ordered)
 
 
-def success(result: Result) -> Values:
+def success(result: Result, confidence: float = CONFIDENCE) -> Values:
     """Return `success_rate` with what explains it, and `errors` where there were any."""
     values: Values = {"n": result.n}
     counted = result.n - result.limited
@@ -118,7 +118,7 @@ def success(result: Result) -> Values:
     elif (doubt := result.doubted_timeouts) and failed <= _LIMITED_SHARE * counted:
         values["success_rate_because"] = f"local_limit: of {counted} requests {doubt}"
     elif counted > doubted:
-        values["success_rate"] = rate(result.successes, counted - doubted)
+        values["success_rate"] = rate(result.successes, counted - doubted, confidence)
     if result.successes < counted:
         because = f"{counted - result.successes} of {counted} requests failed: {errors(result)}"
         values["success_rate_because"] = values.get("success_rate_because", because)
@@ -127,7 +127,9 @@ def success(result: Result) -> Values:
     return values
 
 
-def latencies(result: Result, *percentiles: int) -> Values:
+def latencies(
+    result: Result, percentiles: Sequence[int], confidence: float = CONFIDENCE
+) -> Values:
     """Return `p<N>_ms` of the response times, and for one that is not known the reason."""
     values: Values = {}
     for percent in percentiles:
@@ -137,7 +139,7 @@ def latencies(result: Result, *percentiles: int) -> Values:
                 f"{result.untrusted} timed answers came over connections that answered unasked"
             )
             continue
-        estimate = result.response.quantile(q)
+        estimate = result.response.quantile(q, confidence)
         if estimate.value is None:
             values[metric] = estimate
             values[f"{metric}_because"] = too_few(estimate.n, percent)

@@ -1,0 +1,62 @@
+"""Requests under load, looked at as they grow -> whether they settle the checks that read them."""
+
+from collections.abc import Sequence
+
+from readiness.enough import PLENTY, Limits, decided
+from readiness.estimate import rate
+from readiness.load.recorder import Recorder
+from readiness.load.result import late
+from readiness.looks import Looks
+from readiness.measurement import Values
+
+_HOPELESS = 20
+"""Requests after which, if none succeeded, no more are sent for a time of their answers."""
+
+
+class Deciding:
+    """Counts the looks of one load, each at wider intervals, and knows those of the last.
+
+    Metrics are `success_rate` and `p<N>_ms`, as `limits` have them. Where nothing succeeds there is
+    nothing to time, however many more are sent. A `punctual` load is not looked at while one in a
+    hundred was sent late: more may show that it was a moment's trouble of ours.
+    """
+
+    def __init__(
+        self,
+        limits: Limits,
+        looks: Looks,
+        percentiles: Sequence[int] = (50, 95, 99),
+        punctual: bool = True,
+    ) -> None:
+        self._limits, self._looks = limits, looks
+        self._percentiles, self._punctual = percentiles, punctual
+        self._decisive = False
+        self._made = 0
+
+    def enough(self, recorder: Recorder) -> bool:
+        """Called by the engine when as many samples are there as were wanted."""
+        if self._looks.planned:
+            return True
+        seen = recorder.preview()
+        asked = sum(seen.codes.values())
+        if asked >= _HOPELESS and not seen.successes:
+            return True
+        if self._punctual and asked < PLENTY and late(seen.lag, seen.response, 0.99):
+            return False
+        self._made += 1
+        level = self._looks.level(self._made)
+        found: Values = {"success_rate": rate(seen.successes, asked, level)}
+        for p in self._percentiles:
+            found[f"p{p}_ms"] = seen.response.quantile(p / 100, level)
+        self._decisive = decided(found, self._limits)
+        return self._decisive
+
+    @property
+    def made(self) -> int:
+        """How many looks there were; what was taken after one that left it open is one more."""
+        return self._made if self._decisive else self._made + 1
+
+    @property
+    def level(self) -> float:
+        """The confidence of the intervals of the last of them."""
+        return self._looks.level(self.made)
