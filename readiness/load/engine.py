@@ -17,8 +17,8 @@ from readiness.load.check import Check
 from readiness.load.closed import Closed, Level
 from readiness.load.crew import Crew, Driver
 from readiness.load.open import Open, Schedule
-from readiness.load.recorder import Enough
 from readiness.load.portable import Portable
+from readiness.load.recorder import Enough
 from readiness.load.request import Endpoint, Request
 from readiness.load.result import Result
 

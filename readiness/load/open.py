@@ -26,6 +26,7 @@ _LEAST_WARMING = 20
 """Requests that may warm up, however few are wanted."""
 _NEVER = 1 << 62
 
+
 @dataclass(frozen=True)
 class Schedule:
     """When requests start, and how many are in flight at most.

@@ -127,9 +127,7 @@ def success(result: Result, confidence: float = CONFIDENCE) -> Values:
     return values
 
 
-def latencies(
-    result: Result, percentiles: Sequence[int], confidence: float = CONFIDENCE
-) -> Values:
+def latencies(result: Result, percentiles: Sequence[int], confidence: float = CONFIDENCE) -> Values:
     """Return `p<N>_ms` of the response times, and for one that is not known the reason."""
     values: Values = {}
     for percent in percentiles:
