@@ -10,40 +10,34 @@ _MANY = 100_000.0
 """Successes and failures, of each, from which on the normal limit is as good and much quicker."""
 
 
-def bounds(successes: float, n: float, tail: float, z: float) -> tuple[float, float]:
-    """Return the least and the greatest rate that leave at least `tail` for what was seen.
+def least(successes: float, n: float, tail: float, z: float) -> float:
+    """Return the least rate that leaves at least `tail` for so many `successes` of `n`, or more.
 
-    Clopper and Pearson 1934 (Biometrika 26:404): a rate beyond either end would show so few, or so
-    many, `successes` of `n` with a probability below `tail` (one-sided), whatever the rate is. Of
-    dependent trials `n` is the effective size, and no whole number. `z` is the standard normal
-    quantile at 1 - `tail`.
+    Clopper and Pearson 1934 (Biometrika 26:404): at a lower rate so many would be seen with a
+    probability below `tail`, whatever the rate is. Of dependent trials `n` is the effective size,
+    and no whole number. `z` is the standard normal quantile at 1 - `tail`.
     """
-    if min(successes, n - successes) > _MANY:
+    failures = n - successes
+    if min(successes, failures) > _MANY:
         return _normal(successes / n, n, z)
-    return _least(successes, n, tail), 1 - _least(n - successes, n, tail)
-
-
-def _normal(p: float, n: float, z: float) -> tuple[float, float]:
-    """Return Wilson's score interval (Wilson 1927, JASA 22:209), which is the limit for large n."""
-    centre = (p + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-    return centre - half, centre + half
-
-
-def _least(successes: float, n: float, tail: float) -> float:
-    """Return the rate at which `successes` or more of `n` have the probability `tail`."""
     if successes <= 0:
         return 0.0
-    if n - successes < 1e-9:
-        return float(math.exp(math.log(tail) / n))
+    if failures < 1e-9:
+        return math.exp(math.log(tail) / n)
     low, high = 0.0, successes / n
     for _ in range(_ROUNDS):
         middle = (low + high) / 2
-        if _beta(middle, successes, n - successes + 1) < tail:
+        if _beta(middle, successes, failures + 1) < tail:
             low = middle
         else:
             high = middle
     return low
+
+
+def _normal(p: float, n: float, z: float) -> float:
+    """Return the lower end of Wilson's score interval (Wilson 1927, JASA 22:209), the limit."""
+    centre = (p + z * z / (2 * n)) / (1 + z * z / n)
+    return centre - z / (1 + z * z / n) * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
 
 
 def _beta(x: float, a: float, b: float) -> float:

@@ -16,7 +16,6 @@ from pydantic import ValidationError
 from readiness import probes
 from readiness.document import ConfigurationError, Document, bind
 from readiness.document.complaint import Place, shown, suggest
-from readiness.estimate import CONFIDENCE
 from readiness.failure import Failure, ProbeError, classify
 from readiness.inventory import (
     ARTIFACT_PROBES,
@@ -31,9 +30,11 @@ from readiness.ledger import Ledger
 from readiness.load.caps import Budget, most_connections
 from readiness.load.closed import Level
 from readiness.load.result import Result
+from readiness.looks import ALONE, Looks
 from readiness.loop import GRACE_SECONDS
 from readiness.mask import Masker
 from readiness.measurement import Measurement
+from readiness.patience import Patience
 from readiness.probes import Context, Probe, ProbeSettings
 from readiness.probes import journey as walked
 from readiness.probes._wire import STAMPED
@@ -50,9 +51,6 @@ PATIENCE_SECONDS = 0.5
 LONG_AT_ONCE = 32
 """Of these probes, those under way together that take many exchanges each."""
 RETRY_PAUSE_SECONDS = 0.5
-UNDECIDED_SHARE = 0.75
-"""Of its part of the time left, what a probe may take that does not decide yet: the rest is for
-those that take longer than their part without it."""
 TIDY_SECONDS = 12.0
 """What taking away again may take after a signal, with a little for the way."""
 _SOCKETS_EACH = 2
@@ -85,8 +83,8 @@ class Plan:
     allowed: frozenset[Tier]
     limits: Limits
     folder: Path
-    confidence: float = CONFIDENCE
-    """What the intervals of each check have."""
+    looks: Looks = ALONE
+    """How sure intervals must be."""
 
 
 Progress = Callable[[Step, Measurement], None]
@@ -219,7 +217,7 @@ class Collector:
         self._budget, self._resolve = Budget(), Resolver()
         self._turns = Turns()
         self._trials: dict[Hashable, tuple[Level, Result]] = {}
-        self._to_come = 1  # of the steps that are measured alone, this one included
+        self._patience = Patience(0.0, 1)
         self._hung = set[str]()  # services whose last probe but this timed out twice in a row
         self._deadline = 0.0
 
@@ -236,19 +234,23 @@ class Collector:
         for step in open_:
             if step.probe.EXCLUSIVE:
                 (first if _opens(step) and step.service.name in deeper else rest).append(step)
+        self._patience = Patience(self._deadline, len(first) + len(rest))
         alone = Slots(0, 1, 1, self._seconds)
         try:
-            down = {}
-            for done, step in enumerate(first):
-                self._to_come = len(first) - done + len(rest)
-                down[step.service.name] = await self._measure(step, alone)
+            down = {s.service.name: await self._alone(s, alone) for s in first}
             await self._together(self._still_asked(company, down))
-            asked = self._still_asked(rest, down)
-            for done, step in enumerate(asked):
-                self._to_come = len(asked) - done
-                await self._measure(step, alone)
+            for step in self._still_asked(rest, down):
+                await self._alone(step, alone)
         finally:
             self._resolve.close()
+
+    async def _alone(self, step: Step, alone: Slots) -> Failure | None:
+        clock = asyncio.get_running_loop().time
+        began = clock()
+        try:
+            return await self._measure(step, alone)
+        finally:
+            self._patience.done(clock() - began)
 
     def _still_asked(
         self, steps: Sequence[Step], down: Mapping[str, Failure | None]
@@ -421,14 +423,13 @@ class Collector:
             ledger=self._ledger,
             folder=self._plan.folder,
             previous=dict(self._before.get((service.name, step.name), {})),
-            confidence=self._plan.confidence,
-            until=min(deadline, self._until()) if step.probe.EXCLUSIVE else 0.0,
+            looks=self._plan.looks,
+            until=self._until(deadline) if step.probe.EXCLUSIVE else 0.0,
         )
 
-    def _until(self) -> float:
+    def _until(self, deadline: float) -> float:
         """Return when a probe that is measured alone must leave the time to those after it."""
-        now = asyncio.get_running_loop().time()
-        return now + UNDECIDED_SHARE * (self._deadline - now) / self._to_come
+        return min(deadline, self._patience.until(asyncio.get_running_loop().time()))
 
 
 def _measurement(

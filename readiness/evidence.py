@@ -88,14 +88,12 @@ class Past(_Frozen):
 
 
 class Confidence(_Frozen):
-    """What the intervals hold with: each for itself, so that all do together."""
+    """How sure the intervals of what was sampled are, all looks at the samples together."""
 
     asked: Annotated[float, Field(gt=0, lt=1)]
-    """Of all checks of sampled values together (0..1)."""
+    """That no check fails falsely, and that one given breach does not pass (0..1, two-sided)."""
     checks: Annotated[int, Field(ge=0)]
-    """How many such checks the run planned."""
-    each: Annotated[float, Field(gt=0, lt=1)]
-    """Of each of them, all looks at its samples together."""
+    """How many checks of sampled values the run planned."""
 
 
 class Previous(_Frozen):

@@ -18,7 +18,6 @@ from readiness import (
     document,
     evidence,
     inventory,
-    looks,
     loop,
     probes,
     safety,
@@ -34,6 +33,7 @@ from readiness.evidence import Confidence, Evidence, Previous, Tool
 from readiness.gate import FailOn, Policy
 from readiness.inventory import Environment, Inventory, Tier
 from readiness.inventory.duration import seconds
+from readiness.looks import Looks
 from readiness.measurement import Measurement
 from readiness.quantity import quantity
 
@@ -103,8 +103,8 @@ def run(
     rules = judged_by(asked.packs)
     criteria.check_overrides(wanted, rules, source)
     plan = _plan(asked, wanted, source, rules)
-    shared = _shared(asked, plan, rules)
-    plan = replace(plan, confidence=shared.each)
+    shared = _confidence_of(asked, plan, rules)
+    plan = replace(plan, looks=Looks(shared.asked, shared.checks))
     output.prepare(asked.out)
     leftovers.remind(wanted.system.name, known)
     before = _previous(asked)
@@ -152,12 +152,10 @@ def _plan(asked: Request, wanted: Inventory, source: Document, rules: Criteria) 
     return collect.plan(wanted, source, allowed, asked.only, rules.limits)
 
 
-def _shared(asked: Request, plan: collect.Plan, rules: Criteria) -> Confidence:
-    """Part the confidence asked for among the checks of what is sampled."""
-    measured = [(s.service, s.name) for s in plan.steps if not s.withheld]
-    checks = rules.sampled(measured)
-    each = looks.each_of(checks, asked.confidence)
-    return Confidence(asked=asked.confidence, checks=checks, each=each)
+def _confidence_of(asked: Request, plan: collect.Plan, rules: Criteria) -> Confidence:
+    """Return what was asked for, and the number of checks it is parted among."""
+    measured = [(step.service, step.name) for step in plan.steps if not step.withheld]
+    return Confidence(asked=asked.confidence, checks=rules.sampled(measured))
 
 
 def _collect(

@@ -56,8 +56,8 @@ async def run(
     """Send `request` as `load` says; each has `timeout` seconds from its intended start.
 
     Every connection makes one request before the clock starts. `deadline` (loop time) bounds the
-    whole run; a load with patience goes on past its samples until `enough` says so. Raises ProbeError for
-    what is wrong on our side.
+    whole run; a load with patience goes on past its samples until `enough` says so. Raises
+    ProbeError for what is wrong on our side.
     """
     caps.check(load)
     model = Closed(load, enough) if isinstance(load, Level) else Open(load, enough)

@@ -1,9 +1,10 @@
 """Requests under load, looked at as they grow -> whether they settle the checks that read them."""
 
+import functools
 from collections.abc import Sequence
 
 from readiness.enough import PLENTY, Limits, decided
-from readiness.estimate import rate
+from readiness.estimate import Sides, rate
 from readiness.load.recorder import Recorder
 from readiness.load.result import late
 from readiness.looks import Looks
@@ -44,19 +45,24 @@ class Deciding:
         if self._punctual and asked < PLENTY and late(seen.lag, seen.response, 0.99):
             return False
         self._made += 1
-        level = self._looks.level(self._made)
-        found: Values = {"success_rate": rate(seen.successes, asked, level)}
-        for p in self._percentiles:
-            found[f"p{p}_ms"] = seen.response.quantile(p / 100, level)
-        self._decisive = decided(found, self._limits)
+        self._decisive = decided(self._found(seen, asked), self._limits)
         return self._decisive
+
+    def _found(self, seen: Recorder, asked: int) -> Values:
+        sides = functools.partial(self._at, self._made)
+        found: Values = {"success_rate": rate(seen.successes, asked, sides("success_rate"))}
+        for p in self._percentiles:
+            found[f"p{p}_ms"] = seen.response.quantile(p / 100, sides(f"p{p}_ms"))
+        return found
 
     @property
     def made(self) -> int:
         """How many looks there were; what was taken after one that left it open is one more."""
         return self._made if self._decisive else self._made + 1
 
-    @property
-    def level(self) -> float:
-        """The confidence of the intervals of the last of them."""
-        return self._looks.level(self.made)
+    def sides(self, metric: str) -> Sides:
+        """Return how sure the interval of a metric is at the last of them."""
+        return self._at(self.made, metric)
+
+    def _at(self, look: int, metric: str) -> Sides:
+        return self._looks.sides(look, self._limits.get(metric))

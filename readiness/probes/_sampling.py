@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from readiness.enough import decided
 from readiness.estimate import Estimate, quantile
-from readiness.looks import GROWTH, Looks
+from readiness.looks import GROWTH
 from readiness.measurement import Values
 from readiness.probes import Context
 from readiness.probes._connection import within
@@ -67,14 +67,21 @@ async def sample(
     await once()
     limits = {m.removeprefix(of): v for m, v in context.limits.items() if m.startswith(of)}
     until = min(give_up, context.until) if "load" in context.allowed else began
-    looks = Looks(context.confidence, planned=clock() >= until)
+    looks = context.looks.once(clock() >= until)
+
+    def found_at(look: int) -> dict[str, Estimate]:
+        return {
+            metric: quantile(samples, p / 100, looks.sides(look, limits.get(metric)))
+            for metric, p in ((f"p{p}_ms", p) for p in percentiles)
+        }
+
     full, look = await take(n, give_up), 1
-    found = _quantiles(samples, percentiles, looks.level(look))
+    found = found_at(look)
     wanted = min(n, _MOST)
     while full and clock() < until and wanted < _MOST and not decided(found, limits):
         wanted = min(_MOST, max(wanted + 1, round(wanted * GROWTH)))
         full, look = await take(wanted, until), look + 1
-        found = _quantiles(samples, percentiles, looks.level(look))
+        found = found_at(look)
     cut = f"; they took {clock() - began:.1f} s" if len(samples) < n else ""
     values: Values = {"looks": look}
     for p in percentiles:
@@ -82,12 +89,6 @@ async def sample(
         if estimate.value is None and p > 50:
             values[f"p{p}_ms_because"] = too_few(len(samples), p, "samples") + cut
     return values
-
-
-def _quantiles(
-    samples: Sequence[float], percentiles: Sequence[int], level: float
-) -> dict[str, Estimate]:
-    return {f"p{p}_ms": quantile(samples, p / 100, level) for p in percentiles}
 
 
 async def pause(_: object) -> None:

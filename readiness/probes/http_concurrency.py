@@ -18,7 +18,6 @@ from readiness.load.machine import Machine
 from readiness.load.open import Schedule
 from readiness.load.result import CPU_LIMIT, Result, late
 from readiness.load.scalability import Scalability, fit
-from readiness.looks import Looks
 from readiness.measurement import Values
 from readiness.probes import PROBE_SECONDS, Context
 from readiness.probes._aimed import Aimed
@@ -226,7 +225,7 @@ async def _climb(aimed: Aimed, settings: Settings, own: Ceiling, context: Contex
                 raise
             ended = f"{error.failure.kind}: {error.failure.detail}"
             break
-        seen = _seen(last, looked.level)
+        seen = _seen(last, looked)
         if last.throughput > _HELD_BACK_SHARE * held_back:
             seen["requests_per_second_because"] = (
                 f"held back at {held_back:,.0f} requests/s, lest this machine is measured"
@@ -267,7 +266,7 @@ async def _rate(aimed: Aimed, rate: float, before: Result, context: Context) -> 
     schedule = _at_rate(rate, before, context)
     looked = _looking(context, planned=False, of="at_rate.")
     result = await aimed.open(schedule, looked.enough)
-    seen = _seen(result, looked.level) | _sustained(result) | {"looks": looked.made}
+    seen = _seen(result, looked) | _sustained(result) | {"looks": looked.made}
     few = schedule.in_flight == most_slots() and result.crowded
     if few and result.service.point(0.5) <= 2 * before.service.point(0.5):
         why = f"local_limit: all {schedule.in_flight} connections of this tool were busy"
@@ -280,7 +279,7 @@ async def _rate(aimed: Aimed, rate: float, before: Result, context: Context) -> 
 def _looking(context: Context, planned: bool, of: str = "") -> Deciding:
     """Return what looks at the samples behind the metrics whose names begin with `of`."""
     mine = {m.removeprefix(of): v for m, v in context.limits.items() if m.startswith(of)}
-    looks = Looks(context.confidence, planned=planned)
+    looks = context.looks.once(planned)
     return Deciding(mine, looks, percentiles=(50, 95), punctual=False)
 
 
@@ -350,11 +349,11 @@ def _at_rate(rate: float, before: Result, context: Context) -> Schedule:
     )
 
 
-def _seen(result: Result, confidence: float) -> Values:
+def _seen(result: Result, looked: Deciding) -> Values:
     values: Values = {
         "requests_per_second": result.throughput,
-        **success(result, confidence),
-        **latencies(result, (50, 95), confidence),
+        **success(result, looked.sides("success_rate")),
+        **latencies(result, (50, 95), looked.sides),
     }
     if result.limited:
         values["rate_limited"] = result.limited

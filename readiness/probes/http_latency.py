@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pydantic import Field
 
 from readiness.enough import PLENTY
-from readiness.estimate import rate
+from readiness.estimate import Sides, rate
 from readiness.inventory import Service, Tier
 from readiness.load.arrivals import Spacing, Stage
 from readiness.load.check import LIMITED
@@ -18,7 +18,6 @@ from readiness.load.crew import Crew
 from readiness.load.machine import Machine
 from readiness.load.open import Open, Schedule
 from readiness.load.result import Result
-from readiness.looks import Looks
 from readiness.measurement import Values
 from readiness.probes import PROBE_SECONDS, Context
 from readiness.probes._aimed import Aimed
@@ -154,20 +153,20 @@ async def measure(service: Service, settings: Settings, context: Context) -> Val
     aimed = await Aimed.at(service, settings, context)
     before = Machine.now()
     result, looked = await _sample(aimed, service, settings, context)
-    level = looked.level
+    sides = looked.sides
     values: Values = {
         "request": settings.shown(service),
         "clock": result.clock,
         "looks": looked.made,
-        **(found := success(result, level)),
-        **_error_rate(result, found, level),
-        **_explained(latencies(result, (50, 95, 99), level), context),
+        **(found := success(result, sides("success_rate"))),
+        **_error_rate(result, found, sides("success_rate")),
+        **_explained(latencies(result, (50, 95, 99), sides), context),
     }
     if not result.response.n:
         return values
     values |= {
-        "service_p50_ms": result.service.quantile(0.5, level),
-        "service_p99_ms": result.service.quantile(0.99, level),
+        "service_p50_ms": result.service.quantile(0.5),
+        "service_p99_ms": result.service.quantile(0.99),
         "lag_p99_ms": round(result.lag.point(0.99), 3),
         "max_ms": round(result.response.maximum_ms, 3),
         "stable": result.settled and not result.drifting,
@@ -181,18 +180,18 @@ async def measure(service: Service, settings: Settings, context: Context) -> Val
     return values
 
 
-def _error_rate(result: Result, found: Values, level: float) -> Values:
+def _error_rate(result: Result, found: Values, successes: Sides) -> Values:
     """Return `error_rate`, or what leaves it open: the same as of the success rate."""
     if "success_rate" in found:
         failed = result.n - result.limited - result.successes
-        return {"error_rate": rate(failed, result.n, level)}
+        return {"error_rate": rate(failed, result.n, Sides(successes.high, successes.low))}
     return {"error_rate_because": found["success_rate_because"]} if result.n else {}
 
 
 async def _sample(
     aimed: Aimed, service: Service, settings: Settings, context: Context
 ) -> tuple[Result, Deciding]:
-    looked = Deciding({}, Looks(context.confidence, planned=True))
+    looked = Deciding(context.limits, context.looks.once())
     freely = "load" in context.allowed
     pace = await aimed.closed(PACING if freely else GENTLE_PACING)
     most = bounds_for(settings, context)
@@ -223,7 +222,7 @@ async def _sample(
             patience=0.0 if fixed or settings.seconds else max(0.0, left),
         )
         lookout = _Lookout()
-        looked = Deciding(context.limits, Looks(context.confidence, planned=fixed))
+        looked = Deciding(context.limits, context.looks.once(fixed))
         result = await aimed.open(schedule, looked.enough, lookout.look)
         if not lookout.crowded:
             break
@@ -274,16 +273,24 @@ def bounds_for(settings: Settings, context: Context) -> Bounds:
 def plan(pace: Result, seconds: float, most: Bounds, samples: int) -> tuple[int, float]:
     """Return how many requests to send in how many seconds, so that few are in flight at once.
 
-    That is `samples`, more of a quick service, and plenty of a very quick one. By Little's law the
-    mean number in flight is the rate times the service time that `pace` saw.
+    By Little's law the mean number in flight is the rate times the service time that `pace` saw.
     """
     per_second = min(most.mean / max(_typical(pace, seconds), 1e-6), most.per_second)
+    n = first_look(per_second, seconds, most.samples, samples)
+    return n, min(n / per_second, max(_PATIENCE * seconds, n / most.per_second))
+
+
+def first_look(per_second: float, seconds: float, most: int, samples: int) -> int:
+    """Return how many samples to take first, at this rate, of `samples` that were asked for.
+
+    That is more of a quick service, plenty of a very quick one, and fewer of a slow one.
+    """
     quick = per_second >= _QUICK_PER_SECOND
     wanted = max(samples, PLENTY if quick else int(per_second * _BRIEFEST_SECONDS))
-    n = min(wanted, most.samples, max(1, int(per_second * seconds)))
+    n = min(wanted, most, max(1, int(per_second * seconds)))
     if n < _FOR_P50 <= per_second * _PATIENCE * seconds:
-        n = min(_FOR_P50, wanted, most.samples)
-    return n, min(n / per_second, max(_PATIENCE * seconds, n / most.per_second))
+        return min(_FOR_P50, wanted, most)
+    return n
 
 
 def _typical(pace: Result, seconds: float) -> float:

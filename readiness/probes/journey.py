@@ -8,11 +8,11 @@ from statistics import median
 from pydantic import Field
 
 from readiness.enough import decided
-from readiness.estimate import rate
+from readiness.estimate import Sides, rate
 from readiness.failure import Failure, ProbeError, classify
 from readiness.inventory import Journey, Tier
 from readiness.ledger import Entry
-from readiness.looks import GROWTH, Looks
+from readiness.looks import GROWTH
 from readiness.measurement import Value, Values
 from readiness.probes import Context, ProbeSettings
 from readiness.probes._expectation import described
@@ -92,17 +92,17 @@ async def measure(journey: Journey, settings: Settings, context: Context) -> Val
     now = asyncio.get_running_loop().time()
     ends = min(context.deadline, now + journey.deadline)
     walking = replace(context, deadline=walk_until(ends))
-    looks = Looks(context.confidence, planned=journey.repeat == 1)
+    looks, bounds = context.looks.once(journey.repeat == 1), context.limits.get("success_rate")
     rounds: list[Round] = []
     wanted, look = journey.repeat, 1
     while await _walked(journey, walking, ends, rounds, wanted):
-        found = _success(journey, rounds, looks.level(look))
+        found = _success(journey, rounds, looks.sides(look, bounds))
         if looks.planned or decided(found, context.limits):
             break
         wanted, look = max(wanted + 1, round(wanted * GROWTH)), look + 1
     return {
         "looks": look,
-        **_success(journey, rounds, looks.level(look)),
+        **_success(journey, rounds, looks.sides(look, bounds)),
         **_steps(journey, rounds),
         **_left(journey, rounds, context),
     }
@@ -171,13 +171,13 @@ async def clean(journey: Journey, context: Context, ends: float, round_: str) ->
             context.ledger.gone(entry, "stays")
 
 
-def _success(journey: Journey, rounds: Sequence[Round], confidence: float) -> Values:
+def _success(journey: Journey, rounds: Sequence[Round], sides: Sides) -> Values:
     walked = [one for one in rounds if one.failure is None]
     passed = [one for one in walked if one.passed]
     failed = [one for one in walked if not one.passed]
     values: Values = {"rounds": len(rounds)}
     if walked:
-        values["success_rate"] = rate(len(passed), len(walked), confidence)
+        values["success_rate"] = rate(len(passed), len(walked), sides)
     if passed:
         values["round_ms"] = round(median(one.ms for one in passed), 3)
     if failed:

@@ -129,8 +129,8 @@ async def _connects(url: str, pooled: bool, first_ms: float, context: Context) -
         except asyncpg.TooManyConnectionsError:
             why = "; every connection is taken"
     values: Values = {
-        "connect_ms": (p50 := quantile(samples, 0.5, context.confidence)),
-        "connect_p95_ms": (p95 := quantile(samples, 0.95, context.confidence)),
+        "connect_ms": (p50 := quantile(samples, 0.5, context.sides("connect_ms"))),
+        "connect_p95_ms": (p95 := quantile(samples, 0.95, context.sides("connect_p95_ms"))),
     }
     if p50.value is None:
         values["connect_ms_because"] = too_few(len(samples), 50, "connections") + why
