@@ -66,7 +66,7 @@ CHECKS = {
 }
 TARGET = 0.4
 """A target, of its limit, as the bundled checks of latency have it."""
-FACTORS = (0.95, 0.9, 0.8, TARGET)
+FACTORS = (0.95, 0.9, 0.8, TARGET, 0.1)
 
 
 @dataclass(frozen=True)
@@ -331,7 +331,9 @@ def run(cases: Sequence[tuple[Case, Rule, int]], seed: int) -> Iterator[Counted]
             yield sum((part.result() for part in parts), Counted())
 
 
-def good(rules: Sequence[Rule], runs: int, seed: int, only: str) -> Iterator[str]:
+def good(
+    rules: Sequence[Rule], runs: int, seed: int, only: str, factors: Sequence[float]
+) -> Iterator[str]:
     """Every metric of every service at a factor of its limit: what the gate says of it."""
     yield (
         f"{'services':>8} {'factor':>7}  {'times':14}{'systems':>8}{'exit 1':>8}{'exit 4':>8}"
@@ -341,7 +343,7 @@ def good(rules: Sequence[Rule], runs: int, seed: int, only: str) -> Iterator[str
     cases = [
         (Case(times, factor), rule, max(1, runs // rule.services))
         for rule in rules
-        for factor in FACTORS
+        for factor in factors
         for times in named
     ]
     sums: dict[tuple[int, float], Counted] = {}
@@ -354,9 +356,8 @@ def good(rules: Sequence[Rule], runs: int, seed: int, only: str) -> Iterator[str
 
 
 def good_row(rule: Rule, factor: float, name: str, found: Counted) -> str:
-    bound = (
-        1 - (1 - (rate(found.failing, found.services, Sides(0.9, 0.9)).high or 0)) ** rule.services
-    )
+    most = rate(found.failing, found.services, Sides(0.9, 0.9)).high or 0.0
+    bound = 1 - (1 - most) ** rule.services
     shown = "target" if factor == TARGET else f"{factor:g}"
     return (
         f"{rule.services:8} {shown:>7}  {name:14}{found.systems:8}"
@@ -397,14 +398,20 @@ def main() -> None:
     parser.add_argument("--services", default="1,10,40", help="services of a system")
     parser.add_argument("--runs", type=int, default=4000, help="services assessed for each row")
     parser.add_argument("--only", default="", help="part of the name of a distribution of times")
+    parser.add_argument("--factors", default=",".join(map(str, FACTORS)), help="of the limits")
     parser.add_argument("--confidence", type=float, default=0.95)
     parser.add_argument("--plain", action="store_true", help="95 % at each look, uncorrected")
     parser.add_argument("--seed", type=int, default=1)
     chosen = parser.parse_args()
     sizes = [int(size) for size in chosen.services.split(",")]
     rules = [Rule(size, chosen.confidence, chosen.plain) for size in sizes]
-    table = good if chosen.what == "good" else breaches
-    for line in table(rules, chosen.runs, chosen.seed, chosen.only):
+    factors = [float(factor) for factor in chosen.factors.split(",")]
+    lines = (
+        good(rules, chosen.runs, chosen.seed, chosen.only, factors)
+        if chosen.what == "good"
+        else breaches(rules, chosen.runs, chosen.seed, chosen.only)
+    )
+    for line in lines:
         print(line, flush=True)
 
 
