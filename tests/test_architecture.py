@@ -80,6 +80,7 @@ LAYERS: dict[str, set[str]] = {
     "evidence": {"document", "gate", "inventory", "measurement"},
     "assessment": {
         "histogram",
+        "enough",
         "judge",
         "quantity",
         "evidence",

@@ -31,12 +31,23 @@ def conclusion(found: Assessment) -> str:
         lines.append(
             f"LEFT BEHIND: {', '.join(found.evidence.residue[:FIRST])} (readiness cleanup)"
         )
+    lines += _sampled(found)
     if signal:
         lines.append(f"PARTIAL: interrupted by {signal}")
     if not found.evidence.policy.gate:
         lines.append("GATE DISABLED: --no-gate")
     lines += _work(found)
     return "\n".join(ci_log(line) for line in lines)
+
+
+def _sampled(found: Assessment) -> list[str]:
+    seen = found.sampling
+    if not seen.open:
+        return []
+    return [
+        f"Too close to call: {_counted(len(seen.open), 'check')} of {seen.checks} by "
+        f"{seen.samples:,} samples; a longer --deadline decides more"
+    ]
 
 
 def _around(found: Assessment) -> str:

@@ -18,7 +18,15 @@ BRIEF, LONG = 160, 1000
 
 _PLAIN = (
     *(words.duration, words.gain, words.goal, words.hours, words.joined, words.measured, words.met),
-    *(words.moment, words.percentile, words.plural, words.points, words.rate, words.samples),
+    *(
+        words.moment,
+        words.number,
+        words.percentile,
+        words.plural,
+        words.points,
+        words.rate,
+        words.samples,
+    ),
     *(words.sentence, words.share, words.spark, words.spoken),
 )
 """Filters that return plain text, which is escaped like any other."""

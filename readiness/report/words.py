@@ -147,6 +147,11 @@ def demanded(finding: Finding, check: Check) -> tuple[str, str]:
     )
 
 
+def number(n: int) -> str:
+    """Return a whole number with its thousands apart: `31,400`."""
+    return f"{n:,}"
+
+
 def joined(parts: tuple[str, ...], most: int) -> str:
     """Return at most `most` parts as an enumeration that says how many are left out."""
     left = len(parts) - most
