@@ -1,15 +1,14 @@
 """Requests under load, looked at as they grow -> whether they settle the checks that read them."""
 
-import functools
 from collections.abc import Sequence
 
-from readiness.enough import PLENTY, Limits, decided
-from readiness.estimate import Sides, rate
+from readiness.enough import PLENTY, Limits, settled
+from readiness.estimate import Estimate, Sides, rate
 from readiness.load.recorder import Recorder
 from readiness.load.result import late
 from readiness.looks import Looks
-from readiness.measurement import Values
 
+SUCCESS = "success_rate"
 _HOPELESS = 20
 """Requests after which, if none succeeded, no more are sent for a time of their answers."""
 
@@ -30,7 +29,8 @@ class Deciding:
         punctual: bool = True,
     ) -> None:
         self._limits, self._looks = limits, looks
-        self._percentiles, self._punctual = percentiles, punctual
+        self._quantiles = {f"p{p}_ms": p / 100 for p in percentiles}
+        self._punctual = punctual
         self._decisive = False
         self._made = 0
 
@@ -45,15 +45,18 @@ class Deciding:
         if self._punctual and asked < PLENTY and late(seen.lag, seen.response, 0.99):
             return False
         self._made += 1
-        self._decisive = decided(self._found(seen, asked), self._limits)
+        self._decisive = all(
+            settled(self._estimate(metric, seen, asked), *bounds)
+            for metric, bounds in self._limits.items()
+            if metric in (SUCCESS, *self._quantiles)  # one that is open is enough to go on
+        )
         return self._decisive
 
-    def _found(self, seen: Recorder, asked: int) -> Values:
-        sides = functools.partial(self._at, self._made)
-        found: Values = {"success_rate": rate(seen.successes, asked, sides("success_rate"))}
-        for p in self._percentiles:
-            found[f"p{p}_ms"] = seen.response.quantile(p / 100, sides(f"p{p}_ms"))
-        return found
+    def _estimate(self, metric: str, seen: Recorder, asked: int) -> Estimate:
+        sides = self._at(self._made, metric)
+        if metric == SUCCESS:
+            return rate(seen.successes, asked, sides)
+        return seen.response.quantile(self._quantiles[metric], sides)
 
     @property
     def made(self) -> int:
