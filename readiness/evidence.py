@@ -100,6 +100,15 @@ class Past(_Frozen):
     verdict: Verdict
 
 
+class Confidence(_Frozen):
+    """How sure the intervals of what was sampled are, all looks at the samples together."""
+
+    asked: Annotated[float, Field(gt=0, lt=1)]
+    """That no check fails falsely, and that one given breach does not pass (0..1, two-sided)."""
+    checks: Annotated[int, Field(ge=0)]
+    """How many checks of sampled values the run planned."""
+
+
 class Previous(_Frozen):
     """The score of the assessment before this one."""
 
@@ -132,6 +141,8 @@ class Evidence(_Frozen):
     runner: Runner = Runner()
     revision: Revision = Revision()
     source: Source = Source()
+    confidence: Confidence | None = None
+    """None where each interval has 95 % for itself, as in evidence of before."""
     trend: tuple[Past, ...] = ()
     """Earlier runs as the history had them when this one began, the oldest first."""
     baseline: Baseline | None = None

@@ -10,7 +10,10 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "readiness"
 
 LAYERS: dict[str, set[str]] = {
-    "estimate": set(),
+    "binomial": set(),
+    "estimate": {"binomial"},
+    "looks": {"estimate"},
+    "enough": {"estimate"},
     "failure": set(),
     "curve": set(),
     "quantity": set(),
@@ -22,7 +25,7 @@ LAYERS: dict[str, set[str]] = {
     "inventory": {"document", "secret", "quantity"},
     "measurement": {"estimate", "failure"},
     "histogram": set(),
-    "load": {"estimate", "failure", "histogram"},
+    "load": {"estimate", "failure", "histogram", "looks"},
     "ledger": set(),
     "probes": {
         "measurement",
@@ -30,6 +33,8 @@ LAYERS: dict[str, set[str]] = {
         "ledger",
         "load",
         "estimate",
+        "enough",
+        "looks",
         "failure",
         "escape",
         "mask",
@@ -39,16 +44,19 @@ LAYERS: dict[str, set[str]] = {
     "safety": {"inventory"},
     "loop": set(),
     "slots": {"inventory"},
+    "patience": set(),
     "turns": {"inventory", "probes"},
     "collect": {
         "probes",
         "load",
         "resolve",
         "slots",
+        "patience",
         "turns",
         "document",
         "inventory",
         "ledger",
+        "looks",
         "loop",
         "mask",
         "measurement",
@@ -76,6 +84,7 @@ LAYERS: dict[str, set[str]] = {
     "assessment": {
         "baseline",
         "histogram",
+        "enough",
         "judge",
         "policy",
         "quantity",

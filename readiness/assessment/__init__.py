@@ -25,6 +25,7 @@ from readiness.assessment.plan import (
 )
 from readiness.assessment.regression import Comparison
 from readiness.assessment.risks import NotTested, Risks, not_tested, risks
+from readiness.assessment.sampling import Sampling, sampling
 from readiness.assessment.services import ServiceRow, rows
 from readiness.checks import Criteria
 from readiness.estimate import Estimate
@@ -45,6 +46,7 @@ class Assessment:
     objectives: tuple[ObjectiveRow, ...]
     root_causes: tuple[RootCause, ...]
     not_tested: tuple[NotTested, ...]
+    sampling: Sampling
     risks: Risks
     work: tuple[Work, ...]
     conditions: tuple[Condition, ...]
@@ -92,6 +94,7 @@ def assess(evidence: Evidence, criteria: Criteria) -> Assessment:
         objectives=objectives(model, services, walked),
         root_causes=causes,
         not_tested=not_tested(model),
+        sampling=sampling(model),
         risks=risks(model.findings, services),
         work=work,
         conditions=conditions(model, work),
@@ -136,6 +139,7 @@ def _contract(a: Assessment) -> dict[str, Any]:
         "findings": [_finding(f, a) for f in a.model.findings],
         "root_causes": [c.model_dump(mode="json") for c in a.root_causes],
         "not_tested": [n.model_dump(mode="json") for n in a.not_tested],
+        "sampling": a.sampling.model_dump(mode="json"),
         "risks": a.risks.model_dump(mode="json"),
         "plan": [item.model_dump(mode="json") for item in a.plan],
         "least_plan": a.least.to_contract() if a.least else None,

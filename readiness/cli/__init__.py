@@ -101,6 +101,10 @@ def run(
     formats: Formats = None,
     no_gate: NoGate = False,
     history: history.Where = None,
+    confidence: Annotated[
+        str,
+        typer.Option(metavar="RATIO", help="That all intervals of the run hold: 95%, 0.99."),
+    ] = "0.95",
 ) -> None:
     """Probe a running system, report, and gate by exit code."""
     from readiness.cli import assess
@@ -119,6 +123,7 @@ def run(
         no_gate,
         history,
         baseline,
+        confidence,
     )
     raise typer.Exit(assess.run(request))
 

@@ -38,6 +38,7 @@ def conclusion(found: Assessment) -> str:
         )
     if found.model.criteria.only:
         lines.append(f"BY SOME CHECKS ONLY: {', '.join(found.model.criteria.only)}")
+    lines += _sampled(found)
     if signal:
         lines.append(f"PARTIAL: interrupted by {signal}")
     lines += _policy(page)
@@ -85,6 +86,16 @@ def _compared(found: Assessment) -> list[str]:
     lines += [f"REGRESSED: {change.what}: {change.because}" for change in worse[:FIRST]]
     left = len(worse) - FIRST
     return lines + ([f"and {left} more regressed"] if left > 0 else [])
+
+
+def _sampled(found: Assessment) -> list[str]:
+    seen = found.sampling
+    if not seen.open:
+        return []
+    return [
+        f"Too close to call: {_counted(len(seen.open), 'check')} of {seen.checks} by "
+        f"{seen.samples:,} samples; a longer --deadline decides more"
+    ]
 
 
 def _around(found: Assessment) -> str:

@@ -30,7 +30,8 @@ _PLAIN = (
         words.measured,
         words.met,
     ),
-    *(words.moment, words.percentile, words.plural, words.points, words.rate, words.samples),
+    *(words.moment, words.number, words.percentile, words.plural, words.points),
+    *(words.rate, words.samples),
     *(words.sentence, words.share, words.spark, words.spoken),
     *(words.eased, words.waived),
 )
