@@ -210,26 +210,41 @@ def _discounted(n: int, effect: _Effect) -> float:
     return min(n, n / effect.factor * (_Z / _student(effect.freedom)) ** 2)
 
 
+def effective(scores: Sequence[float]) -> float:
+    """Return of how many independent samples the mean were as uncertain as that of `scores`.
+
+    They are in order of time. As many as there are where they show no dependence, never more.
+    """
+    n, mean = len(scores), math.fsum(scores) / max(1, len(scores))
+    each = math.fsum((score - mean) ** 2 for score in scores) / max(1, n)
+    return _discounted(n, _dependence(n, scores, each, few=n < _PLENTY))
+
+
 def _effect(n: int, seen: Exceedances) -> _Effect:
-    """Measure the design effect of a share.
+    """Measure the design effect of a share."""
+    share, few = seen.total / n, min(seen.total, n - seen.total) < _PLENTY
+    return _dependence(n, seen.counts, share * (1 - share), few=few)
+
+
+def _dependence(n: int, counts: Sequence[float], each: float, *, few: bool) -> _Effect:
+    """Measure the design effect of a mean of `n`, given sums over stretches; `each` is a variance.
 
     Stretches are doubled in length until neighbours no longer correlate; the variance between
-    them is then that of the share. What correlation is left is added (Bartlett's first lag).
+    them is then that of the mean. What correlation is left is added (Bartlett's first lag).
     """
-    share, length = seen.total / n, n / max(1, len(seen.counts))
-    levels = [_Stretches.of(counts) for counts in _doubled(seen.counts)]
-    if not 0 < share < 1 or not levels:
+    length = n / max(1, len(counts))
+    levels = [_Stretches.of(part) for part in _doubled(counts)]
+    if not each or not levels:
         return _Effect(1.0, math.inf)
     alike = [i for i, level in enumerate(levels) if level.alike]
     if not alike and length == 1:
-        few = min(seen.total, n - seen.total) < _PLENTY
         return _Effect(1.0 if few else 1 + 2 * max(0.0, levels[0].correlation), math.inf)
     chosen = alike[-1] + 1 if alike else 0
     while alike and chosen < len(levels) and levels[chosen].perhaps_alike:
         chosen += 1
     chosen = min(chosen, len(levels) - 1)
     level = levels[chosen]
-    scale = length * 2**chosen * share * (1 - share)
+    scale = length * 2**chosen * each
     left = level.unbiased if alike else level.correlation
     factor = level.variance / scale * (1 + 2 * max(0.0, left))
     if alike and chosen == len(levels) - 1:
@@ -329,7 +344,7 @@ def _log_mass(k: int, n: int, q: float) -> float:
 
 def rate(successes: int, n: int) -> Estimate:
     """Estimate a proportion (0..1) with Wilson's score interval (Wilson 1927, JASA 22:209)."""
-    return _wilson(successes, n, n)
+    return proportion(successes, n, n)
 
 
 def share(n: int, seen: Exceedances, above: Above) -> Estimate:
@@ -344,10 +359,11 @@ def share(n: int, seen: Exceedances, above: Above) -> Estimate:
     if n and (few < _PLENTY or effect.freedom < _FREEDOM):
         mass = min(0.5, 4 * max(few, _COUNTABLE) / n)
         size = min(size, _effective_size(n, mass, functools.partial(_outside, n, 0.5, above))[0])
-    return _wilson(seen.total, n, size)
+    return proportion(seen.total, n, size)
 
 
-def _wilson(successes: int, n: int, size: float) -> Estimate:
+def proportion(successes: float, n: int, size: float) -> Estimate:
+    """Estimate a proportion of `n` that tells as much as one of `size`, by Wilson's interval."""
     if n < 1:
         return Estimate(value=None, low=None, high=None, n=0)
     p, z2 = successes / n, _Z * _Z
