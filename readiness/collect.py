@@ -20,6 +20,7 @@ from readiness.failure import Failure, ProbeError, classify
 from readiness.inventory import (
     ARTIFACT_PROBES,
     Artifact,
+    Environment,
     Inventory,
     Journey,
     Service,
@@ -81,6 +82,7 @@ class Plan:
     allowed: frozenset[Tier]
     limits: Limits
     folder: Path
+    environment: Environment = "local"
 
 
 Progress = Callable[[Step, Measurement], None]
@@ -93,8 +95,12 @@ def plan(
     allowed: frozenset[Tier],
     only: Collection[str] = (),
     limits: Limits = lambda _service, _probe: {},
+    environment: Environment | None = None,
 ) -> Plan:
-    """Bind the settings of every expected probe; ConfigurationError names the line at fault."""
+    """Bind the settings of every expected probe; ConfigurationError names the line at fault.
+
+    `environment` is the command line's word, over the inventory's.
+    """
     unknown = sorted(set(only) - {s.name for s in inventory.subjects})
     if unknown:
         raise ConfigurationError(
@@ -107,7 +113,8 @@ def plan(
         for subject in inventory.subjects
         for name in subject.expected_probes
     )
-    return Plan(inventory, steps, allowed, limits, Path(document.name).parent)
+    environment = environment or inventory.system.environment
+    return Plan(inventory, steps, allowed, limits, Path(document.name).parent, environment)
 
 
 def _step(
@@ -409,6 +416,7 @@ class Collector:
             ledger=self._ledger,
             folder=self._plan.folder,
             previous=dict(self._before.get((service.name, step.name), {})),
+            environment=self._plan.environment,
         )
 
 

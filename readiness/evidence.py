@@ -20,7 +20,7 @@ from pydantic import (
 from readiness.document import ConfigurationError
 from readiness.document.file import read_text
 from readiness.gate import Policy, Verdict
-from readiness.inventory import Environment, Inventory, Tier
+from readiness.inventory import Environment, Inventory, System, Tier
 from readiness.measurement import Measurement
 
 SCHEMA = "readiness/evidence/v1"
@@ -78,6 +78,19 @@ class Revision(_Frozen):
     branch: str | None = None
 
 
+class Compared(_Frozen):
+    """The system that services were compared with, side by side."""
+
+    name: str
+    version: str | None = None
+    environment: Environment
+
+    @classmethod
+    def of(cls, system: System) -> Self:
+        """Return what is public of the system of the second inventory."""
+        return cls(name=system.name, version=system.version, environment=system.environment)
+
+
 class Past(_Frozen):
     """One earlier run of the same system and environment, for the trend."""
 
@@ -120,6 +133,7 @@ class Evidence(_Frozen):
     revision: Revision = Revision()
     trend: tuple[Past, ...] = ()
     """Earlier runs as the history had them when this one began, the oldest first."""
+    against: Compared | None = None
     residue: tuple[str, ...] = ()
     """What journeys created and could not take away again."""
 

@@ -2,8 +2,8 @@
 
 Wilcoxon's signed-rank test asks whether the differences lie about zero; Hodges and Lehmann's
 estimate says how far they do not; Vargha and Delaney's A says how often that shows. All three hold
-whatever the times' distribution, with ties. Neighbours that are alike, as in a queue, tell less than
-their number: each interval is made for the effective size (see `estimate.effective`).
+whatever the times' distribution, with ties. Neighbours that are alike, as in a queue, tell less
+than their number: each interval is made for the effective size (see `estimate.effective`).
 """
 
 import math
@@ -11,7 +11,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
-from readiness.estimate import Estimate, effective, proportion, rate
+from readiness.estimate import Estimate, effective, proportion
 
 FEWEST = 20
 """Pairs below which nothing is said: the test rests on the normal approximation."""
@@ -62,9 +62,9 @@ def shift(differences: Sequence[float]) -> Estimate:
 def slower(candidate: Sequence[float], reference: Sequence[float]) -> Estimate:
     """Estimate the probability that an answer of the candidate takes longer than one of the other.
 
-    That is A of Vargha and Delaney (2000, J. Educ. Behav. Stat. 25:101), ties halved: 0.5 where both
-    are alike, `2 * A - 1` is Cliff's delta. Its variance is that of paired placements (DeLong and
-    others 1988, Biometrics 44:837), its interval Wilson's for the size that has this variance.
+    That is A of Vargha and Delaney (2000, J. Educ. Behav. Stat. 25:101), ties halved: 0.5 where
+    both are alike, `2 * A - 1` is Cliff's delta. Its variance is that of paired placements (DeLong
+    and others 1988, Biometrics 44:837), its interval Wilson's for the size that has this variance.
     """
     n = len(candidate)
     ours, theirs = sorted(candidate), sorted(reference)
@@ -109,12 +109,9 @@ def mcnemar(only_first: int, only_second: int) -> float:
     if only_first == only_second:
         return 1.0
     log_half = n * math.log(2)
-    ways = (math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1) for k in _to(fewer))
+    all_ways = math.lgamma(n + 1)
+    ways = (all_ways - math.lgamma(k + 1) - math.lgamma(n - k + 1) for k in range(fewer + 1))
     return min(1.0, 2 * math.fsum(math.exp(way - log_half) for way in ways))
-
-
-def _to(k: int) -> range:
-    return range(k + 1)
 
 
 def _suffice(scores: Sequence[float]) -> bool:

@@ -11,6 +11,7 @@ PACKAGE = ROOT / "readiness"
 
 LAYERS: dict[str, set[str]] = {
     "estimate": set(),
+    "paired": {"estimate"},
     "failure": set(),
     "curve": set(),
     "quantity": set(),
@@ -20,6 +21,7 @@ LAYERS: dict[str, set[str]] = {
     "mask": {"escape", "secret"},
     "document": {"secret"},
     "inventory": {"document", "secret", "quantity"},
+    "against": {"document", "inventory"},
     "measurement": {"estimate", "failure"},
     "histogram": set(),
     "load": {"estimate", "failure", "histogram"},
@@ -30,6 +32,7 @@ LAYERS: dict[str, set[str]] = {
         "ledger",
         "load",
         "estimate",
+        "paired",
         "failure",
         "escape",
         "mask",

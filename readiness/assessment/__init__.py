@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from readiness.assessment.beside import BesideRow, beside
 from readiness.assessment.blame import RootCause, explained, root_causes
 from readiness.assessment.capabilities import CapabilityRow, capabilities
 from readiness.assessment.journeys import JourneyRow, journeys
@@ -44,6 +45,7 @@ class Assessment:
     work: tuple[Work, ...]
     conditions: tuple[Condition, ...]
     projections: Mapping[Key, int]
+    beside: tuple[BesideRow, ...] = ()
 
     @property
     def evidence(self) -> Evidence:
@@ -85,6 +87,7 @@ def assess(evidence: Evidence, criteria: Criteria) -> Assessment:
         work=work,
         conditions=conditions(model, work),
         projections=projections(model, work),
+        beside=beside(evidence.measurements, model.findings),
     )
 
 
@@ -118,6 +121,8 @@ def _contract(a: Assessment) -> dict[str, Any]:
         "journeys": [j.model_dump(mode="json") for j in a.journeys],
         "residue": list(evidence.residue),
         "services": [s.model_dump(mode="json") for s in a.services],
+        "against": evidence.against.model_dump(mode="json") if evidence.against else None,
+        "beside": [row.model_dump(mode="json") for row in a.beside],
         "objectives": [o.model_dump(mode="json") for o in a.objectives],
         "findings": [_finding(f, a) for f in a.model.findings],
         "root_causes": [c.model_dump(mode="json") for c in a.root_causes],

@@ -85,6 +85,12 @@ def run(
     previous: Annotated[
         Path | None, typer.Option(metavar="FILE", help="The assessment.json to compare with.")
     ] = None,
+    against: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Compare with the services of this inventory, asked side by side."
+        ),
+    ] = None,
     fail_on: FailOn = None,
     deadline: Annotated[
         str, typer.Option(metavar="TIME", help="The whole run ends by then: 90s, 5m.")
@@ -107,6 +113,7 @@ def run(
         deadline,
         formats or (),
         no_gate,
+        against=against,
     )
     raise typer.Exit(assess.run(request))
 

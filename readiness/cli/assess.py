@@ -13,6 +13,7 @@ from typing import get_args
 
 from readiness import (
     __version__,
+    against,
     collect,
     criteria,
     document,
@@ -28,7 +29,7 @@ from readiness.cli import leftovers, output, progress, words
 from readiness.cli.option import member
 from readiness.cli.say import say
 from readiness.document import ConfigurationError, Document
-from readiness.evidence import Evidence, Previous, Tool
+from readiness.evidence import Compared, Evidence, Previous, Tool
 from readiness.gate import FailOn, Policy
 from readiness.inventory import Environment, Inventory, Tier
 from readiness.inventory.duration import seconds
@@ -51,6 +52,7 @@ class Request:
     policy: Policy
     deadline: float
     formats: tuple[str, ...]
+    against: Path | None = None
 
 
 def request(
@@ -65,6 +67,7 @@ def request(
     deadline: str,
     formats: Sequence[str],
     no_gate: bool,
+    against: Path | None = None,
 ) -> Request:
     """Check every word of the command line; ConfigurationError says which one is wrong."""
     return Request(
@@ -78,6 +81,7 @@ def request(
         policy=_policy(fail_on, no_gate),
         deadline=_deadline(deadline),
         formats=output.known(formats),
+        against=against,
     )
 
 
@@ -93,6 +97,9 @@ def run(
     source = document.read(asked.inventory)
     known = os.environ if environ is None else environ
     wanted = inventory.from_document(source, known)
+    reference = _reference(asked.against, wanted, known)
+    if reference:
+        wanted = against.paired(wanted, reference, str(asked.against))
     rules = judged_by(asked.packs)
     criteria.check_overrides(wanted, rules, source)
     plan = _plan(asked, wanted, source, rules)
@@ -105,6 +112,8 @@ def run(
     with ExitStack() as stack:
         held = signals or stack.enter_context(loop.Signals())
         found = _collect(asked, plan, before, earlier, held, known)
+        if reference:
+            found = found.model_copy(update={"against": Compared.of(reference.system)})
         # Should judging or rendering break, what was measured is kept all the same.
         saved = stack.enter_context(ExitStack())
         saved.callback(output.save, {asked.out / output.EVIDENCE: found.to_json()})
@@ -138,9 +147,24 @@ def judged_by(packs: Mapping[str, str]) -> Criteria:
     return criteria.with_packs(criteria.bundled_criteria(), packs, metrics)
 
 
+def _reference(
+    path: Path | None, wanted: Inventory, environ: Mapping[str, str]
+) -> Inventory | None:
+    """Read the inventory to compare `wanted` with; ConfigurationError names its line at fault.
+
+    Variables of services that are not compared need not be set.
+    """
+    if path is None:
+        return None
+    source = against.needed(inventory.tolerant(document.read(path), environ), wanted)
+    found = inventory.from_document(source, environ)
+    collect.plan(found, source, frozenset())  # its settings are read as if it were assessed
+    return found
+
+
 def _plan(asked: Request, wanted: Inventory, source: Document, rules: Criteria) -> collect.Plan:
     allowed = safety.allowed_tiers(wanted.system, asked.allow, asked.environment)
-    return collect.plan(wanted, source, allowed, asked.only, rules.limits)
+    return collect.plan(wanted, source, allowed, asked.only, rules.limits, asked.environment)
 
 
 def _collect(

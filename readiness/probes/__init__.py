@@ -19,7 +19,7 @@ from typing import Any, Literal, Protocol, cast
 
 from pydantic import BaseModel, ConfigDict
 
-from readiness.inventory import Inventory, Login, Tier
+from readiness.inventory import Environment, Inventory, Login, Tier
 from readiness.ledger import Ledger
 from readiness.load.caps import Budget
 from readiness.load.closed import Level
@@ -92,6 +92,8 @@ class Context:
     """The inventory's folder, at which the paths written in it begin."""
     previous: Values
     """What this probe measured on this service in the run before; empty if there was none."""
+    environment: Environment = "local"
+    """What the run takes the system for: the command line's word, else the inventory's."""
 
 
 class Probe(Protocol):

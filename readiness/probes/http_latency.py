@@ -203,14 +203,14 @@ async def _sample(aimed: Aimed, service: Service, settings: Settings, context: C
             opening=_BRISK_SECONDS if bounds.mean > ALONE else _LEISURELY_SECONDS,
             warm=_opened(_typical(pace, settings.seconds), bounds),
         )
-        lookout = _Lookout()
+        lookout = Lookout()
         result = await aimed.open(schedule, enough, lookout.look)
         if not lookout.crowded:
             break
     return result
 
 
-class _Lookout:
+class Lookout:
     """Ends a run that piles up work, or comes too often for the service: it is not light."""
 
     def __init__(self) -> None:
