@@ -18,6 +18,8 @@ FEWEST = 20
 _FEWEST_EFFECTIVE = 10
 _COUNTABLE = 10  # pairs of unlike outcome; fewer tell nothing of whether they come in bunches
 
+_NEAR = 1e-13  # of the greatest difference: nearer means are taken for one
+
 _Z = 1.959963984540054  # the standard normal quantile at 97.5 %
 
 
@@ -135,14 +137,22 @@ def _mid_ranks(ordered: Sequence[float]) -> Iterator[tuple[float, float]]:
 def _mean(ordered: Sequence[float], rank: int) -> float:
     """Return the `rank`-th smallest mean of two, by bisection: there are too many to list."""
     low, high = ordered[0], ordered[-1]
-    while True:
+    near = _NEAR * max(abs(low), abs(high))
+    if _count(ordered, low) >= rank:
+        return low
+    while high - low > near:
         middle = low + (high - low) / 2
-        if not low < middle < high:
-            return high if _count(ordered, low) < rank else low
         if _count(ordered, middle) < rank:
             low = middle
         else:
             high = middle
+    return _next(ordered, low)
+
+
+def _next(ordered: Sequence[float], level: float) -> float:
+    """Return the smallest mean of two that is greater than `level`."""
+    places = ((x, max(i, bisect_right(ordered, 2 * level - x))) for i, x in enumerate(ordered))
+    return min((x + ordered[j]) / 2 for x, j in places if j < len(ordered))
 
 
 def _count(ordered: Sequence[float], level: float) -> int:

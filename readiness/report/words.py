@@ -125,7 +125,7 @@ def _signed(estimate: Estimate | None, scaled: Callable[[float], float]) -> str:
     if estimate is None or estimate.value is None or estimate.low is None or estimate.high is None:
         return NONE
     parts = (scaled(part) for part in (estimate.value, estimate.low, estimate.high))
-    value, low, high = (f"{float(f'{part:.2f}') or 0:+.3g}" for part in parts)
+    value, low, high = (("+" if round(p, 2) > 0 else "") + amount(round(p, 2), "") for p in parts)
     return f"{value} ({low} to {high})"
 
 
