@@ -15,7 +15,7 @@ from readiness.estimate import Estimate, effective, proportion
 
 FEWEST = 20
 """Pairs below which nothing is said: the test rests on the normal approximation."""
-_FEWEST_EFFECTIVE = 10
+_FEWEST_EFFECTIVE = 2.5  # up to 5 the interval is all that was seen, and no p is below 5 %
 _COUNTABLE = 10  # pairs of unlike outcome; fewer tell nothing of whether they come in bunches
 
 _NEAR = 1e-13  # of the greatest difference: nearer means are taken for one

@@ -159,7 +159,7 @@ def _is_url(key: Any, value: Any) -> bool:
 def _parts(url: str) -> SplitResult:
     try:
         return urlsplit(url)
-    except ValueError:  # such as brackets with no address in them: it is refused when it is bound
+    except ValueError:  # such as brackets with no address in them: all of it is a secret then
         return SplitResult("", "", "", url, "")
 
 

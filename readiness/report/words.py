@@ -124,8 +124,9 @@ def change(estimate: Estimate | None) -> str:
 def _signed(estimate: Estimate | None, scaled: Callable[[float], float]) -> str:
     if estimate is None or estimate.value is None or estimate.low is None or estimate.high is None:
         return NONE
-    parts = (scaled(part) for part in (estimate.value, estimate.low, estimate.high))
-    value, low, high = (("+" if round(p, 2) > 0 else "") + amount(round(p, 2), "") for p in parts)
+    ends = (estimate.value, estimate.low, estimate.high)
+    parts = [round(scaled(end), 2) + 0.0 for end in ends]  # -0.0 is 0
+    value, low, high = (("+" if part > 0 else "") + amount(part, "") for part in parts)
     return f"{value} ({low} to {high})"
 
 
