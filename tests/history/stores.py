@@ -16,7 +16,7 @@ def execute(url: str, *statements: str) -> list[Sequence[Any]]:
     async def work() -> list[Sequence[Any]]:
         connection = await asyncpg.connect(url)
         try:
-            return [await connection.fetch(statement) for statement in statements][-1]
+            return [list(await connection.fetch(statement)) for statement in statements][-1]
         finally:
             await connection.close()
 
