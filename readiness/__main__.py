@@ -6,9 +6,6 @@ import traceback
 from pathlib import Path
 from typing import NoReturn
 
-_LONGEST = 4000
-"""Characters of a line that names all that could stand in the place of a mistake."""
-
 USAGE, INTERNAL, REFUSED, INTERRUPTED = 2, 3, 5, 130
 
 
@@ -33,25 +30,19 @@ def main() -> NoReturn:
 
 def _explained(error: Exception) -> tuple[int, str]:
     from readiness.document import ConfigurationError
+    from readiness.escape import inert
     from readiness.safety import Refused
 
     if isinstance(error, ConfigurationError):
-        return USAGE, _harmless(f"readiness: {error}")
+        return USAGE, inert(f"readiness: {error}")
     if isinstance(error, Refused):
-        return REFUSED, _harmless(f"readiness: refused for safety: {error}")
+        return REFUSED, inert(f"readiness: refused for safety: {error}")
     frame = traceback.extract_tb(error.__traceback__)[-1]
     place = f"{Path(frame.filename).name}:{frame.lineno}"
     return INTERNAL, (
         f"readiness: internal error ({type(error).__name__} at {place}). "
         "This is a defect of readiness, not of your system: please report it."
     )
-
-
-def _harmless(text: str) -> str:
-    """Return the lines of `text`, which quotes files, such that none is a command to a runner."""
-    from readiness.escape import ci_log
-
-    return "\n".join(ci_log(line, _LONGEST) for line in text.split("\n"))
 
 
 if __name__ == "__main__":

@@ -100,6 +100,15 @@ class Past(_Frozen):
     verdict: Verdict
 
 
+class Confidence(_Frozen):
+    """How sure the intervals of what was sampled are, all looks at the samples together."""
+
+    asked: Annotated[float, Field(gt=0, lt=1)]
+    """That no check fails falsely, and that one given breach does not pass (0..1, two-sided)."""
+    checks: Annotated[int, Field(ge=0)]
+    """How many checks of sampled values the run planned."""
+
+
 class Previous(_Frozen):
     """The score of the assessment before this one."""
 
@@ -132,6 +141,8 @@ class Evidence(_Frozen):
     runner: Runner = Runner()
     revision: Revision = Revision()
     source: Source = Source()
+    confidence: Confidence | None = None
+    """None where each interval has 95 % for itself, as in evidence of before."""
     trend: tuple[Past, ...] = ()
     """Earlier runs as the history had them when this one began, the oldest first."""
     baseline: Baseline | None = None
@@ -199,12 +210,14 @@ class _PreviousAssessment(BaseModel):
     started_at: Moment
     exit_code: int
     score: _PreviousScore
+    only_checks: tuple[str, ...] | None = None
 
 
 def previous(path: Path) -> Previous | None:
     """Read the score of the assessment.json at `path`; ConfigurationError if it is none.
 
-    An interrupted run is no measure: what it was itself compared with stands in for it.
+    An interrupted run, or one judged by some checks only, is no measure: what it was itself
+    compared with stands in for it.
     """
     try:
         found = _PreviousAssessment.model_validate_json(read_text(path))
@@ -214,7 +227,7 @@ def previous(path: Path) -> Previous | None:
             file=str(path),
             fix="Name an assessment.json that `readiness run` has written.",
         ) from None
-    if found.exit_code in INTERRUPTED_EXIT_CODES.values():
+    if found.exit_code in INTERRUPTED_EXIT_CODES.values() or found.only_checks is not None:
         return found.score.previous
     return Previous(value=found.score.value, started_at=found.started_at)
 

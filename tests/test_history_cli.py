@@ -10,7 +10,8 @@ import subprocess
 import termios
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from subprocess import CompletedProcess
+from typing import Any
 
 import pytest
 
@@ -43,10 +44,7 @@ def shop(tmp_path: Path, port: int) -> Path:
     return tmp_path
 
 
-Done: TypeAlias = "subprocess.CompletedProcess[str]"
-
-
-def history(folder: Path, *words: str, where: str = "h.db") -> Done:
+def history(folder: Path, *words: str, where: str = "h.db") -> "CompletedProcess[str]":
     return readiness("history", *words, "--history", where, cwd=folder)
 
 

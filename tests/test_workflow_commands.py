@@ -136,3 +136,22 @@ def test_mistakes_are_told_without_effect(words: tuple[str, ...], tmp_path: Path
         done = readiness(*words, *more, cwd=tmp_path)
         assert done.returncode == 2, done.stderr
         assert suspicious(done.stdout) == suspicious(done.stderr) == []
+
+
+def test_inventories_and_packs_are_told_of_without_effect(tmp_path: Path) -> None:
+    attack = json.dumps("\n".join(ATTACKS))
+    (tmp_path / "services.yaml").write_text(
+        "version: 1\nsystem: {name: x, environment: test}\n"
+        "services: {api: {kind: http, url: http://127.0.0.1:1}}\n"
+        'artifacts: {stack: {kind: compose, files: ["##[add-mask]x.yaml"]}}\n'
+    )
+    (tmp_path / "pack.yaml").write_text(
+        "version: 1\nchecks:\n  own-check:\n    area: performance\n    probe: http_latency\n"
+        f"    metric: p50_ms\n    title: {attack}\n    severity: low\n    better: lower\n"
+        f"    target: 1ms\n    limit: 2ms\n    why: {attack}\n"
+        "    fix: {text: Do it., effort_hours: 1}\n"
+    )
+    for words in (("validate",), ("explain", "--checks", "pack.yaml", "own-check")):
+        done = readiness(*words, cwd=tmp_path)
+        assert suspicious(done.stdout) == suspicious(done.stderr) == []
+        assert done.stdout + done.stderr

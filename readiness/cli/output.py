@@ -63,7 +63,7 @@ def write(found: Assessment, folder: Path, formats: Sequence[str]) -> tuple[Path
     for name in formats:
         if name in report.PRINTED:
             for line in report.PRINTED[name](found).splitlines():
-                say(line)
+                say(line, raw=True)
         else:
             file, render = report.FORMATS[name]
             texts[file] = render(found)

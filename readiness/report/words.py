@@ -172,6 +172,11 @@ def eased(one: Eased) -> str:
     return f"{one.setting} {one.value}, usually {one.usual}"
 
 
+def number(n: int) -> str:
+    """Return a whole number with its thousands apart: `31,400`."""
+    return f"{n:,}"
+
+
 def joined(parts: tuple[str, ...], most: int) -> str:
     """Return at most `most` parts as an enumeration that says how many are left out."""
     left = len(parts) - most
