@@ -100,7 +100,6 @@ LAYERS: dict[str, set[str]] = {
         "gate",
         "inventory",
         "document",
-        "failure",
     },
     "report": {
         "policy",
