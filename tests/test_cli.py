@@ -421,7 +421,8 @@ def test_validate_names_what_the_samples_cannot_prove(tmp_path: Path, port: int)
     path = inventory(tmp_path, port)
     free = readiness("validate", cwd=tmp_path)
     assert "cannot prove" not in free.stdout  # as more are taken while it is open
-    path.write_text(path.read_text() + "    probes: {http_latency: {samples: 50}}\n")
+    fixed = "    probes:\n      http_latency: {samples: 50}\n"
+    path.write_text(path.read_text().replace("    probes:\n", fixed))
     done = readiness("validate", cwd=tmp_path)
     assert done.returncode == 0
     told = "api: success-rate wants 99 %, which 50 samples cannot prove. It takes 368."
