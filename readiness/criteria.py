@@ -217,7 +217,7 @@ def _bind(
 
 
 def check_overrides(inventory: Inventory, criteria: Criteria, document: Document) -> None:
-    """Raise ConfigurationError for an override or waiver that fits no check."""
+    """Raise ConfigurationError for an override, waiver or tolerance that fits no check."""
     overriding: list[tuple[str, Service | Artifact]] = [
         *(("services", one) for one in inventory.services),
         *(("artifacts", one) for one in inventory.artifacts),
@@ -239,6 +239,11 @@ def check_overrides(inventory: Inventory, criteria: Criteria, document: Document
             raise _unknown(
                 waiver.check, "in a waiver", document, ("waivers", index), list(criteria.checks)
             )
+    numeric = [check.id for check in criteria.checks.values() if check.target is not None]
+    for name in inventory.regression.checks:
+        if name not in numeric:
+            where = ("regression", "checks", name)
+            raise _unknown(name, "of a number, under regression", document, where, numeric)
 
 
 def _bind_override(

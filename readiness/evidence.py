@@ -18,6 +18,7 @@ from pydantic import (
     model_validator,
 )
 
+from readiness.baseline import Baseline
 from readiness.document import ConfigurationError
 from readiness.document.file import read_text
 from readiness.gate import Verdict
@@ -25,6 +26,8 @@ from readiness.inventory import Environment, Inventory, Policy, Tier
 from readiness.measurement import Measurement
 
 SCHEMA = "readiness/evidence/v1"
+
+MAIN_BRANCHES = ("main", "master")
 
 INTERRUPTED_EXIT_CODES: Mapping[str, int] = {"SIGINT": 130, "SIGTERM": 143}
 
@@ -79,6 +82,15 @@ class Revision(_Frozen):
     branch: str | None = None
 
 
+class Source(_Frozen):
+    """The inventory's file, at which code hosts show what is found."""
+
+    path: str = "services.yaml"
+    """From the top of its repository, with forward slashes; never a machine's own path."""
+    lines: Mapping[str, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
+    """Service, journey or artifact -> the line on which it begins."""
+
+
 class Past(_Frozen):
     """One earlier run of the same system and environment, for the trend."""
 
@@ -86,6 +98,15 @@ class Past(_Frozen):
     started_at: Moment
     value: Annotated[int, Field(ge=0, le=100)]
     verdict: Verdict
+
+
+class Confidence(_Frozen):
+    """How sure the intervals of what was sampled are, all looks at the samples together."""
+
+    asked: Annotated[float, Field(gt=0, lt=1)]
+    """That no check fails falsely, and that one given breach does not pass (0..1, two-sided)."""
+    checks: Annotated[int, Field(ge=0)]
+    """How many checks of sampled values the run planned."""
 
 
 class Previous(_Frozen):
@@ -119,8 +140,15 @@ class Evidence(_Frozen):
     previous: Previous | None = None
     runner: Runner = Runner()
     revision: Revision = Revision()
+    source: Source = Source()
+    confidence: Confidence | None = None
+    """None where each interval has 95 % for itself, as in evidence of before."""
     trend: tuple[Past, ...] = ()
     """Earlier runs as the history had them when this one began, the oldest first."""
+    baseline: Baseline | None = None
+    """The run that this one is compared with, so that judging again compares alike."""
+    no_baseline: str = ""
+    """Why there is none, though one was asked for."""
     residue: tuple[str, ...] = ()
     """What journeys created and could not take away again."""
 

@@ -13,6 +13,8 @@ from readiness.measurement import Value
 from readiness.quantity import Unit
 
 Outcome = Literal["pass", "warn", "fail", "unknown", "not_applicable"]
+Key = tuple[str, str]
+"""(check id, service name)"""
 
 
 class Finding(BaseModel):

@@ -52,22 +52,25 @@ class Decision(BaseModel):
     """What the exit code is once the stage is `gate`."""
 
 
-def decide(card: Scorecard, findings: Sequence[Finding], policy: Policy) -> Decision:
-    """Decide on `card`, whose findings are `findings`.
+def decide(
+    card: Scorecard, findings: Sequence[Finding], policy: Policy, regressed: Sequence[str] = ()
+) -> Decision:
+    """Decide on `card`, whose findings are `findings`; `regressed` names what has surely got worse.
 
     The headline value takes every unknown or undecided blocker as failed and the upper value
     as passed, so that losing evidence can lower a score but never raise it. Both are capped by
     the stricter of `policy` and production, so that an easier policy lets pass but adds no point.
     """
     strict = at_least(policy)
-    caps = _caps(card, findings, strict)
-    value = headline(card, capping(findings), strict)
-    verdict = _verdict(card, findings, policy)
+    caps = _caps(card, findings, strict, regressed)
+    value = headline(card, capping(findings), strict, bool(regressed))
+    upper = min([card.upper, *_upper_caps(card, findings, strict, bool(regressed))])
+    verdict = _verdict(card, findings, policy, bool(regressed))
     code = _exit_code(verdict, policy)
     return Decision(
         verdict=verdict,
         value=value,
-        upper=min([card.upper, *_upper_caps(card, findings, strict)]),
+        upper=upper,
         grade=grade(value),
         caps=caps,
         exit_code=0 if code == 1 and policy.stage != "gate" else code,
@@ -97,7 +100,9 @@ def blockers(findings: Sequence[Finding]) -> tuple[Finding, ...]:
     return tuple(f for f in capping(findings) if f.blocker)
 
 
-def headline(card: Scorecard, still_open: Collection[Finding], strict: Policy) -> int:
+def headline(
+    card: Scorecard, still_open: Collection[Finding], strict: Policy, regressed: bool = False
+) -> int:
     """Return the raw score under all caps; `still_open` are those that `capping` returns.
 
     `strict` is the policy, made at least as strict as production.
@@ -105,6 +110,8 @@ def headline(card: Scorecard, still_open: Collection[Finding], strict: Policy) -
     caps = [to for to, _ in _card_caps(card, strict)]
     if still_open:
         caps.append(CAP_NOT_READY if all(f.waived for f in still_open) else CAP_BLOCKED)
+    if regressed and card.applicable:
+        caps.append(CAP_NOT_READY)
     return min([card.raw, *caps])
 
 
@@ -131,11 +138,14 @@ def weak_areas(card: Scorecard, policy: Policy) -> tuple[str, ...]:
     )
 
 
-def _caps(card: Scorecard, findings: Sequence[Finding], strict: Policy) -> tuple[Cap, ...]:
+def _caps(
+    card: Scorecard, findings: Sequence[Finding], strict: Policy, regressed: Sequence[str]
+) -> tuple[Cap, ...]:
     caps = [
         (_blocker_cap(f), f"blocker {_state(f)}: {f.title} on {f.service}")
         for f in capping(findings)
     ]
+    caps += [(CAP_NOT_READY, f"regressed: {what}") for what in regressed]
     both = sorted([*caps, *_card_caps(card, strict)])
     return tuple(Cap(to=to, because=why) for to, why in both)
 
@@ -170,17 +180,23 @@ def _uncovered(card: Scorecard, needed: float) -> str:
     return f"coverage of {card.coverage * 100:.0f} % is below {needed * 100:g} %"
 
 
-def _upper_caps(card: Scorecard, findings: Sequence[Finding], strict: Policy) -> list[int]:
+def _upper_caps(
+    card: Scorecard, findings: Sequence[Finding], strict: Policy, regressed: bool
+) -> list[int]:
     """Caps that hold even if every unknown passes and every interval ends well."""
     caps = [_blocker_cap(f) for f in capping(findings) if f.outcome == "fail"]
     uppers = ((a.id, a.upper) for a in card.areas if a.upper is not None)
     absent = (a.id for a in card.areas if a.score is None and a.id in strict.areas)
     if any(upper < strict.minimum(a) for a, upper in uppers) or any(absent):
         caps.append(CAP_NOT_READY)
+    if regressed:
+        caps.append(CAP_NOT_READY)
     return caps
 
 
-def _verdict(card: Scorecard, findings: Sequence[Finding], policy: Policy) -> Verdict:
+def _verdict(
+    card: Scorecard, findings: Sequence[Finding], policy: Policy, regressed: bool
+) -> Verdict:
     """Judge by the policy alone: its thresholds are those of scores before caps."""
     vetoes = blockers(findings)
     unwaived = [f for f in vetoes if not f.waived]
@@ -196,6 +212,7 @@ def _verdict(card: Scorecard, findings: Sequence[Finding], policy: Policy) -> Ve
         and card.coverage >= policy.ready.coverage
         and not weak_areas(card, policy)
         and not vetoes
+        and not regressed
     )
     return "ready" if ready else "conditional"
 

@@ -156,6 +156,13 @@ class Ledger:
                 sums[f.area] = sums[f.area].mended(f, self.shares[f.area, f.service, f.severity])
         return replace(self, sums=sums, passed=_joined(self.passed, frozenset(mended)))
 
+    def replacing(self, old: Finding, new: Finding) -> "Ledger":
+        """Return this ledger with `new` in place of `old`, which counts for as much."""
+        share = self.shares[old.area, old.service, old.severity]
+        sums = self.sums[old.area].plus(old, -share).plus(new, share)
+        fewer = sums._replace(conclusive=sums.conclusive - 2 * old.conclusive)
+        return replace(self, sums={**self.sums, old.area: fewer})
+
     def _counts(self, f: Finding, place: _Place) -> bool:
         """Whether `f` is among the sums, and not as passing already."""
         return f.outcome != "not_applicable" and not any(place in some for some in self.passed)

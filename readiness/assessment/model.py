@@ -4,17 +4,16 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
+from readiness.assessment.regression import Comparison, compare
 from readiness.checks import Criteria
 from readiness.evidence import Evidence
 from readiness.finding import Finding
+from readiness.finding import Key as Key
 from readiness.gate import Decision, blockers, capping, decide, headline, in_part
 from readiness.inventory import Policy
 from readiness.judge import judge_all
 from readiness.policy import at_least
 from readiness.score import Ledger, Scorecard
-
-Key = tuple[str, str]
-"""(check id, service name)"""
 
 
 @dataclass(frozen=True)
@@ -26,6 +25,8 @@ class Standing:
     """The findings that cap it."""
     strict: Policy
     """The thresholds that cap it."""
+    regressed: frozenset[Key] = frozenset()
+    """What has surely got worse since the baseline, which caps it too."""
 
     def passing(self, findings: Collection[Finding]) -> "Standing":
         """Return this standing with `findings` passing: the whole model, evaluated again."""
@@ -33,7 +34,10 @@ class Standing:
         still_open = self.capping
         if fixed:
             still_open = tuple(f for f in still_open if (f.check, f.service) not in fixed)
-        return Standing(self.ledger.passing(findings), still_open, self.strict)
+        still_worse = self.regressed
+        if still_worse:
+            still_worse -= {(f.check, f.service) for f in findings}
+        return Standing(self.ledger.passing(findings), still_open, self.strict, still_worse)
 
     @property
     def open_blockers(self) -> tuple[Finding, ...]:
@@ -43,7 +47,7 @@ class Standing:
     @property
     def value(self) -> int:
         """The headline score (0..100)."""
-        return headline(self.ledger.card(), self.capping, self.strict)
+        return headline(self.ledger.card(), self.capping, self.strict, bool(self.regressed))
 
     @property
     def exact(self) -> Fraction:
@@ -61,24 +65,38 @@ class Model:
     standing: Standing
     card: Scorecard
     decision: Decision
+    comparison: Comparison | None = None
 
 
 def evaluate(evidence: Evidence, criteria: Criteria) -> Model:
     """Judge and score `evidence`; waivers are those in force on the day it was finished."""
+    return judged(evidence, criteria, findings_of(evidence, criteria))
+
+
+def findings_of(evidence: Evidence, criteria: Criteria) -> tuple[Finding, ...]:
+    """Judge `evidence` by `criteria`, check by check."""
     day = evidence.finished_at.date()
-    return judged(
-        evidence,
-        criteria,
-        judge_all(evidence.inventory, evidence.measurements, criteria, day, evidence.policy),
-    )
+    return judge_all(evidence.inventory, evidence.measurements, criteria, day, evidence.policy)
+
+
+def standing_of(
+    evidence: Evidence,
+    criteria: Criteria,
+    findings: Sequence[Finding],
+    regressed: frozenset[Key] = frozenset(),
+) -> Standing:
+    """Return where the system of `evidence` stands by `findings`."""
+    ledger = Ledger.of(findings, evidence.inventory, criteria.areas)
+    return Standing(ledger, capping(findings), at_least(evidence.policy), regressed)
 
 
 def judged(evidence: Evidence, criteria: Criteria, findings: Sequence[Finding]) -> Model:
     """Score and decide on `findings`."""
-    ledger = Ledger.of(findings, evidence.inventory, criteria.areas)
-    card = ledger.card()
-    decision = decide(card, findings, evidence.policy)
+    comparison = compare(evidence, criteria, findings)
+    worse = comparison.regressed if comparison else ()
+    standing = standing_of(evidence, criteria, findings, frozenset(c.key for c in worse))
+    card = standing.ledger.card()
+    decision = decide(card, findings, evidence.policy, [change.what for change in worse])
     if criteria.only:
         decision = in_part(decision)
-    standing = Standing(ledger, capping(findings), at_least(evidence.policy))
-    return Model(evidence, criteria, tuple(findings), standing, card, decision)
+    return Model(evidence, criteria, tuple(findings), standing, card, decision, comparison)

@@ -7,8 +7,8 @@ from fractions import Fraction
 from pydantic import BaseModel, ConfigDict
 
 from readiness.assessment.blame import JOURNEY
-from readiness.assessment.model import Key, Model
-from readiness.finding import Finding
+from readiness.assessment.model import Model
+from readiness.finding import Finding, Key
 from readiness.gate import blockers, weak_areas
 from readiness.score import AreaScore
 
@@ -178,6 +178,7 @@ def conditions(model: Model, work: Sequence[Work]) -> tuple[Condition, ...]:
             group = grouped.get((f.check, f.service), (f,))
             seen |= {(g.check, g.service) for g in group}
             found.append(_blocker(model, f, group, owners[f.service]))
+    found += _regressions(model, owners)
     return (*found, *_areas(model, work), *_coverage(model), *_score(model, work))
 
 
@@ -217,6 +218,20 @@ def _blocker(
         effort_hours=finding.fix.effort_hours if measured else None,
         projected_score=after.value,
     )
+
+
+def _regressions(model: Model, owners: Mapping[str, str | None]) -> list[Condition]:
+    worse = {c.key: c for c in model.comparison.regressed} if model.comparison else {}
+    return [
+        Condition(
+            text=f"{f.title}, {f.service}, has regressed: {worse[f.check, f.service].because}",
+            owner=owners[f.service],
+            effort_hours=None,
+            projected_score=model.standing.passing([f]).value,
+        )
+        for f in model.findings
+        if (f.check, f.service) in worse
+    ]
 
 
 def _areas(model: Model, work: Sequence[Work]) -> list[Condition]:

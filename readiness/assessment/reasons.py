@@ -12,14 +12,19 @@ _NAMED = 2
 _STATES = ("failed", "unknown", "undecided", "waived")
 
 
-def reasons(card: Scorecard, open_blockers: Sequence[Finding], policy: Policy) -> tuple[str, ...]:
+def reasons(
+    card: Scorecard, open_blockers: Sequence[Finding], policy: Policy, regressed: int = 0
+) -> tuple[str, ...]:
     """Return every requirement of READY that is not met, the gravest first.
 
-    `open_blockers` are those that `gate.blockers` returns.
+    `open_blockers` are those that `gate.blockers` returns, `regressed` counts what has surely
+    got worse since the baseline.
     """
     if not card.applicable:
         return ("nothing in the inventory was applicable",)
     found = _blockers(open_blockers)
+    if regressed:
+        found.append(f"{regressed} metric{'s have' if regressed > 1 else ' has'} regressed")
     found += _areas(card, policy)
     needed = policy.ready
     if card.coverage < needed.coverage:
@@ -28,15 +33,6 @@ def reasons(card: Scorecard, open_blockers: Sequence[Finding], policy: Policy) -
     if card.raw < needed.score:
         found.append(f"the score before caps is {card.raw}, below {needed.score}")
     return tuple(found)
-
-
-def blocking(card: Scorecard, open_blockers: Sequence[Finding], policy: Policy) -> tuple[str, ...]:
-    """Return what the gate fails by: failed blockers by their names, else what READY lacks."""
-    failed = [f for f in open_blockers if f.outcome == "fail" and not f.waived]
-    named = [f"{f.title} on {f.service}" for f in failed]
-    if card.applicable and card.upper < policy.conditional.score:
-        named.append(f"the score is {card.upper} at best, below {policy.conditional.score}")
-    return tuple(named) or reasons(card, open_blockers, policy)
 
 
 def _areas(card: Scorecard, policy: Policy) -> list[str]:

@@ -87,6 +87,13 @@ def run(
     previous: Annotated[
         Path | None, typer.Option(metavar="FILE", help="The assessment.json to compare with.")
     ] = None,
+    baseline: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RUN",
+            help="Let no metric regress since: last, main, pinned, a run's id, or a file of a run.",
+        ),
+    ] = None,
     fail_on: FailOn = None,
     deadline: Annotated[
         str, typer.Option(metavar="TIME", help="The whole run ends by then: 90s, 5m.")
@@ -94,6 +101,10 @@ def run(
     formats: Formats = None,
     no_gate: NoGate = False,
     history: history.Where = None,
+    confidence: Annotated[
+        str,
+        typer.Option(metavar="RATIO", help="That all intervals of the run hold: 95%, 0.99."),
+    ] = "0.95",
 ) -> None:
     """Probe a running system, report, and gate by exit code."""
     from readiness.cli import assess
@@ -111,6 +122,8 @@ def run(
         formats or (),
         no_gate,
         history,
+        baseline,
+        confidence,
     )
     raise typer.Exit(assess.run(request))
 
@@ -185,6 +198,19 @@ def plan(
 
 
 @app.command()
+def diff(
+    a: Annotated[str, typer.Argument(help="A run's id, last, main, pinned, or a file of a run.")],
+    b: Annotated[str, typer.Argument(help="The run to explain; likewise.")],
+    history: history.Where = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Explain why the score of run B is not that of run A."""
+    from readiness.cli import compare
+
+    compare.show(a, b, history, as_json)
+
+
+@app.command()
 def validate(
     inventory: Inventory = SERVICES,
     checks: Packs = None,
@@ -215,6 +241,23 @@ def explain(
     from readiness.cli import inspect
 
     inspect.explain(check, checks or ())
+
+
+@app.command("comment")
+def _comment(
+    summary: Annotated[
+        Path, typer.Argument(help="The summary.md that --format summary has written.")
+    ] = REPORT / "summary.md",
+    pr: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="The pull or merge request, unless the job tells."),
+    ] = None,
+    deadline: Annotated[str, typer.Option(metavar="TIME", help="It ends by then: 30s, 1m.")] = "1m",
+) -> None:
+    """Post the summary to the pull request, or update the comment that is there."""
+    from readiness.cli import comment
+
+    raise typer.Exit(comment.run(summary, pr, deadline))
 
 
 @app.command()

@@ -6,7 +6,7 @@ import os
 import secrets
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import get_args
@@ -24,18 +24,24 @@ from readiness import (
     safety,
 )
 from readiness.assessment import Assessment, assess
+from readiness.baseline import Baseline
 from readiness.checks import Criteria
-from readiness.cli import leftovers, output, progress, words
+from readiness.cli import baseline, leftovers, output, progress, surroundings, words
 from readiness.cli.keeper import Keeper
-from readiness.cli.option import member
+from readiness.cli.option import above_zero, member
+from readiness.cli.origin import origin
 from readiness.cli.say import say
 from readiness.document import ConfigurationError, Document
-from readiness.evidence import Evidence, Previous, Tool
+from readiness.estimate import CONFIDENCE
+from readiness.evidence import Confidence, Evidence, Previous, Tool
+from readiness.history.baselines import Wanted
 from readiness.inventory import Environment, FailOn, Inventory, Stage, Tier
-from readiness.inventory.duration import seconds
+from readiness.looks import Looks
 from readiness.measurement import Measurement
+from readiness.quantity import quantity
 
 NOT_SAVED = 6
+_LEAST_CONFIDENCE, _MOST_CONFIDENCE = 0.8, 0.9999
 
 
 @dataclass(frozen=True)
@@ -53,7 +59,9 @@ class Request:
     stage: Stage | None
     deadline: float
     formats: tuple[str, ...]
-    history: str | None
+    history: str | None = None
+    baseline: str | None = None
+    confidence: float = CONFIDENCE
 
 
 def request(
@@ -69,6 +77,8 @@ def request(
     formats: Sequence[str],
     no_gate: bool,
     history: str | None = None,
+    baseline: str | None = None,
+    confidence: str = str(CONFIDENCE),
 ) -> Request:
     """Check every word of the command line; ConfigurationError says which one is wrong."""
     return Request(
@@ -81,9 +91,11 @@ def request(
         previous=previous,
         fail_on=_fail_on(fail_on),
         stage=_stage(no_gate),
-        deadline=_deadline(deadline),
+        deadline=above_zero(deadline, "--deadline"),
         formats=output.known(formats),
         history=history,
+        baseline=baseline,
+        confidence=_confidence(confidence),
     )
 
 
@@ -103,6 +115,8 @@ def run(
     criteria.check_overrides(wanted, rules, source)
     policy.check(wanted.policy, rules, source)
     plan = _plan(asked, wanted, source, rules)
+    shared = _confidence_of(asked, plan, rules)
+    plan = replace(plan, looks=Looks(shared.asked, shared.checks))
     output.prepare(asked.out)
     leftovers.remind(wanted.system.name, known)
     environment = asked.environment or wanted.system.environment
@@ -113,10 +127,13 @@ def run(
         earlier = evidence.measured_before(last.parent / output.EVIDENCE)
     else:
         before, earlier = keeper.previous()
+    compared = _baseline(asked, wanted, rules, known)
     with ExitStack() as stack:
         held = signals or stack.enter_context(loop.Signals())
-        found = _collect(asked, plan, before, earlier, held, known)
-        found = found.model_copy(update={"trend": keeper.trend})
+        found = _collect(asked, plan, shared, before, earlier, held, known)
+        found = found.model_copy(
+            update={"trend": keeper.trend, "source": origin(source, plan, known), **compared}
+        )
         # Should judging or rendering break, what was measured is kept all the same.
         saved = stack.enter_context(ExitStack())
         saved.callback(output.save, {asked.out / output.EVIDENCE: found.to_json()})
@@ -172,9 +189,16 @@ def _plan(asked: Request, wanted: Inventory, source: Document, rules: Criteria) 
     return collect.plan(wanted, source, allowed, asked.only, rules.limits)
 
 
+def _confidence_of(asked: Request, plan: collect.Plan, rules: Criteria) -> Confidence:
+    """Return what was asked for, and the number of checks it is parted among."""
+    measured = [(step.service, step.name) for step in plan.steps if not step.withheld]
+    return Confidence(asked=asked.confidence, checks=rules.sampled(measured))
+
+
 def _collect(
     asked: Request,
     plan: collect.Plan,
+    confidence: Confidence,
     before: Previous | None,
     earlier: Sequence[Measurement],
     signals: loop.Signals,
@@ -203,6 +227,9 @@ def _collect(
         packs=asked.packs,
         policy=policy.effective(plan.inventory.policy, asked.fail_on, asked.stage),
         previous=before,
+        runner=surroundings.runner(environ),
+        revision=surroundings.revision(environ, asked.inventory.parent),
+        confidence=confidence,
         residue=collector.residue,
     )
     return evidence.from_json(found.to_json(), "evidence.json")
@@ -219,6 +246,24 @@ def _conclude(found: Assessment, out: Path, formats: Sequence[str]) -> int:
     say(words.conclusion(found))
     say(words.files(written))
     return found.exit_code
+
+
+def _baseline(
+    asked: Request, wanted: Inventory, rules: Criteria, environ: Mapping[str, str]
+) -> Mapping[str, Baseline | str]:
+    """Return what the evidence will hold of the run to compare with."""
+    if asked.baseline is None:
+        return {}
+    like = Wanted(
+        system=wanted.system.name,
+        environment=asked.environment or wanted.system.environment,
+        criteria=criteria.digest(rules),
+        runner=surroundings.runner(environ).kind,
+    )
+    found = baseline.find(asked.baseline, asked.history, environ, like, judged_by)
+    if isinstance(found, Baseline):
+        return {"baseline": found}
+    return {"no_baseline": f"Asked for was {asked.baseline}. {found}"}
 
 
 def _previous(asked: Request) -> Previous | None:
@@ -239,11 +284,13 @@ def _stage(no_gate: bool) -> Stage | None:
     return "report" if no_gate else None
 
 
-def _deadline(written: str) -> float:
+def _confidence(written: str) -> float:
     try:
-        value = seconds(written)
+        value = quantity(written, "ratio")
     except ValueError:
         value = 0.0
-    if value <= 0:
-        raise ConfigurationError("--deadline must be a time above 0.", fix="Write 90s or 5m.")
+    if not _LEAST_CONFIDENCE <= value <= _MOST_CONFIDENCE:
+        raise ConfigurationError(
+            "--confidence must be from 80 % to 99.99 %.", fix="Write 95% or 0.95."
+        )
     return value

@@ -17,6 +17,7 @@ from readiness.cli.option import member
 from readiness.cli.say import say
 from readiness.document import ConfigurationError
 from readiness.escape import ci_log
+from readiness.finding import Outcome
 from readiness.history import History, Run, open_history
 from readiness.inventory import FailOn
 from readiness.policy import overridden
@@ -31,7 +32,12 @@ _EFFECTS: Mapping[Effect, str] = {
     "passes": "passes still",
     "cannot_tell": "cannot tell",
 }
-_OUTCOMES = {"fail": "fail", "warn": "warn", "pass": "pass", "unknown": "not measured then"}
+_OUTCOMES: Mapping[Outcome, str] = {
+    "fail": "fail",
+    "warn": "warn",
+    "pass": "pass",
+    "unknown": "not measured then",
+}
 _HEADS = ("run", "date", "system", "environment", "then", "with the new", "effect", "new findings")
 
 

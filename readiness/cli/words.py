@@ -38,9 +38,11 @@ def conclusion(found: Assessment) -> str:
         )
     if found.model.criteria.only:
         lines.append(f"BY SOME CHECKS ONLY: {', '.join(found.model.criteria.only)}")
+    lines += _sampled(found)
     if signal:
         lines.append(f"PARTIAL: interrupted by {signal}")
     lines += _policy(page)
+    lines += _compared(found)
     lines += _work(found)
     told = [f"Waiver: {words.waived(row)}" for row in page.announced]
     lines += told[:MOST_WAIVERS]
@@ -66,6 +68,34 @@ def _policy(page: Page) -> list[str]:
     if easy:
         lines.append(f"EASED POLICY: {'; '.join(easy)}")
     return lines
+
+
+def _compared(found: Assessment) -> list[str]:
+    """Say what has got worse since the baseline, or that there is none though one was wanted."""
+    if because := found.evidence.no_baseline:
+        return [f"NO BASELINE: {because} Nothing was compared."]
+    comparison = found.model.comparison
+    if comparison is None:
+        return []
+    base, worse = comparison.baseline, comparison.regressed
+    lines = [
+        f"Compared with {base.asked} (run {base.run_id[:8]} of {base.started_at:%Y-%m-%d}): "
+        f"{_counted(len(comparison.compared), 'metric')}, {len(worse)} regressed"
+        + (f", {lost} not comparable" if (lost := len(comparison.of("not_comparable"))) else "")
+    ]
+    lines += [f"REGRESSED: {change.what}: {change.because}" for change in worse[:FIRST]]
+    left = len(worse) - FIRST
+    return lines + ([f"and {left} more regressed"] if left > 0 else [])
+
+
+def _sampled(found: Assessment) -> list[str]:
+    seen = found.sampling
+    if not seen.open:
+        return []
+    return [
+        f"Too close to call: {_counted(len(seen.open), 'check')} of {seen.checks} by "
+        f"{seen.samples:,} samples; a longer --deadline decides more"
+    ]
 
 
 def _around(found: Assessment) -> str:
@@ -105,4 +135,4 @@ def _counted(n: int, noun: str) -> str:
 
 def files(written: Sequence[Path]) -> str:
     """Return where the report and its data are."""
-    return "Written: " + ", ".join(str(path) for path in written)
+    return "Written: " + ", ".join(ci_log(str(path)) for path in written)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from readiness.history.database import Tell
 from readiness.history.run import History, HistoryError, Kept, Run
-from readiness.history.where import NOWHERE, is_asked, place
+from readiness.history.where import NOWHERE, is_asked, is_missing, place
 
 __all__ = ["History", "HistoryError", "Kept", "Run", "Tell", "is_asked", "open_history"]
 
@@ -32,7 +32,7 @@ def open_history(
         return Store(Postgres(at.url))
     if at.path is None:
         return Nowhere(f"a history that is {NOWHERE}")
-    if not create and not at.path.exists():
+    if not create and is_missing(at.path):
         return Nowhere(str(at.path))
     from readiness.history.sqlite import SQLite
 

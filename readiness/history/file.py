@@ -4,14 +4,14 @@ What is another program's or of a newer version is refused and not touched. What
 aside. A file that is locked, may not be read or lies on a full disk is not damaged.
 """
 
-import contextlib
 import os
 import sqlite3
 import stat
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
-from readiness.history.aside import set_aside
+from readiness.history.aside import Share, set_aside
 from readiness.history.database import Tell
 from readiness.history.run import HistoryError
 from readiness.history.schema import MIGRATIONS, VERSION
@@ -32,6 +32,7 @@ _SUFFIXES = ("", ".db", ".sqlite", ".sqlite3")
 _SETTINGS = ("synchronous = EXTRA", "trusted_schema = OFF", "cell_size_check = ON")
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _REASONS = {
+    sqlite3.SQLITE_ERROR: "its tables are not those of a history",
     sqlite3.SQLITE_BUSY: f"others have kept it locked for {WAIT_SECONDS:g} s",
     sqlite3.SQLITE_LOCKED: "another keeps it locked",
     sqlite3.SQLITE_FULL: "no space is left on its disk",
@@ -43,27 +44,27 @@ _REASONS = {
 
 
 class Connection(sqlite3.Connection):
-    """A connection that knows which file it is to, whatever is at its path by now."""
+    """A connection that knows which file it is to, and keeps that at its place."""
 
     file: os.stat_result
+    share: Share
+
+    def close(self) -> None:
+        """Part of sqlite3.Connection."""
+        super().close()
+        self.share.close()
 
 
 def opened(path: Path, tell: Tell) -> Connection:
     """Return a connection to the history at `path`, of the newest schema; HistoryError if none."""
     for _ in range(_TRIES):
-        try:
-            _refuse_others(path)
-            _make(path)
-            connection = _connected(path)
-        except OSError as error:
-            raise unusable(path, error.strerror or type(error).__name__) from None
-        except sqlite3.Error as error:
-            raise refusal(path, error) from None
+        connection = _connected(path)
         try:
             _examine(path, connection)
             return connection
         except sqlite3.Error as error:
             if not is_damage(error):
+                connection.close()
                 raise refusal(path, error) from None
             replace(path, connection, tell)
         except HistoryError:
@@ -78,10 +79,10 @@ def is_damage(error: sqlite3.Error) -> bool:
 
 
 def refusal(path: Path, error: sqlite3.Error) -> HistoryError:
-    """Return what `error` means for the user; raises what is a mistake of ours."""
-    if _code(error) not in _REASONS:
+    """Return what `error` means for the user; raises what SQLite has no part in."""
+    if not _code(error):
         raise error
-    return unusable(path, _REASONS[_code(error)])
+    return unusable(path, _REASONS.get(_code(error), f"SQLite says {error.sqlite_errorname}"))
 
 
 def unusable(path: Path, why: str) -> HistoryError:
@@ -94,18 +95,17 @@ def unusable(path: Path, why: str) -> HistoryError:
 
 
 def replace(path: Path, connection: Connection, tell: Tell) -> None:
-    """Set the damaged file at `path` aside once nobody writes in it, and close `connection`.
-
-    Whoever waits for it meanwhile is told by SQLite that it has moved.
-    """
+    """Close `connection` to the damaged file at `path` and set that aside, unless another has."""
+    sqlite3.Connection.close(connection)
     try:
-        _keep_others_out(path, connection)
-        aside = set_aside(path, connection.file)
+        aside = set_aside(path, connection.file, connection.share)
+    except TimeoutError:
+        raise unusable(path, "it is damaged, and others use it") from None
     except OSError as error:
         why = f"it is damaged and cannot be set aside ({error.strerror})"
         raise unusable(path, why) from None
     finally:
-        connection.close()
+        connection.share.close()
     if aside is not None:
         tell(
             f"the history in {path} is damaged: it was set aside as {aside.name}, and a new one "
@@ -113,23 +113,9 @@ def replace(path: Path, connection: Connection, tell: Tell) -> None:
         )
 
 
-def _keep_others_out(path: Path, connection: Connection) -> None:
-    try:
-        _end(connection)
-        connection.execute("BEGIN EXCLUSIVE")
-    except sqlite3.Error as error:
-        if not is_damage(error):
-            raise refusal(path, error) from None
-
-
 def _code(error: sqlite3.Error) -> int:
     """Return SQLite's primary code of `error`; 0 if it is not SQLite's."""
     return getattr(error, "sqlite_errorcode", 0) & 0xFF
-
-
-def _end(connection: Connection) -> None:
-    if connection.in_transaction:
-        connection.execute("ROLLBACK")
 
 
 def _refuse_others(path: Path) -> None:
@@ -157,24 +143,34 @@ def _refuse_newer(path: Path, version: int) -> None:
         )
 
 
-def _make(path: Path) -> None:
-    """Make the file for its owner's eyes alone, where there is none."""
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-
-
 def _connected(path: Path) -> Connection:
-    file = path.stat()
-    connection = sqlite3.connect(
-        f"{path.as_uri()}?mode=rw",
-        uri=True,
-        timeout=WAIT_SECONDS,
-        isolation_level=None,
-        factory=Connection,
-    )
-    connection.file = file
-    return connection
+    """Connect to the file at `path`, made for its owner's eyes alone where there is none."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with ExitStack() as stack:
+            share = Share(path.parent, WAIT_SECONDS)
+            stack.callback(share.close)
+            _refuse_others(path)
+            if not path.exists():
+                os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+            connection = sqlite3.connect(
+                f"{path.as_uri()}?mode=rw",
+                uri=True,
+                timeout=WAIT_SECONDS,
+                isolation_level=None,
+                factory=Connection,
+            )
+            connection.file, connection.share = path.stat(), share
+            stack.pop_all()
+            return connection
+    except TimeoutError:
+        raise unusable(path, "another process keeps its folder locked") from None
+    except FileExistsError:
+        raise unusable(path, "its folder is a file") from None
+    except OSError as error:
+        raise unusable(path, error.strerror or type(error).__name__) from None
+    except sqlite3.Error as error:
+        raise refusal(path, error) from None
 
 
 def _examine(path: Path, connection: Connection) -> None:
@@ -218,5 +214,6 @@ def _migrate(path: Path, connection: Connection) -> None:
         connection.execute(f"PRAGMA user_version = {VERSION}")
         connection.execute("COMMIT")
     finally:
-        with contextlib.suppress(sqlite3.Error):
-            _end(connection)
+        if connection.in_transaction:
+            with suppress(sqlite3.Error):
+                connection.execute("ROLLBACK")

@@ -4,10 +4,11 @@ Each piece of work is one transaction whose settings are its own, so that a pool
 between; those that write take turns.
 """
 
+import asyncio
 import contextlib
 import ssl
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -23,7 +24,7 @@ from readiness.inventory import url as urls
 
 CONNECT_SECONDS = 10.0
 STATEMENT_SECONDS = 30.0
-"""What a statement may take, and the wait for others who write."""
+"""What a statement may take, and the wait for others who write before it."""
 
 _IDLE_SECONDS = 5.0
 """After which a connection is not used again: something between may have dropped it silently."""
@@ -47,7 +48,12 @@ _FOUNDATION = (
     "CREATE UNIQUE INDEX one_schema_version ON schema_version ((TRUE))",
     "INSERT INTO schema_version VALUES (0)",
 )
-_HAS_VERSION = "SELECT 1 WHERE to_regclass('readiness.schema_version') IS NOT NULL"
+_HAS_SCHEMA = "SELECT 1 FROM pg_namespace WHERE nspname = 'readiness'"
+_HAS_VERSION = (
+    "SELECT 1 FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace"
+    " WHERE nspname = 'readiness' AND relname = 'schema_version'"
+)
+"""Not by to_regclass(), which does not see what was made while its session waited its turn."""
 _WRITTEN = ("runs", "evidence", "criteria", "pins")
 _LOST = (OSError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError)
 
@@ -76,28 +82,30 @@ class Postgres:
 
     def reading(self, work: Callable[[Fetch], T]) -> T:
         """See Database."""
-        return self._transaction(["BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", _SET], work)
+        return self._transaction(f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {_SET}", work)
 
     def writing(self, work: Callable[[Fetch], T]) -> T:
         """See Database."""
         turn = f"SELECT pg_advisory_xact_lock({_TURN})"
-        return self._transaction(["BEGIN READ WRITE", _SET, turn], work)
+        return self._transaction(f"BEGIN READ WRITE; {_SET}; {turn}", work)
 
     def close(self) -> None:
         """See Database."""
         if not self._loop.is_closed():
+            if self._connection is not None:
+                with contextlib.suppress(*_LOST, asyncpg.PostgresError):
+                    self._loop.wait(self._connection.close(), _SLACK_SECONDS)
             self._drop()
             self._loop.close()
 
-    def _transaction(self, begin: Sequence[str], work: Callable[[Fetch], T]) -> T:
+    def _transaction(self, begin: str, work: Callable[[Fetch], T]) -> T:
         with self._explained():
             for left in reversed(range(_TRIES)):
-                fetch = self._fetch_by(self._connected())
+                connection = self._connected()
                 try:
-                    for statement in begin:
-                        fetch(statement)
-                    done = work(fetch)
-                    fetch("COMMIT")
+                    self._begin(connection, begin)
+                    done = work(self._fetch_by(connection))
+                    self._await(connection.execute("COMMIT"))
                     return done
                 except TimeoutError:
                     self._drop()
@@ -109,6 +117,17 @@ class Postgres:
                 finally:
                     self._undo()
         raise AssertionError
+
+    def _begin(self, connection: "asyncpg.Connection[Any]", script: str) -> None:
+        try:
+            self._await(connection.execute(script))
+        except (asyncpg.QueryCanceledError, asyncpg.LockNotAvailableError):
+            raise self._unusable(f"others have kept it locked for {_LIMIT}") from None
+
+    def _await(self, work: Coroutine[Any, Any, T]) -> T:
+        done = self._loop.wait(work, STATEMENT_SECONDS + _SLACK_SECONDS)
+        self._used = time.monotonic()
+        return done
 
     def _connected(self) -> "asyncpg.Connection[Any]":
         known = self._connection
@@ -129,10 +148,7 @@ class Postgres:
 
     def _fetch_by(self, connection: "asyncpg.Connection[Any]") -> Fetch:
         def fetch(statement: str, *values: Any) -> Sequence[Row]:
-            asked = connection.fetch(statement, *values)
-            rows = self._loop.wait(asked, STATEMENT_SECONDS + _SLACK_SECONDS)
-            self._used = time.monotonic()
-            return [tuple(row) for row in rows]
+            return [tuple(row) for row in self._await(connection.fetch(statement, *values))]
 
         return fetch
 
@@ -149,6 +165,7 @@ class Postgres:
     def _drop(self) -> None:
         if self._connection is not None:
             self._connection.terminate()
+            self._loop.wait(asyncio.sleep(0), _SLACK_SECONDS)  # in which the socket is closed
         self._connection = None
 
     def _version(self, fetch: Fetch) -> int:
@@ -167,7 +184,7 @@ class Postgres:
     def _migrate(self, fetch: Fetch) -> None:
         """Take the schema to the newest version; nobody else does so at the same time."""
         version = self._version(fetch)
-        if not fetch("SELECT 1 FROM pg_namespace WHERE nspname = 'readiness'"):
+        if not fetch(_HAS_SCHEMA):
             fetch("CREATE SCHEMA readiness")  # for which its owner alone needs a grant
         for statement in () if fetch(_HAS_VERSION) else _FOUNDATION:
             fetch(statement)
@@ -181,10 +198,13 @@ class Postgres:
         try:
             yield
         except (*_LOST, asyncpg.PostgresError) as error:
-            raise HistoryError(
-                f"the history in {self.where} cannot be used: {_reason(error)}.",
-                fix="docs/history.md says what it takes.",
-            ) from None
+            raise self._unusable(_reason(error)) from None
+
+    def _unusable(self, why: str) -> HistoryError:
+        return HistoryError(
+            f"the history in {self.where} cannot be used: {why}.",
+            fix="docs/history.md says what it takes.",
+        )
 
 
 def _reason(error: Exception) -> str:
@@ -205,8 +225,8 @@ def _tls(url: str) -> ssl.SSLContext | None:
     other mode itself, as libpq does.
     """
     query = dict(parse_qsl(urlsplit(url).query))
-    named = query.get("sslrootcert", "system") != "system" or "sslcert" in query
-    own = Path("~/.postgresql/root.crt").expanduser().exists() and "sslrootcert" not in query
-    if query.get("sslmode") != "verify-full" or named or own:
+    if query.get("sslmode") != "verify-full" or "sslcert" in query:
         return None
-    return ssl.create_default_context()
+    own = "sslrootcert" not in query and Path("~/.postgresql/root.crt").expanduser().exists()
+    by_system = query.get("sslrootcert", "system") == "system" and not own
+    return ssl.create_default_context() if by_system else None

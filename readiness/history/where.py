@@ -43,7 +43,18 @@ def place(option: str | None, environ: Mapping[str, str]) -> Place:
             f"{VARIABLE if option is None else '--history'} names no history.",
             fix=f"Write a file, {SCHEMES[1]}host/database, or {NOWHERE}.",
         )
-    return Place(None, _real(Path(written).expanduser()))
+    return Place(None, _real(_expanded(written)))
+
+
+def is_missing(path: Path) -> bool:
+    """Whether there surely is nothing at `path`."""
+    try:
+        path.stat()
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def default(environ: Mapping[str, str]) -> Path:
@@ -68,6 +79,15 @@ def _home(environ: Mapping[str, str]) -> Path:
     except RuntimeError:
         raise HistoryError(
             "this user has no home folder for a history.", fix="Name one with --history."
+        ) from None
+
+
+def _expanded(written: str) -> Path:
+    try:
+        return Path(written).expanduser()
+    except RuntimeError:
+        raise HistoryError(
+            "--history names the home folder of nobody.", fix="Write the whole path."
         ) from None
 
 

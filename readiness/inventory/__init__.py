@@ -17,6 +17,7 @@ from readiness.inventory.expectation import Capture, Expect, Match
 from readiness.inventory.journey import NOBODY, Identity, Journey
 from readiness.inventory.login import HeaderName, Login
 from readiness.inventory.policy import Conditional, FailOn, Policy, Preset, Ready, Stage, Waiving
+from readiness.inventory.regression import Regression
 from readiness.inventory.service import DEFAULT_PROBES, Criticality, Health, Kind, Service
 from readiness.inventory.step import GIVEN, REFERENCE, SAFE, Part, Poll, Step
 from readiness.inventory.system import (
@@ -65,6 +66,7 @@ __all__ = [
     "Poll",
     "Preset",
     "Ready",
+    "Regression",
     "Service",
     "Stage",
     "Step",

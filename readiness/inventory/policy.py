@@ -24,7 +24,7 @@ def _whole(written: Any) -> Any:
 def _share(written: Any) -> float:
     value = quantity(written, "ratio")
     if value > 1:
-        raise ValueError("is more than all there is. Write a share as in 0.95 or 95%")
+        raise ValueError("is more than all there is. Write a number up to 1, or put % behind it")
     return value
 
 
@@ -38,7 +38,8 @@ def _days(written: Any) -> int:
     return int(value)
 
 
-Points = Annotated[int, BeforeValidator(_whole), Field(ge=0, le=100)]
+Points = Annotated[int, Field(ge=0, le=100), BeforeValidator(_whole)]
+Least = Annotated[int, Field(ge=1, le=100), BeforeValidator(_whole)]
 Share = Annotated[
     float,
     BeforeValidator(_share),
@@ -101,7 +102,7 @@ class Policy(Frozen):
     fail_on: FailOn = Field("not-ready", description="The verdict from which on the gate fails.")
     ready: Ready = Ready()
     conditional: Conditional = Conditional()
-    areas: Mapping[Name, Annotated[Points, Field(ge=1)]] = Field(
+    areas: Mapping[Name, Least] = Field(
         default_factory=dict, description="Least scores of areas, which then must exist."
     )
     blockers: Mapping[Name, bool] = Field(

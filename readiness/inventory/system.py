@@ -22,6 +22,7 @@ from readiness.inventory import url
 from readiness.inventory.artifact import ARTIFACT_PROBES, DESCRIBING, Artifact
 from readiness.inventory.journey import Identity, Journey
 from readiness.inventory.policy import Policy
+from readiness.inventory.regression import Regression
 from readiness.inventory.service import (
     DEFAULT_PROBES,
     Frozen,
@@ -160,6 +161,7 @@ class Inventory(Frozen):
         Policy(), exclude=True, description="What a release must reach (docs/policy.md)."
     )
     """As it was written; the one that holds is the evidence's."""
+    regression: Regression = Regression()
 
     @field_validator("services", "journeys", "artifacts", mode="before")
     @classmethod

@@ -38,7 +38,9 @@ def _staged(page: Page, level: Level) -> str:
 
 def _command(problem: Problem) -> str:
     title = f"{problem.finding.title} ({problem.finding.service})"
-    return f"::{_COMMANDS[problem.level]} title={_property(title)}::{_data(problem.text)}\n"
+    path, line = problem.place
+    properties = f"file={_property(path)},line={line},title={_property(title)}"
+    return f"::{_COMMANDS[problem.level]} {properties}::{_data(problem.text)}\n"
 
 
 def _data(text: str) -> str:

@@ -19,7 +19,8 @@ from readiness.assessment.leniency import (
 from readiness.assessment.model import Model, Standing
 from readiness.assessment.objectives import ObjectiveRow
 from readiness.assessment.plan import Work
-from readiness.assessment.reasons import blocking, reasons
+from readiness.assessment.reasons import reasons
+from readiness.assessment.regression import Comparison
 from readiness.assessment.services import ServiceRow
 from readiness.assessment.stores import StoreRow, stores
 from readiness.assessment.timings import (
@@ -32,9 +33,12 @@ from readiness.assessment.timings import (
     rates,
     timings,
 )
+from readiness.baseline import FEWEST_RUNS
 from readiness.finding import Finding, Outcome
 from readiness.gate import blockers
 from readiness.policy import Eased
+from readiness.quantity import amount
+from readiness.report.graph import Graph, graph
 from readiness.report.rows import (
     SEVEREST_FIRST,
     AreaSection,
@@ -45,7 +49,8 @@ from readiness.report.rows import (
     counts,
     open_checks,
 )
-from readiness.report.words import NONE, SIGNS, Sign, demanded, hours, plural, share
+from readiness.report.trend import Point, trend
+from readiness.report.words import NONE, SIGNS, Sign, demanded, hours, joined, plural, share
 from readiness.score import CRITICALITY_WEIGHTS, SEVERITY_WEIGHTS, AreaScore, grade
 
 
@@ -55,7 +60,12 @@ class Page:
 
     a: Assessment
     most: int = 30
+    fewest_runs: int = FEWEST_RUNS
     first: int = 5
+    runs: int = 12
+    """Points of the trend."""
+    listed: bool = True
+    """Whether the findings are listed one by one, area by area."""
     folded: int = 200
     """Rows that a fold holds at most: what is beyond them is in assessment.json alone."""
 
@@ -77,9 +87,9 @@ class Page:
     @cached_property
     def reasons(self) -> tuple[str, ...]:
         """What keeps the system from READY."""
-        return reasons(
-            self.model.card, self.model.standing.open_blockers, self.model.evidence.policy
-        )
+        standing = self.model.standing
+        policy, worse = self.model.evidence.policy, len(standing.regressed)
+        return reasons(self.model.card, standing.open_blockers, policy, worse)
 
     @cached_property
     def blocking(self) -> tuple[str, ...]:
@@ -87,7 +97,14 @@ class Page:
         decision, policy = self.model.decision, self.model.evidence.policy
         if decision.gated_exit_code != 1 or policy.stage == "gate":
             return ()
-        return blocking(self.model.card, self.model.standing.open_blockers, policy)
+        vetoes = (f for f in self.model.standing.open_blockers if not f.waived)
+        failed = {(f.check, f.service) for f in vetoes if f.outcome == "fail"}
+        works = (work for work in self.a.work if work.keys & failed)
+        named = [f"{self.problem(work)} on {work.head.service}" for work in works]
+        if self.model.card.upper < policy.conditional.score:
+            upper = self.model.card.upper
+            named.append(f"the score is {upper} at best, below {policy.conditional.score}")
+        return tuple(named) or self.reasons
 
     @property
     def seconds(self) -> float:
@@ -120,6 +137,31 @@ class Page:
             return NONE
         change = self.model.decision.value - previous.value
         return f"{previous.value} on {previous.started_at:%Y-%m-%d} ({change:+d})"
+
+    @property
+    def comparison(self) -> Comparison | None:
+        """What has changed since the baseline, if there is one."""
+        return self.model.comparison
+
+    @property
+    def tolerances(self) -> str:
+        """What may change without being a regression."""
+        mine = self.a.evidence.inventory.regression
+        each = [f"{check} {share(value)}" for check, value in mine.checks.items()]
+        rates = amount(100 * mine.rate_tolerance, "")
+        return joined(
+            (f"{share(mine.tolerance)} of what it was", f"of rates {rates} points", *each), 8
+        )
+
+    @cached_property
+    def trend(self) -> tuple[Point, ...]:
+        """The last runs, this one at the end; empty without earlier ones."""
+        return trend(self.a, self.runs)
+
+    @cached_property
+    def graph(self) -> Graph | None:
+        """Who needs whom, as far as it is to be drawn."""
+        return graph(self.a)
 
     def row(self, objective: str) -> ObjectiveRow:
         """Return the row of an objective."""
@@ -274,21 +316,22 @@ class Page:
         return tuple(g for g in groups if g.open or g.clear or g.capabilities)
 
     @cached_property
-    def _repaired(self) -> Standing:
+    def repaired(self) -> Standing:
+        """What the score rests on when the whole plan is done."""
         mended = [finding for work in self.a.work for finding in work.findings]
         return self.model.standing.passing(mended)
 
     @property
     def remaining(self) -> tuple[str, ...]:
         """What keeps the system from READY when the whole plan is done."""
-        card, still_open = self._repaired.ledger.card(), self._repaired.open_blockers
-        return reasons(card, still_open, self.model.evidence.policy)
+        left, policy = self.repaired, self.model.evidence.policy
+        return reasons(left.ledger.card(), left.open_blockers, policy, len(left.regressed))
 
     @cached_property
     def planned(self) -> tuple[int, int]:
         """The score with the whole plan done, and with all that is unknown passing as well."""
         unknown = [f for f in self.model.findings if f.outcome == "unknown"]
-        return self._repaired.value, self._repaired.passing(unknown).value
+        return self.repaired.value, self.repaired.passing(unknown).value
 
     @property
     def effort(self) -> str:
@@ -357,6 +400,22 @@ class Page:
             for f in blockers(self.model.findings)
             if not f.waived and (f.check, f.service) not in planned
         )
+
+    @cached_property
+    def _work(self) -> Mapping[str, Sequence[Work]]:
+        """Service -> what is to be done about it."""
+        found: dict[str, list[Work]] = {}
+        for work in self.a.work:
+            found.setdefault(work.head.service, []).append(work)
+        return found
+
+    @cached_property
+    def _unknown_blockers(self) -> Mapping[str, Sequence[Finding]]:
+        found: dict[str, list[Finding]] = {}
+        for f in self.model.standing.open_blockers:
+            if f.outcome == "unknown":
+                found.setdefault(f.service, []).append(f)
+        return found
 
     @cached_property
     def _down(self) -> frozenset[str]:

@@ -35,6 +35,11 @@ SIGNS: Mapping[str, Sign] = {
     "passed": "good",
     "failed": "bad",
     "not reached": "none",
+    "regressed": "bad",
+    "changed": "fair",
+    "improved": "good",
+    "unchanged": "none",
+    "not_comparable": "unknown",
 }
 """Each outcome, status, readiness, verdict and label -> its sign."""
 
@@ -165,6 +170,11 @@ def waived(row: WaiverRow) -> str:
 def eased(one: Eased) -> str:
     """Return a setting that is easier than usual: `ready.score 60, usually 85`."""
     return f"{one.setting} {one.value}, usually {one.usual}"
+
+
+def number(n: int) -> str:
+    """Return a whole number with its thousands apart: `31,400`."""
+    return f"{n:,}"
 
 
 def joined(parts: tuple[str, ...], most: int) -> str:

@@ -23,8 +23,8 @@ def show(where: str | None, word: str, out: Path | None) -> None:
     finally:
         history.close()
     found = assess(kept.evidence, kept.criteria)
-    for text in _told(kept.run, found):
-        say(ci_log(text))
+    for name, text in _told(kept.run, found):
+        say(f"{name:9} {ci_log(text)}" if name else ci_log(text))
     say(words.conclusion(found))
     if out is not None:
         output.prepare(out)
@@ -43,20 +43,18 @@ def pin(where: str | None, word: str, pinned: bool) -> None:
     say(ci_log(f"{run.run_id} ({run.value}/100 of {moment(run.started_at)}) {state}."))
 
 
-def _told(run: Run, found: Assessment) -> Iterator[str]:
+def _told(run: Run, found: Assessment) -> Iterator[tuple[str, str]]:
     marks = {"pinned": run.pinned, "interrupted": run.interrupted, "in part": run.partial}
-    yield f"Run       {run.run_id}" + "".join(f", {mark}" for mark, is_so in marks.items() if is_so)
-    yield f"System    {run.system} in {run.environment}"
-    yield f"Assessed  {moment(run.started_at)} on {run.runner}, by readiness {run.tool}"
+    yield "Run", ", ".join([run.run_id, *(mark for mark, is_so in marks.items() if is_so)])
+    yield "System", f"{run.system} in {run.environment}"
+    yield "Assessed", f"{moment(run.started_at)} on {run.runner}, by readiness {run.tool}"
     if source := " at ".join(part for part in (run.branch, run.commit) if part):
-        yield f"Source    {source}"
-    yield f"Criteria  {run.criteria}"
+        yield "Source", source
+    yield "Criteria", run.criteria
     now = found.model.decision
     if (now.verdict, now.value) != (run.verdict, run.value):
-        yield (
-            f"It was judged {words.VERDICTS[run.verdict]} {run.value}/100 then; "
-            "by the same criteria this version of readiness says:"
-        )
+        then = f"{words.VERDICTS[run.verdict]} {run.value}/100"
+        yield "", f"It was judged {then}; this version of readiness says by the same criteria:"
 
 
 def _written(found: Assessment, out: Path) -> tuple[Path, ...]:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from readiness.cli.keeper import tell
 from readiness.cli.say import say
-from readiness.escape import ci_log, line
+from readiness.escape import ci_log
 from readiness.history import Run, open_history
 from readiness.report.words import NONE, moment, plural, spark, spoken
 
@@ -17,6 +17,8 @@ SCHEMA = "readiness/history-list/v1"
 _ID, _COMMIT, _BARS = 8, 8, 30
 _HEADS = ("", "run", "date", "system", "environment", "verdict", "score", "Δ", "coverage", "source")
 _NUMBERS = frozenset({"score", "Δ", "coverage"})
+_WHOLE = _NUMBERS | {"", "run", "date"}
+"""What a narrow terminal does not break."""
 
 Series = tuple[str, str]
 """System and environment: the runs that can be compared."""
@@ -46,7 +48,7 @@ def show(
     else:
         _print(listed)
         for text in _trends({_series(one.run) for one in listed}, runs):
-            say(ci_log(text))
+            say(text)
         say(ci_log(f"{plural(len(listed), 'run')} of {len(runs)} in {history.where}"))
 
 
@@ -75,7 +77,7 @@ def _trends(wanted: Iterable[Series], runs: Sequence[Run]) -> Iterable[str]:
     for series in sorted(wanted):
         if scores := _scores(runs, series)[-_BARS:]:
             ends = f"{scores[0]} to {scores[-1]}" if len(scores) > 1 else f"{scores[0]}"
-            yield f"{' '.join(series)}  {spark(scores)}  {ends}"
+            yield f"{ci_log(' '.join(series))}  {spark(scores)}  {ends}"
 
 
 def _contract(where: str, listed: Sequence[Listed], runs: Sequence[Run]) -> Mapping[str, Any]:
@@ -96,7 +98,7 @@ def _print(listed: Sequence[Listed]) -> None:
         say(_drawn(rows))
     else:
         for text in _aligned([_HEADS, *rows]):
-            say(ci_log(text))
+            say(text)
 
 
 def _row(one: Listed) -> tuple[str, ...]:
@@ -106,13 +108,13 @@ def _row(one: Listed) -> tuple[str, ...]:
         "*" if run.pinned else "",
         run.run_id[:_ID],
         moment(run.started_at),
-        line(run.system),
+        ci_log(run.system),
         run.environment,
         spoken(run.verdict) + _remark(run),
         str(run.value),
         NONE if one.delta is None else f"{one.delta:+d}",
         f"{run.coverage * 100:.0f} %",
-        line(source) or NONE,
+        ci_log(source) or NONE,
     )
 
 
@@ -138,7 +140,9 @@ def _drawn(rows: Sequence[Sequence[str]]) -> str:
 
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for head in _HEADS:
-        table.add_column(head, justify="right" if head in _NUMBERS else "left")
+        table.add_column(
+            head, justify="right" if head in _NUMBERS else "left", no_wrap=head in _WHOLE
+        )
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
     console = Console()

@@ -59,7 +59,7 @@ def _wanted(history: History, words: Sequence[str]) -> Sequence[str]:
 
 def _print(lines: Iterator[str]) -> None:
     for line in lines:
-        if error := say(line):
+        if error := say(line, raw=True):
             raise ConfigurationError(f"the export cannot be written ({error.strerror}).")
 
 
