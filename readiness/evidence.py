@@ -22,7 +22,7 @@ from readiness.baseline import Baseline
 from readiness.document import ConfigurationError
 from readiness.document.file import read_text
 from readiness.gate import Verdict
-from readiness.inventory import Environment, Inventory, Policy, Tier
+from readiness.inventory import Environment, Inventory, Policy, System, Tier
 from readiness.measurement import Measurement
 
 SCHEMA = "readiness/evidence/v1"
@@ -91,6 +91,19 @@ class Source(_Frozen):
     """Service, journey or artifact -> the line on which it begins."""
 
 
+class Compared(_Frozen):
+    """The system that services were compared with, side by side."""
+
+    name: str
+    version: str | None = None
+    environment: Environment
+
+    @classmethod
+    def of(cls, system: System) -> Self:
+        """Return what is public of the system of the second inventory."""
+        return cls(name=system.name, version=system.version, environment=system.environment)
+
+
 class Past(_Frozen):
     """One earlier run of the same system and environment, for the trend."""
 
@@ -149,6 +162,7 @@ class Evidence(_Frozen):
     """The run that this one is compared with, so that judging again compares alike."""
     no_baseline: str = ""
     """Why there is none, though one was asked for."""
+    against: Compared | None = None
     residue: tuple[str, ...] = ()
     """What journeys created and could not take away again."""
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, get_args
 
+from readiness.assessment.beside import BesideRow, beside
 from readiness.assessment.blame import RootCause, explained, root_causes
 from readiness.assessment.capabilities import CapabilityRow, capabilities
 from readiness.assessment.change import Course
@@ -51,6 +52,7 @@ class Assessment:
     work: tuple[Work, ...]
     conditions: tuple[Condition, ...]
     projections: Mapping[Key, int]
+    beside: tuple[BesideRow, ...] = ()
 
     @property
     def evidence(self) -> Evidence:
@@ -99,6 +101,7 @@ def assess(evidence: Evidence, criteria: Criteria) -> Assessment:
         work=work,
         conditions=conditions(model, work),
         projections=projections(model, work),
+        beside=beside(evidence.measurements, model.findings),
     )
 
 
@@ -135,6 +138,8 @@ def _contract(a: Assessment) -> dict[str, Any]:
         "journeys": [j.model_dump(mode="json") for j in a.journeys],
         "residue": list(evidence.residue),
         "services": [s.model_dump(mode="json") for s in a.services],
+        "against": evidence.against.model_dump(mode="json") if evidence.against else None,
+        "beside": [row.model_dump(mode="json") for row in a.beside],
         "objectives": [o.model_dump(mode="json") for o in a.objectives],
         "findings": [_finding(f, a) for f in a.model.findings],
         "root_causes": [c.model_dump(mode="json") for c in a.root_causes],

@@ -94,6 +94,12 @@ def run(
             help="Let no metric regress since: last, main, pinned, a run's id, or a file of a run.",
         ),
     ] = None,
+    against: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Compare with the services of this inventory, asked side by side."
+        ),
+    ] = None,
     fail_on: FailOn = None,
     deadline: Annotated[
         str, typer.Option(metavar="TIME", help="The whole run ends by then: 90s, 5m.")
@@ -124,6 +130,7 @@ def run(
         history,
         baseline,
         confidence,
+        against=against,
     )
     raise typer.Exit(assess.run(request))
 

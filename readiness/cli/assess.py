@@ -13,6 +13,7 @@ from typing import get_args
 
 from readiness import (
     __version__,
+    against,
     collect,
     criteria,
     document,
@@ -33,7 +34,7 @@ from readiness.cli.origin import origin
 from readiness.cli.say import say
 from readiness.document import ConfigurationError, Document
 from readiness.estimate import CONFIDENCE
-from readiness.evidence import Confidence, Evidence, Previous, Tool
+from readiness.evidence import Compared, Confidence, Evidence, Previous, Tool
 from readiness.history.baselines import Wanted
 from readiness.inventory import Environment, FailOn, Inventory, Stage, Tier
 from readiness.looks import Looks
@@ -62,6 +63,7 @@ class Request:
     history: str | None = None
     baseline: str | None = None
     confidence: float = CONFIDENCE
+    against: Path | None = None
 
 
 def request(
@@ -79,6 +81,7 @@ def request(
     history: str | None = None,
     baseline: str | None = None,
     confidence: str = str(CONFIDENCE),
+    against: Path | None = None,
 ) -> Request:
     """Check every word of the command line; ConfigurationError says which one is wrong."""
     return Request(
@@ -96,6 +99,7 @@ def request(
         history=history,
         baseline=baseline,
         confidence=_confidence(confidence),
+        against=against,
     )
 
 
@@ -111,6 +115,9 @@ def run(
     source = document.read(asked.inventory)
     known = os.environ if environ is None else environ
     wanted = inventory.from_document(source, known)
+    reference = _reference(asked.against, wanted, known)
+    if reference:
+        wanted = against.paired(wanted, reference, str(asked.against))
     rules = judged_by(asked.packs)
     criteria.check_overrides(wanted, rules, source)
     policy.check(wanted.policy, rules, source)
@@ -132,7 +139,12 @@ def run(
         held = signals or stack.enter_context(loop.Signals())
         found = _collect(asked, plan, shared, before, earlier, held, known)
         found = found.model_copy(
-            update={"trend": keeper.trend, "source": origin(source, plan, known), **compared}
+            update={
+                "trend": keeper.trend,
+                "source": origin(source, plan, known),
+                "against": Compared.of(reference.system) if reference else None,
+                **compared,
+            }
         )
         # Should judging or rendering break, what was measured is kept all the same.
         saved = stack.enter_context(ExitStack())
@@ -184,9 +196,24 @@ def part(packs: Mapping[str, str], asked: Sequence[str]) -> Criteria:
     return found.model_copy(update={"only": tuple(asked)})
 
 
+def _reference(
+    path: Path | None, wanted: Inventory, environ: Mapping[str, str]
+) -> Inventory | None:
+    """Read the inventory to compare `wanted` with; ConfigurationError names its line at fault.
+
+    Variables of services that are not compared need not be set.
+    """
+    if path is None:
+        return None
+    source = against.needed(inventory.tolerant(document.read(path), environ), wanted)
+    found = inventory.from_document(source, environ)
+    collect.plan(found, source, frozenset())  # its settings are read as if it were assessed
+    return found
+
+
 def _plan(asked: Request, wanted: Inventory, source: Document, rules: Criteria) -> collect.Plan:
     allowed = safety.allowed_tiers(wanted.system, asked.allow, asked.environment)
-    return collect.plan(wanted, source, allowed, asked.only, rules.limits)
+    return collect.plan(wanted, source, allowed, asked.only, rules.limits, asked.environment)
 
 
 def _confidence_of(asked: Request, plan: collect.Plan, rules: Criteria) -> Confidence:

@@ -7,6 +7,7 @@ from functools import cached_property
 from readiness.assessment import Assessment
 from readiness.assessment.access import MatrixRow, TokenRow, matrix, tokens
 from readiness.assessment.backends import backends
+from readiness.assessment.beside import alone
 from readiness.assessment.grades import GradeRow, grades
 from readiness.assessment.leniency import (
     Loosened,
@@ -292,6 +293,31 @@ class Page:
     def crowds(self) -> tuple[CrowdRow, ...]:
         """What else a load of users showed."""
         return crowds(self.a.evidence.measurements)
+
+    @property
+    def rival(self) -> str:
+        """What services were compared with, by name."""
+        known = self.a.evidence.against
+        if known is None:
+            return "the reference"
+        version = f" {known.version}" if known.version else ""
+        return f"{known.name}{version} ({known.environment})"
+
+    @property
+    def alone(self) -> tuple[tuple[str, str], ...]:
+        """The services that there was nothing to compare with, and why."""
+        return tuple(alone(self.model.findings).items())
+
+    @property
+    def standings(self) -> tuple[str, ...]:
+        """How many services stand how beside the reference, the worst first, with their names."""
+        order = ("slower", "too close to call", "not known", "as quick", "quicker")
+        rows = {word: [r.service for r in self.a.beside if r.standing == word] for word in order}
+        return tuple(
+            f"{len(names)} {word}" + (f" ({joined(tuple(names), 5)})" if word in order[:3] else "")
+            for word, names in rows.items()
+            if names
+        )
 
     @property
     def grades(self) -> tuple[GradeRow, ...]:

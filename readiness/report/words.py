@@ -1,7 +1,7 @@
 """Values of an assessment -> the words and numbers that a report prints for them."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Literal
 
@@ -115,6 +115,26 @@ def percentile(estimate: Estimate | None, q: float) -> str:
     if estimate is not None and estimate.value is None:
         return f"n too small: needs {needed(q)}" if estimate.n < needed(q) else "too dependent"
     return NONE if estimate is None else interval(estimate, "")
+
+
+def apart(estimate: Estimate | None) -> str:
+    """Return a difference in milliseconds with its sign and interval: `+1.2 (+0.9 to +1.5)`."""
+    return _signed(estimate, lambda ms: ms)
+
+
+def change(estimate: Estimate | None) -> str:
+    """Return the ratio of two times as what was added to the one: `+25 % (+24 to +26)`."""
+    text = _signed(estimate, lambda ratio: 100 * (ratio - 1))
+    return text.replace(" (", " % (")
+
+
+def _signed(estimate: Estimate | None, scaled: Callable[[float], float]) -> str:
+    if estimate is None or estimate.value is None or estimate.low is None or estimate.high is None:
+        return NONE
+    ends = (estimate.value, estimate.low, estimate.high)
+    parts = [round(scaled(end), 2) + 0.0 for end in ends]  # -0.0 is 0
+    value, low, high = (("+" if part > 0 else "") + amount(part, "") for part in parts)
+    return f"{value} ({low} to {high})"
 
 
 def spark(bars: Sequence[int]) -> str:
