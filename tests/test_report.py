@@ -182,7 +182,7 @@ def test_an_eased_policy_is_told_of_and_what_the_system_is_ready_for() -> None:
         ["ready.score", "70", "85"],
         ["ready.area", "50", "70"],
     ]
-    told = "READY needs 70 in all, 50 in every area, 80 % coverage and no blocker failed, unknown"
+    told = "READY needs 70 in all, 50 in every area, 80 % coverage, no blocker failed, unknown"
     assert told in section(text, "How the score is made")
     strict = report(
         samples.fixed(policy=PRESETS["regulated"].model_copy(update={"areas": {"data": 95}}))
