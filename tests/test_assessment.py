@@ -100,6 +100,7 @@ TOP = {
     "findings",
     "root_causes",
     "not_tested",
+    "sampling",
     "risks",
     "plan",
     "journeys",
@@ -157,6 +158,15 @@ KEYS = {
     },
     "root_causes": {"service", "because", "explains"},
     "not_tested": {"probe", "service", "because"},
+    "sampling": {
+        "confidence",
+        "planned",
+        "checks",
+        "decided",
+        "at_first_look",
+        "samples",
+        "open",
+    },
     "risks": {"high", "medium", "low"},
     "plan": {"check", "service", "effort_hours", "projected_score"},
     "baseline": {

@@ -9,7 +9,7 @@ from readiness.checks import Criteria
 from readiness.evidence import Evidence
 from readiness.finding import Finding
 from readiness.finding import Key as Key
-from readiness.gate import Decision, blockers, capping, decide, headline
+from readiness.gate import Decision, blockers, capping, decide, headline, in_part
 from readiness.inventory import Policy
 from readiness.judge import judge_all
 from readiness.policy import at_least
@@ -97,4 +97,6 @@ def judged(evidence: Evidence, criteria: Criteria, findings: Sequence[Finding]) 
     standing = standing_of(evidence, criteria, findings, frozenset(c.key for c in worse))
     card = standing.ledger.card()
     decision = decide(card, findings, evidence.policy, [change.what for change in worse])
+    if criteria.only:
+        decision = in_part(decision)
     return Model(evidence, criteria, tuple(findings), standing, card, decision, comparison)

@@ -20,17 +20,10 @@ BRIEF, LONG = 160, 1000
 """Characters kept of a text: on the first screen, and where it is the point of its section."""
 
 _PLAIN = (
-    *(
-        words.duration,
-        words.eased,
-        words.gain,
-        words.goal,
-        words.hours,
-        words.joined,
-        words.measured,
-        words.met,
-    ),
-    *(words.moment, words.percentile, words.plural, words.points, words.rate, words.samples),
+    *(words.apart, words.change, words.duration, words.eased, words.gain, words.goal),
+    *(words.hours, words.joined, words.measured, words.met),
+    *(words.moment, words.number, words.percentile, words.plural, words.points),
+    *(words.rate, words.samples),
     *(words.sentence, words.share, words.spark, words.spoken),
     *(words.eased, words.waived),
 )

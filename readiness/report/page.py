@@ -7,6 +7,7 @@ from functools import cached_property
 from readiness.assessment import Assessment
 from readiness.assessment.access import MatrixRow, TokenRow, matrix, tokens
 from readiness.assessment.backends import backends
+from readiness.assessment.beside import alone
 from readiness.assessment.grades import GradeRow, grades
 from readiness.assessment.leniency import (
     Loosened,
@@ -66,6 +67,8 @@ class Page:
     """Points of the trend."""
     listed: bool = True
     """Whether the findings are listed one by one, area by area."""
+    folded: int = 200
+    """Rows that a fold holds at most: what is beyond them is in assessment.json alone."""
 
     @property
     def model(self) -> Model:
@@ -131,7 +134,7 @@ class Page:
     def previous(self) -> str:
         """The score of the run before, when that was, and the change since."""
         previous = self.a.evidence.previous
-        if previous is None:
+        if previous is None or self.model.criteria.only:
             return NONE
         change = self.model.decision.value - previous.value
         return f"{previous.value} on {previous.started_at:%Y-%m-%d} ({change:+d})"
@@ -194,10 +197,14 @@ class Page:
 
     def proofs(self, area: str) -> tuple[ProofRow, ...]:
         """Return for each service what of an area is proven, failed and not known."""
-        found = [f for f in self.model.findings if f.area == area]
+        found: dict[str, list[Finding]] = {}
+        for f in self.model.findings:
+            if f.area == area:
+                found.setdefault(f.service, []).append(f)
         return tuple(
-            ProofRow(name, [f for f in found if f.service == name])
-            for name in dict.fromkeys(f.service for f in found if f.outcome != "not_applicable")
+            ProofRow(name, mine)
+            for name, mine in found.items()
+            if any(f.outcome != "not_applicable" for f in mine)
         )
 
     @cached_property
@@ -286,6 +293,31 @@ class Page:
     def crowds(self) -> tuple[CrowdRow, ...]:
         """What else a load of users showed."""
         return crowds(self.a.evidence.measurements)
+
+    @property
+    def rival(self) -> str:
+        """What services were compared with, by name."""
+        known = self.a.evidence.against
+        if known is None:
+            return "the reference"
+        version = f" {known.version}" if known.version else ""
+        return f"{known.name}{version} ({known.environment})"
+
+    @property
+    def alone(self) -> tuple[tuple[str, str], ...]:
+        """The services that there was nothing to compare with, and why."""
+        return tuple(alone(self.model.findings).items())
+
+    @property
+    def standings(self) -> tuple[str, ...]:
+        """How many services stand how beside the reference, the worst first, with their names."""
+        order = ("slower", "too close to call", "not known", "as quick", "quicker")
+        rows = {word: [r.service for r in self.a.beside if r.standing == word] for word in order}
+        return tuple(
+            f"{len(names)} {word}" + (f" ({joined(tuple(names), 5)})" if word in order[:3] else "")
+            for word, names in rows.items()
+            if names
+        )
 
     @property
     def grades(self) -> tuple[GradeRow, ...]:
@@ -443,7 +475,8 @@ class Page:
         )
 
     def _group(self, title: str, sign: Sign) -> Group:
-        issues = [(r, self._issues(r)) for r in self.a.services if SIGNS[r.readiness] == sign]
+        mine = [r for r in self.a.services if SIGNS[r.readiness] == sign]
+        issues = [(r, self._issues.get(r.name, ())) for r in mine]
         return Group(
             title=title,
             sign=sign,
@@ -452,19 +485,20 @@ class Page:
             clear=tuple(row.name for row, found in issues if not found),
         )
 
-    def _issues(self, row: ServiceRow) -> tuple[str, ...]:
-        """The work on a service, and its blockers that no work can mend before they are known."""
-        work = [
-            f"{self.problem(w)} ({hours(w.head.fix.effort_hours)})"
-            for w in self._work.get(row.name, ())
-        ]
-        explained = [
-            f"down because of {cause.service}"
-            for cause in self.a.root_causes
-            if row.name in cause.explains
-        ]
-        unknown = [f"{f.title}: not known" for f in self._unknown_blockers.get(row.name, ())]
-        return (*explained, *work, *unknown)
+    @cached_property
+    def _issues(self) -> Mapping[str, tuple[str, ...]]:
+        """Service -> the work on it, and its blockers that no work mends before they are known."""
+        found: dict[str, list[str]] = {}
+        for cause in self.a.root_causes:
+            for name in cause.explains:
+                found.setdefault(name, []).append(f"down because of {cause.service}")
+        for w in self.a.work:
+            text = f"{self.problem(w)} ({hours(w.head.fix.effort_hours)})"
+            found.setdefault(w.head.service, []).append(text)
+        for f in self.model.standing.open_blockers:
+            if f.outcome == "unknown":
+                found.setdefault(f.service, []).append(f"{f.title}: not known")
+        return {name: tuple(texts) for name, texts in found.items()}
 
 
 _PLATFORM = ("data", "observability", "containers", "infrastructure", "tests")
