@@ -14,7 +14,7 @@ from readiness.cli import words
 from readiness.evidence import Evidence, from_json
 from readiness.inventory import Regression
 from readiness.measurement import Measurement
-from readiness.report import FORMATS
+from readiness.report import FORMATS, PRINTED
 from tests.baselines import P95, baseline, reading
 from tests.judging import (
     ACCESS,
@@ -292,6 +292,17 @@ def test_the_report_begins_with_what_has_regressed_and_tells_the_rest() -> None:
     said = words.conclusion(found)
     assert "Compared with main (run 4f1d2c3b of 2026-03-01): 1 metric, 1 regressed" in said
     assert "REGRESSED: p95 response time on api: 120 ms" in said
+
+
+@pytest.mark.parametrize("name", ["sarif", "gitlab"])
+def test_a_regression_of_what_still_passes_is_shown_by_code_hosts(name: str) -> None:
+    found = slower(60)
+    assert found.model.decision.verdict == "conditional"
+    assert "regressed: 160 ms, was 100 ms" in FORMATS[name].render(found)
+    assert "regressed" not in FORMATS[name].render(slower(0))
+    annotated = PRINTED["github"](found)
+    assert "::warning" in annotated
+    assert "regressed: 160 ms" in annotated
 
 
 def test_a_baseline_that_is_not_there_is_neutral_and_said_first() -> None:
