@@ -79,7 +79,7 @@ async def test_one_server_compared_with_itself_raises_no_alarm(context: Context)
         values = await compared(port, port, context, pairs=400)
     low, _, high = estimate(values, "time_ratio")
     assert low <= 1.02 and high >= 0.98
-    assert outcomes(values) == ("pass", "pass")
+    assert "fail" not in outcomes(values)
     assert values["has_reference"] is True
     assert 20 <= int(str(values["pairs"])) <= int(str(values["n"]))
 
