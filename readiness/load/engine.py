@@ -16,8 +16,9 @@ from readiness.load import caps
 from readiness.load.check import Check
 from readiness.load.closed import Closed, Level
 from readiness.load.crew import Crew, Driver, Served
-from readiness.load.open import Enough, Open, Schedule
+from readiness.load.open import Open, Schedule
 from readiness.load.portable import Portable
+from readiness.load.recorder import Enough
 from readiness.load.request import Endpoint, Request
 from readiness.load.result import Result
 
@@ -56,11 +57,11 @@ async def run(
     """Send `request` as `load` says; each has `timeout` seconds from its intended start.
 
     Every connection makes one request before the clock starts. `deadline` (loop time) bounds the
-    whole run; a schedule goes on past its samples until `enough` says so. Raises ProbeError for
-    what is wrong on our side.
+    whole run; a load with patience goes on past its samples until `enough` says so. Raises
+    ProbeError for what is wrong on our side.
     """
     caps.check(load)
-    model = Closed(load) if isinstance(load, Level) else Open(load, enough)
+    model = Closed(load, enough) if isinstance(load, Level) else Open(load, enough)
     channels = load.users if isinstance(load, Level) else load.in_flight
     loop = asyncio.get_running_loop()
     drive = driven(driver)

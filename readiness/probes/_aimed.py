@@ -11,7 +11,8 @@ from readiness.load.capacity import Capacity, Search
 from readiness.load.closed import Level
 from readiness.load.engine import Watch, run
 from readiness.load.knee import Bounds, Objective
-from readiness.load.open import Enough, Schedule
+from readiness.load.open import Schedule
+from readiness.load.recorder import Enough
 from readiness.load.request import Endpoint, Request, preformat
 from readiness.load.result import Result
 from readiness.load.twins import Duel, Target, duel
@@ -42,7 +43,7 @@ class Aimed:
         self._endpoint, self._request, self._check = endpoint, request, settings.check
         self._context = context
 
-    async def closed(self, level: Level) -> Result:
+    async def closed(self, level: Level, enough: Enough = lambda _: True) -> Result:
         """Put `level` on the service; ProbeError if no connection got as far as a request.
 
         A trial that this run has made already is not made again, unless more is asked of it.
@@ -57,8 +58,9 @@ class Aimed:
             await run(
                 self._endpoint,
                 self._request,
-                replace(level, requests=min(level.requests, left // 2)),
+                replace(level, requests=min(level.requests, left // 2), most=left // 2),
                 check=self._check,
+                enough=enough,
                 timeout=self._context.timeout,
                 deadline=self._context.deadline,
             )
@@ -73,7 +75,7 @@ class Aimed:
         """Play `schedule` on the service; raises as `closed` does."""
         opening = schedule.in_flight  # each connection asks once before
         most = self._context.budget.left(self._endpoint.host, 1 + opening) - opening
-        if sum(stage.arrivals for stage in schedule.stages) > most:
+        if schedule.arrivals > most:
             schedule = replace(schedule, most=most)
         return self._reached(
             await run(

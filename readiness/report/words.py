@@ -5,11 +5,13 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Literal
 
+from readiness.assessment.leniency import WaiverRow
 from readiness.assessment.objectives import ObjectiveRow, higher_is_better
 from readiness.assessment.plan import Work
 from readiness.checks import Check
 from readiness.estimate import Estimate, needed
 from readiness.finding import Finding
+from readiness.policy import Eased
 from readiness.quantity import Unit, amount
 
 _BLOCKS = "·▁▂▃▄▅▆▇█"
@@ -33,6 +35,11 @@ SIGNS: Mapping[str, Sign] = {
     "passed": "good",
     "failed": "bad",
     "not reached": "none",
+    "regressed": "bad",
+    "changed": "fair",
+    "improved": "good",
+    "unchanged": "none",
+    "not_comparable": "unknown",
 }
 """Each outcome, status, readiness, verdict and label -> its sign."""
 
@@ -165,6 +172,29 @@ def demanded(finding: Finding, check: Check) -> tuple[str, str]:
         f"{sign} {amount(finding.target, finding.unit)}",
         f"{sign} {amount(finding.limit, finding.unit)}",
     )
+
+
+def waived(row: WaiverRow) -> str:
+    """Return a waiver and how it stands: `latency-p95 on auth (@dana) ends in 3 days`."""
+    w = row.waiver
+    stands = {
+        "in_force": f"holds until {w.until}",
+        "expiring": f"ends in {plural(row.days_left, 'day')}" if row.days_left else "ends today",
+        "expired": f"expired on {w.until}",
+        "not_needed": "excuses nothing",
+        "not_accepted": "is not accepted by the policy",
+    }
+    return f"{w.check} on {w.service or 'all services'} ({w.owner}) {stands[row.state]}"
+
+
+def eased(one: Eased) -> str:
+    """Return a setting that is easier than usual: `ready.score 60, usually 85`."""
+    return f"{one.setting} {one.value}, usually {one.usual}"
+
+
+def number(n: int) -> str:
+    """Return a whole number with its thousands apart: `31,400`."""
+    return f"{n:,}"
 
 
 def joined(parts: tuple[str, ...], most: int) -> str:

@@ -42,7 +42,11 @@ async def test_neither_is_always_the_first_of_a_pair() -> None:
     order: list[str] = []
 
     def noting(name: str) -> servers.Web:
-        return servers.Web(lambda _: (order.append(name), OK)[1])
+        def answer(_: servers.Request) -> bytes:
+            order.append(name)
+            return OK
+
+        return servers.Web(answer)
 
     async with servers.serving(noting("a")) as one, servers.serving(noting("b")) as other:
         found = await played(one, other, samples=100)

@@ -46,7 +46,7 @@ def estimate(values: Mapping[str, Value], metric: str) -> tuple[float, float, fl
 def outcomes(values: Values) -> tuple[str, str]:
     """What the two checks say of `values`: of the time, of the failures."""
     it = service(1, probes={"http_paired": {"reference": True}})
-    found = measured("http_paired", **values)
+    found = measured("http_paired").model_copy(update={"values": values})
     time, success = (
         judge(CHECKS[name], it, [found], (), NOW.date()).outcome
         for name in ("paired-time", "paired-success")
