@@ -262,14 +262,15 @@ def _discounted(n: int, effect: _Effect, z: float) -> float:
     return min(n, n / effect.factor * (z / student(effect.freedom, z)) ** 2)
 
 
-def effective(scores: Sequence[float]) -> float:
+def effective(scores: Sequence[float], confidence: float = CONFIDENCE) -> float:
     """Return of how many independent samples the mean were as uncertain as that of `scores`.
 
-    They are in order of time. As many as there are where they show no dependence, never more.
+    They are in order of time. As many as there are where they show no dependence, never more; of
+    an interval of more confidence somewhat fewer, since their dependence is not known exactly.
     """
     n, mean = len(scores), math.fsum(scores) / max(1, len(scores))
     each = math.fsum((score - mean) ** 2 for score in scores) / max(1, n)
-    return _discounted(n, _dependence(n, scores, each, few=n < _PLENTY), _PLAIN.z)
+    return _discounted(n, _dependence(n, scores, each, few=n < _PLENTY), _tail(confidence).z)
 
 
 def _effect(n: int, seen: Exceedances) -> _Effect:
