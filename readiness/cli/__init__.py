@@ -93,7 +93,7 @@ def run(
     no_gate: NoGate = False,
     confidence: Annotated[
         str,
-        typer.Option(metavar="RATIO", help="That all intervals of the run hold: 95%, 0.99."),
+        typer.Option(metavar="RATIO", help="How sure the gate is of all checks: 95%, 0.99."),
     ] = "0.95",
 ) -> None:
     """Probe a running system, report, and gate by exit code."""
