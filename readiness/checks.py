@@ -133,6 +133,8 @@ class Criteria(_Frozen):
     checks: Mapping[str, Check]
     areas: Mapping[str, Area]
     added: frozenset[str] = frozenset()
+    only: tuple[str, ...] = ()
+    """What was asked for where these are a part of all; empty where nothing was left out."""
 
     def limits(self, service: Subject, probe: str) -> dict[str, tuple[float, float]]:
         """Return metric -> (target, limit) of what `probe` on `service` will be judged by."""

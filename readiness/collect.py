@@ -20,6 +20,7 @@ from readiness.failure import Failure, ProbeError, classify
 from readiness.inventory import (
     ARTIFACT_PROBES,
     Artifact,
+    Environment,
     Inventory,
     Journey,
     Service,
@@ -85,6 +86,7 @@ class Plan:
     folder: Path
     looks: Looks = ALONE
     """How sure intervals must be."""
+    environment: Environment = "local"
 
 
 Progress = Callable[[Step, Measurement], None]
@@ -97,8 +99,12 @@ def plan(
     allowed: frozenset[Tier],
     only: Collection[str] = (),
     limits: Limits = lambda _service, _probe: {},
+    environment: Environment | None = None,
 ) -> Plan:
-    """Bind the settings of every expected probe; ConfigurationError names the line at fault."""
+    """Bind the settings of every expected probe; ConfigurationError names the line at fault.
+
+    `environment` is the command line's word, over the inventory's.
+    """
     unknown = sorted(set(only) - {s.name for s in inventory.subjects})
     if unknown:
         raise ConfigurationError(
@@ -111,7 +117,9 @@ def plan(
         for subject in inventory.subjects
         for name in subject.expected_probes
     )
-    return Plan(inventory, steps, allowed, limits, Path(document.name).parent)
+    environment = environment or inventory.system.environment
+    folder = Path(document.name).parent
+    return Plan(inventory, steps, allowed, limits, folder, environment=environment)
 
 
 def _step(
@@ -427,6 +435,7 @@ class Collector:
             previous=dict(self._before.get((service.name, step.name), {})),
             looks=self._plan.looks,
             until=self._until(deadline) if step.probe.EXCLUSIVE else 0.0,
+            environment=self._plan.environment,
         )
 
     def _until(self, deadline: float) -> float:

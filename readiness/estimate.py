@@ -262,26 +262,41 @@ def _discounted(n: int, effect: _Effect, z: float) -> float:
     return min(n, n / effect.factor * (z / _student(effect.freedom, z)) ** 2)
 
 
+def effective(scores: Sequence[float]) -> float:
+    """Return of how many independent samples the mean were as uncertain as that of `scores`.
+
+    They are in order of time. As many as there are where they show no dependence, never more.
+    """
+    n, mean = len(scores), math.fsum(scores) / max(1, len(scores))
+    each = math.fsum((score - mean) ** 2 for score in scores) / max(1, n)
+    return _discounted(n, _dependence(n, scores, each, few=n < _PLENTY), _PLAIN.z)
+
+
 def _effect(n: int, seen: Exceedances) -> _Effect:
-    """Measure the design effect of a share.
+    """Measure the design effect of a share."""
+    share, few = seen.total / n, min(seen.total, n - seen.total) < _PLENTY
+    return _dependence(n, seen.counts, share * (1 - share), few=few)
+
+
+def _dependence(n: int, counts: Sequence[float], each: float, *, few: bool) -> _Effect:
+    """Measure the design effect of a mean of `n`, given sums over stretches; `each` is a variance.
 
     Stretches are doubled in length until neighbours no longer correlate; the variance between
-    them is then that of the share. What correlation is left is added (Bartlett's first lag).
+    them is then that of the mean. What correlation is left is added (Bartlett's first lag).
     """
-    share, length = seen.total / n, n / max(1, len(seen.counts))
-    levels = [_Stretches.of(counts) for counts in _doubled(seen.counts)]
-    if not 0 < share < 1 or not levels:
+    length = n / max(1, len(counts))
+    levels = [_Stretches.of(part) for part in _doubled(counts)]
+    if not each or not levels:
         return _Effect(1.0, math.inf)
     alike = [i for i, level in enumerate(levels) if level.alike]
     if not alike and length == 1:
-        few = min(seen.total, n - seen.total) < _PLENTY
         return _Effect(1.0 if few else 1 + 2 * max(0.0, levels[0].correlation), math.inf)
     chosen = alike[-1] + 1 if alike else 0
     while alike and chosen < len(levels) and levels[chosen].perhaps_alike:
         chosen += 1
     chosen = min(chosen, len(levels) - 1)
     level = levels[chosen]
-    scale = length * 2**chosen * share * (1 - share)
+    scale = length * 2**chosen * each
     left = level.unbiased if alike else level.correlation
     factor = level.variance / scale * (1 + 2 * max(0.0, left))
     if alike and chosen == len(levels) - 1:
@@ -375,7 +390,7 @@ def _log_mass(k: int, n: int, q: float) -> float:
 
 def rate(successes: int, n: int, sides: Sides = EVEN) -> Estimate:
     """Estimate a proportion (0..1) of independent trials with its exact interval."""
-    return _proportion(successes, n, n, sides)
+    return proportion(successes, n, n, sides)
 
 
 def share(n: int, seen: Exceedances, above: Above) -> Estimate:
@@ -391,10 +406,11 @@ def share(n: int, seen: Exceedances, above: Above) -> Estimate:
         mass = min(0.5, 4 * max(few, _COUNTABLE) / n)
         worst = _worst_effect(n, mass, functools.partial(_outside, n, 0.5, above))
         size = min(size, _discounted(n, worst, _PLAIN.z))
-    return _proportion(seen.total, n, size, EVEN)
+    return proportion(seen.total, n, size)
 
 
-def _proportion(successes: int, n: int, size: float, sides: Sides) -> Estimate:
+def proportion(successes: float, n: int, size: float, sides: Sides = EVEN) -> Estimate:
+    """Estimate a proportion of `n` samples that tell as much as `size` independent ones."""
     if n < 1:
         return Estimate(value=None, low=None, high=None, n=0)
     value, (low_tail, high_tail) = successes / n, (_tail(sides.low), _tail(sides.high))

@@ -11,7 +11,13 @@ from pathlib import Path
 COMMAND = (sys.executable, "-m", "readiness")
 
 _PREPARED = multiprocessing.get_context("forkserver")
-_PREPARED.set_forkserver_preload(["readiness.__main__", "readiness.cli", "readiness.cli.assess"])
+_PREPARED.set_forkserver_preload(
+    [
+        *("readiness.__main__", "readiness.cli", "readiness.cli.assess"),
+        *("readiness.history.sqlite", "readiness.history.store", "readiness.history.nowhere"),
+        *(f"readiness.cli.history.{name}" for name in ("one", "pruning", "table", "transfer")),
+    ]
+)
 """Forks from a process which has imported the program: to import it takes half a second."""
 
 

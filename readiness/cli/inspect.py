@@ -6,8 +6,19 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from readiness import collect, criteria, document, escape, estimate, inventory, probes, safety
+from readiness import (
+    collect,
+    criteria,
+    document,
+    escape,
+    estimate,
+    inventory,
+    policy,
+    probes,
+    safety,
+)
 from readiness.checks import Check, Criteria
+from readiness.cli import demands
 from readiness.cli.assess import judged_by
 from readiness.cli.say import say
 from readiness.document import ConfigurationError
@@ -28,11 +39,16 @@ def validate(path: Path, checks: Sequence[Path], no_env: bool) -> None:
     wanted = inventory.from_document(source, environ)
     rules = judged_by(criteria.read_packs(checks))
     criteria.check_overrides(wanted, rules, source)
+    policy.check(wanted.policy, rules, source)
     plan = collect.plan(wanted, source, safety.allowed_tiers(wanted.system), (), rules.limits)
     for warning in _unprovable(plan, rules):
         say(f"{path}: {warning}")
     for line, warning in _unmatched(plan, source):
         say(f"{path}:{line}: {warning}")
+    for line, warning in demands.waivers(wanted, rules, source):
+        say(f"{path}:{line}: {escape.line(warning)}")
+    for sentence in demands.told(policy.effective(wanted.policy), rules):
+        say(sentence)
     count = sum(c.concerns(s) for c in rules.checks.values() for s in wanted.subjects)
     walks = f", {len(wanted.journeys)} journeys" if wanted.journeys else ""
     say(

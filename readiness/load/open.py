@@ -182,16 +182,24 @@ class Open:
         return self._next if self._cold else _NEVER
 
     def _start(self) -> None:
-        """Begin the schedule: every connection has had an answer, or has failed."""
-        schedule, now = self._schedule, time.monotonic_ns()
+        """Every connection has had an answer, or has failed."""
+        self.set_off(time.monotonic_ns())
+
+    def set_off(self, now: int) -> None:
+        """Begin the schedule."""
+        schedule = self._schedule
         self._began = now + _LEAD_NS
         if schedule.phase is not None and schedule.stages[0].rate:
             # on the grid of the clock, so that processes that share a rate keep their phases
             period = round(1e9 / schedule.stages[0].rate)
             self._began += -self._began % period
-        starts = arrivals(schedule.longest, schedule.spacing, schedule.seed, schedule.phase or 0.0)
-        self._starts = islice(starts, schedule.most)
+        self._starts = islice(self.starts(), schedule.most)
         self._next = self._following(now)
+
+    def starts(self) -> Iterator[int]:
+        """Yield when requests are meant to start, in nanoseconds from the begin."""
+        schedule = self._schedule
+        return arrivals(schedule.longest, schedule.spacing, schedule.seed, schedule.phase or 0.0)
 
     def _arrive(self, intended: int, now: int) -> None:
         timed = 0 < self.opened <= intended
@@ -233,14 +241,22 @@ class Open:
         self._paused_at, self._next = 0, self._began + self._awaited
 
     def _warm(self, now: int) -> None:
+        if self.is_warm(now):
+            self.open_window(now)
+
+    def is_warm(self, now: int) -> bool:
+        """Look at the newest times; return whether it is no use, or too late, to wait for more."""
         self._warmth.feed(self._crew.recorder.recent())
         self.settled = self._warmth.settled
         share = (now - self._began) / 1e9 / self._schedule.seconds
         asked = self._crew.recorder.n - self._opening
         ends = self._warmth.given_up or self._warmth.unserved(asked) or share >= _WARM_SHARE
-        if self.settled or ends or asked >= max(self._wanted, _LEAST_WARMING):
-            self.opened = now
-            self._crew.opened(now)
+        return self.settled or ends or asked >= max(self._wanted, _LEAST_WARMING)
+
+    def open_window(self, now: int) -> None:
+        """Time what is asked for from now on."""
+        self.opened = now
+        self._crew.opened(now)
 
     def _count(self, now: int) -> None:
         if now >= self._counted + _BACKLOG_NS:

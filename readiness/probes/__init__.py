@@ -20,7 +20,7 @@ from typing import Any, Literal, Protocol, cast
 from pydantic import BaseModel, ConfigDict
 
 from readiness.estimate import Sides
-from readiness.inventory import Inventory, Login, Tier
+from readiness.inventory import Environment, Inventory, Login, Tier
 from readiness.ledger import Ledger
 from readiness.load.caps import Budget
 from readiness.load.closed import Level
@@ -98,6 +98,8 @@ class Context:
     """How sure intervals must be, at each look at the samples of one of the run's checks."""
     until: float = 0.0
     """The loop time until which a probe whose samples do not decide yet may take more."""
+    environment: Environment = "local"
+    """What the run takes the system for: the command line's word, else the inventory's."""
 
     def sides(self, metric: str) -> Sides:
         """Return how sure the interval of a metric must be whose samples are looked at once."""

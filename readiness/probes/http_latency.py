@@ -221,7 +221,7 @@ async def _sample(
             warm=_opened(_typical(pace, usual), bounds),
             patience=0.0 if fixed or settings.seconds else max(0.0, left),
         )
-        lookout = _Lookout()
+        lookout = Lookout()
         looked = Deciding(context.limits, context.looks.once(fixed))
         result = await aimed.open(schedule, looked.enough, lookout.look)
         if not lookout.crowded:
@@ -229,7 +229,7 @@ async def _sample(
     return result, looked
 
 
-class _Lookout:
+class Lookout:
     """Ends a run that piles up work, or comes too often for the service: it is not light."""
 
     def __init__(self) -> None:
