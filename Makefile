@@ -14,7 +14,9 @@ else
 endif
 PACKAGED := $(wildcard pyproject.toml)
 
-.PHONY: demo demo-fixed test thorough lint types golden platform docs clean
+MERMAID := @mermaid-js/tiny@11.17.2
+
+.PHONY: demo demo-fixed test thorough browser chromium lint types golden platform docs clean
 
 demo: $(VENV)/.all
 	$(BIN)/readiness demo
@@ -27,6 +29,19 @@ test: $(VENV)/.dev
 
 thorough: $(VENV)/.dev
 	$(BIN)/python -m pytest -n auto -m thorough
+
+# What the tests of the page need beside Python: Debian's Chromium, and Mermaid by npm.
+# Without one of them its tests are skipped, and say so.
+browser: chromium $(VENV)/mermaid
+
+chromium:
+	@command -v chromium > /dev/null || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+	  apt-get install -y -qq --no-install-recommends chromium; } > /dev/null
+
+$(VENV)/mermaid:
+	mkdir -p $@.new
+	cd $@.new && npm pack --silent $(MERMAID) > /dev/null && tar -xzf *.tgz && rm *.tgz
+	mv $@.new $@
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

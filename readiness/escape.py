@@ -58,6 +58,8 @@ _WRITTEN: dict[str, Callable[[str], str]] = {
     "split": lambda found: f"{found}{_BREAK}",
 }
 
+_DIAGRAM = re.compile(r"[^\w .,/()-]|(?<=\d)\.(?= )")
+"""All but plain words; a number with a point would begin a list."""
 
 _RICH = re.compile(r"(?P<slashes>\\*)\[(?P<tag>(?=[a-z#/@][^\[]*?\]))?")
 """An opening bracket; only before a tag does Rich halve the backslashes in front of it."""
@@ -100,6 +102,14 @@ def markdown(text: str, limit: int = LIMIT) -> str:
 def html(text: str, limit: int = LIMIT) -> str:
     """Escape `text` for the content of an HTML element or for a quoted attribute."""
     return _html.escape(line(text, limit))
+
+
+def mermaid(text: str, limit: int = LIMIT) -> str:
+    """Escape `text` for a quoted label of a Mermaid diagram, fenced in Markdown.
+
+    It can neither end its quotes nor the fence, nor be taken for HTML, Markdown or an entity.
+    """
+    return _DIAGRAM.sub(lambda found: f"#{ord(found[0])};", line(text, limit))
 
 
 def terminal(text: str, limit: int = LIMIT) -> str:

@@ -22,7 +22,7 @@ from readiness.baseline import Baseline
 from readiness.document import ConfigurationError
 from readiness.document.file import read_text
 from readiness.gate import Verdict
-from readiness.inventory import Environment, Inventory, Policy, Tier
+from readiness.inventory import Environment, Inventory, Policy, System, Tier
 from readiness.measurement import Measurement
 
 SCHEMA = "readiness/evidence/v1"
@@ -91,6 +91,19 @@ class Source(_Frozen):
     """Service, journey or artifact -> the line on which it begins."""
 
 
+class Compared(_Frozen):
+    """The system that services were compared with, side by side."""
+
+    name: str
+    version: str | None = None
+    environment: Environment
+
+    @classmethod
+    def of(cls, system: System) -> Self:
+        """Return what is public of the system of the second inventory."""
+        return cls(name=system.name, version=system.version, environment=system.environment)
+
+
 class Past(_Frozen):
     """One earlier run of the same system and environment, for the trend."""
 
@@ -98,6 +111,15 @@ class Past(_Frozen):
     started_at: Moment
     value: Annotated[int, Field(ge=0, le=100)]
     verdict: Verdict
+
+
+class Confidence(_Frozen):
+    """How sure the intervals of what was sampled are, all looks at the samples together."""
+
+    asked: Annotated[float, Field(gt=0, lt=1)]
+    """That no check fails falsely, and that one given breach does not pass (0..1, two-sided)."""
+    checks: Annotated[int, Field(ge=0)]
+    """How many checks of sampled values the run planned."""
 
 
 class Previous(_Frozen):
@@ -132,12 +154,15 @@ class Evidence(_Frozen):
     runner: Runner = Runner()
     revision: Revision = Revision()
     source: Source = Source()
+    confidence: Confidence | None = None
+    """None where each interval has 95 % for itself, as in evidence of before."""
     trend: tuple[Past, ...] = ()
     """Earlier runs as the history had them when this one began, the oldest first."""
     baseline: Baseline | None = None
     """The run that this one is compared with, so that judging again compares alike."""
     no_baseline: str = ""
     """Why there is none, though one was asked for."""
+    against: Compared | None = None
     residue: tuple[str, ...] = ()
     """What journeys created and could not take away again."""
 
@@ -199,12 +224,14 @@ class _PreviousAssessment(BaseModel):
     started_at: Moment
     exit_code: int
     score: _PreviousScore
+    only_checks: tuple[str, ...] | None = None
 
 
 def previous(path: Path) -> Previous | None:
     """Read the score of the assessment.json at `path`; ConfigurationError if it is none.
 
-    An interrupted run is no measure: what it was itself compared with stands in for it.
+    An interrupted run, or one judged by some checks only, is no measure: what it was itself
+    compared with stands in for it.
     """
     try:
         found = _PreviousAssessment.model_validate_json(read_text(path))
@@ -214,7 +241,7 @@ def previous(path: Path) -> Previous | None:
             file=str(path),
             fix="Name an assessment.json that `readiness run` has written.",
         ) from None
-    if found.exit_code in INTERRUPTED_EXIT_CODES.values():
+    if found.exit_code in INTERRUPTED_EXIT_CODES.values() or found.only_checks is not None:
         return found.score.previous
     return Previous(value=found.score.value, started_at=found.started_at)
 

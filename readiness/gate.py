@@ -1,7 +1,7 @@
 """Scorecard + findings + policy -> the verdict, the caps on the score and the exit code."""
 
 from collections.abc import Collection, Sequence
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
@@ -24,6 +24,17 @@ class Cap(BaseModel):
 
     to: int
     because: str
+
+
+class Demands(NamedTuple):
+    """What the caps on the score demand: which blockers closed, and how much of the rest."""
+
+    unexcused: bool
+    excused: bool
+    """Whether waived blockers must be closed as well."""
+    coverage: float
+    areas: Policy | None
+    """The policy by whose least scores of areas each must be, if any must."""
 
 
 class Decision(BaseModel):
@@ -67,6 +78,14 @@ def decide(
     )
 
 
+def in_part(decision: Decision) -> Decision:
+    """Return `decision` where it rests on some of the criteria: what they pass proves nothing."""
+    if decision.gated_exit_code == 1:
+        return decision
+    update = {"verdict": "inconclusive", "exit_code": 4, "gated_exit_code": 4}
+    return decision.model_copy(update=update)
+
+
 def capping(findings: Sequence[Finding]) -> tuple[Finding, ...]:
     """Return what caps the score: blockers, by policy or by the criteria, not surely passed."""
     return tuple(
@@ -94,6 +113,17 @@ def headline(
     if regressed and card.applicable:
         caps.append(CAP_NOT_READY)
     return min([card.raw, *caps])
+
+
+def demands(value: int, strict: Policy) -> Demands:
+    """Return what a headline of at least `value` takes besides that raw score."""
+    coverage = strict.conditional.coverage if value > CAP_UNCOVERED else 0.0
+    return Demands(
+        unexcused=value > CAP_BLOCKED,
+        excused=value > CAP_NOT_READY,
+        coverage=strict.ready.coverage if value > CAP_NOT_READY else coverage,
+        areas=strict if value > CAP_NOT_READY else None,
+    )
 
 
 def weak_areas(card: Scorecard, policy: Policy) -> tuple[str, ...]:

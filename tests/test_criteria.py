@@ -1142,6 +1142,21 @@ def test_overrides_and_waivers_must_fit_a_check(
     assert message in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("latency-p59", "unknown check 'latency-p59' of a number, under regression. Did you mean"),
+        ("health-ready", "unknown check 'health-ready' of a number, under regression."),
+    ],
+)
+def test_a_tolerance_must_fit_a_check_of_a_number(name: str, message: str) -> None:
+    text = f"version: 1\nregression:\n  checks:\n    {name}: 20%\n"
+    of = inventory(service(), regression={"checks": {name: "20%"}})
+    with pytest.raises(ConfigurationError) as caught:
+        check_overrides(of, CRITERIA, parse(text, "services.yaml"))
+    assert str(caught.value).startswith(f"services.yaml:4: {message}")
+
+
 def test_the_bundled_criteria_are_read_from_their_folder() -> None:
     assert (bundled.CHECKS / "areas.yaml").is_file()
     assert bundled_criteria() == CRITERIA

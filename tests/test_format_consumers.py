@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import cmarkgfm
-import jsonschema  # type: ignore[import-untyped]
+import jsonschema
 import junitparser
 import pytest
 import xmlschema

@@ -40,6 +40,18 @@ def decided(of: Scorecard, *found: Finding, **policy: Any) -> Decision:
     return decide(of, found, Policy(**policy))
 
 
+def test_a_regression_makes_ready_conditional_and_nothing_else_of_anything() -> None:
+    ready = decide(card(97), [], Policy(), ["Speed on api"])
+    assert (ready.verdict, ready.value, ready.upper) == ("conditional", 84, 84)
+    assert ready.caps == (Cap(to=84, because="regressed: Speed on api"),)
+    assert decide(card(97), [], Policy(fail_on="conditional"), ["x"]).exit_code == 1
+    for one, verdict in ((FAILED, "not_ready"), (UNKNOWN, "inconclusive")):
+        found = decide(card(97), [one], Policy(), ["Speed on api"])
+        assert (found.verdict, found.value) == (verdict, 59)
+    nothing = decide(card(0, areas={"data": None}), [], Policy(), ["Speed on api"])
+    assert (nothing.verdict, nothing.value) == ("inconclusive", 0)
+
+
 FAILED = finding(0, blocker=True)
 OUT = outage(blocker=True)
 UNKNOWN = unknown(blocker=True)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from readiness import inventory
-from readiness.cli import excuse, output, rewrite
+from readiness.cli import excuse, rewrite
 from readiness.document import ConfigurationError
 from readiness.inventory import Waiver
 from tests.program import readiness
@@ -270,7 +270,7 @@ def test_a_read_only_file_is_left_alone(tmp_path: Path) -> None:
 
 def test_a_full_disk_leaves_the_file_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = file(tmp_path)
-    monkeypatch.setattr(output.os, "fsync", _full)
+    monkeypatch.setattr(os, "fsync", _full)
     with pytest.raises(ConfigurationError, match="No space left on device"):
         excuse.run(asked(path))
     assert path.read_text() == HEAD

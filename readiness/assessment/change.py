@@ -145,6 +145,8 @@ def _plus(value: float, unit: Unit) -> str:
 
 
 def _row(finding: Finding, course: Course, because: str, **numbers: float | None) -> Change:
+    """Return a change; a number too large for JSON is left out."""
+    finite = {name: n for name, n in numbers.items() if n is not None and math.isfinite(n)}
     return Change(
         check=finding.check,
         service=finding.service,
@@ -152,5 +154,5 @@ def _row(finding: Finding, course: Course, because: str, **numbers: float | None
         unit=finding.unit,
         course=course,
         because=because,
-        **numbers,
+        **finite,
     )

@@ -8,31 +8,25 @@ what is least of the system's doing to what is most.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 from fractions import Fraction
 from itertools import pairwise
 from typing import Literal, NamedTuple, get_args
 
-from readiness.assessment.model import Standing
+from readiness.assessment.model import findings_of, standing_of
 from readiness.assessment.movers import Judgement, Mover, movers
 from readiness.assessment.regression import compare
 from readiness.checks import Criteria
 from readiness.evidence import Evidence
 from readiness.finding import Finding, Key
-from readiness.gate import capping
-from readiness.inventory import Inventory, Policy
-from readiness.judge import judge_all
 from readiness.measurement import Measurement
-from readiness.policy import at_least
-from readiness.score import Ledger
 
 Link = Literal["model", "criteria", "scope", "waivers", "evidence", "system", "baseline"]
 """What is exchanged, in this order.
 
 `model`: this version of readiness judges instead of the one that did. `criteria`: checks, targets
 and weights. `scope`: what the inventory names, how critical it is, and its own targets. `waivers`:
-those in force. `evidence`: what is known in one of the runs only. `system`: what was measured.
-`baseline`: what has regressed since the run that each was compared with.
+those in force, and the policy. `evidence`: what is known in one of the runs only. `system`: what
+was measured. `baseline`: what has regressed since the run that each was compared with.
 """
 
 
@@ -53,11 +47,6 @@ class Side:
     """Value and raw score as told when it was judged, None if nobody kept them."""
     criteria_kept: bool = True
     """Whether `criteria` are those it was judged by, and not this version's in their place."""
-
-    @property
-    def day(self) -> date:
-        """The day whose waivers are in force."""
-        return self.evidence.finished_at.date()
 
 
 @dataclass(frozen=True)
@@ -116,48 +105,53 @@ def _with_one_part(found: Difference) -> Difference:
 
 def _chain(a: Side, b: Side) -> Mapping[Link, Judgement]:
     """Return the judgement once each link and all before it have been exchanged."""
-    of_a, of_b, day = a.evidence, b.evidence, a.day
-    mixed, rules = _measured(of_a, of_b), b.criteria
-    excused = of_b.inventory.model_copy(update={"waivers": of_a.inventory.waivers})
-    own, other = of_a.inventory, of_b.inventory
-    then, now = of_a.policy, of_b.policy
-    alike = judge_all(own, of_a.measurements, rules, day, then)
-    scoped = judge_all(excused, mixed, rules, day, then)
-    waived = judge_all(other, mixed, rules, b.day, now)
-    final = judge_all(other, of_b.measurements, rules, b.day, now)
-    worse, now_worse = _regressed(of_a, rules, alike), _regressed(of_b, rules, final)
-    left = worse & {(f.check, f.service) for f in scoped}
-    own_findings = judge_all(own, of_a.measurements, a.criteria, day, then)
+    of_a, of_b, rules = a.evidence, b.evidence, b.criteria
+    mixed = of_b.model_copy(update={"measurements": _measured(of_a, of_b)})
+    first = _judgement(of_a, a.criteria)
+    alike = _judgement(of_a, rules)
+    worse = alike.standing.regressed
+    scoped = _judgement(_excused_as(mixed, of_a), rules, worse)
+    waived = _judgement(mixed, rules, worse)
+    final = _judgement(of_b, rules)
+    known = _as_known(waived.findings, final.findings)
     return {
-        "model": _judgement(
-            own, own_findings, a.criteria, then, _regressed(of_a, a.criteria, own_findings)
-        ),
-        "criteria": _judgement(own, alike, rules, then, worse),
-        "scope": _judgement(excused, scoped, rules, then, left),
-        "waivers": _judgement(other, waived, rules, now, left),
-        "evidence": _judgement(other, _as_known(waived, final), rules, now, left),
-        "system": _judgement(other, final, rules, now, left),
-        "baseline": _judgement(other, final, rules, now, now_worse),
+        "model": first,
+        "criteria": alike,
+        "scope": scoped,
+        "waivers": waived,
+        "evidence": _standing(of_b, rules, known, worse),
+        "system": _standing(of_b, rules, final.findings, worse),
+        "baseline": final,
     }
 
 
 def _judgement(
-    inventory: Inventory,
-    findings: tuple[Finding, ...],
+    evidence: Evidence, criteria: Criteria, regressed: frozenset[Key] | None = None
+) -> Judgement:
+    """Judge `evidence`; what has regressed is as its own baseline says, unless it is given."""
+    findings = findings_of(evidence, criteria)
+    if regressed is None:
+        found = compare(evidence, criteria, findings)
+        regressed = frozenset(change.key for change in found.regressed) if found else frozenset()
+    return _standing(evidence, criteria, findings, regressed)
+
+
+def _standing(
+    evidence: Evidence,
     criteria: Criteria,
-    policy: Policy,
+    findings: tuple[Finding, ...],
     regressed: frozenset[Key],
 ) -> Judgement:
-    ledger = Ledger.of(findings, inventory, criteria.areas)
-    standing = Standing(ledger, capping(findings), at_least(policy), regressed)
-    return Judgement(inventory, findings, standing)
+    there = regressed & {(f.check, f.service) for f in findings}
+    standing = standing_of(evidence, criteria, findings, there)
+    return Judgement(evidence.inventory, findings, standing)
 
 
-def _regressed(
-    evidence: Evidence, criteria: Criteria, findings: Sequence[Finding]
-) -> frozenset[Key]:
-    found = compare(evidence, criteria, findings)
-    return frozenset(change.key for change in found.regressed) if found else frozenset()
+def _excused_as(evidence: Evidence, other: Evidence) -> Evidence:
+    """Return `evidence` with the waivers, the policy and the day of `other`."""
+    inventory = evidence.inventory.model_copy(update={"waivers": other.inventory.waivers})
+    parts = {"inventory": inventory, "policy": other.policy, "finished_at": other.finished_at}
+    return evidence.model_copy(update=parts)
 
 
 def _measured(a: Evidence, b: Evidence) -> tuple[Measurement, ...]:

@@ -9,7 +9,7 @@ from readiness.checks import Criteria
 from readiness.evidence import Evidence
 from readiness.finding import Finding
 from readiness.finding import Key as Key
-from readiness.gate import Decision, blockers, capping, decide, headline
+from readiness.gate import Decision, blockers, capping, decide, headline, in_part
 from readiness.inventory import Policy
 from readiness.judge import judge_all
 from readiness.policy import at_least
@@ -70,25 +70,33 @@ class Model:
 
 def evaluate(evidence: Evidence, criteria: Criteria) -> Model:
     """Judge and score `evidence`; waivers are those in force on the day it was finished."""
+    return judged(evidence, criteria, findings_of(evidence, criteria))
+
+
+def findings_of(evidence: Evidence, criteria: Criteria) -> tuple[Finding, ...]:
+    """Judge `evidence` by `criteria`, check by check."""
     day = evidence.finished_at.date()
-    return judged(
-        evidence,
-        criteria,
-        judge_all(evidence.inventory, evidence.measurements, criteria, day, evidence.policy),
-    )
+    return judge_all(evidence.inventory, evidence.measurements, criteria, day, evidence.policy)
+
+
+def standing_of(
+    evidence: Evidence,
+    criteria: Criteria,
+    findings: Sequence[Finding],
+    regressed: frozenset[Key] = frozenset(),
+) -> Standing:
+    """Return where the system of `evidence` stands by `findings`."""
+    ledger = Ledger.of(findings, evidence.inventory, criteria.areas)
+    return Standing(ledger, capping(findings), at_least(evidence.policy), regressed)
 
 
 def judged(evidence: Evidence, criteria: Criteria, findings: Sequence[Finding]) -> Model:
     """Score and decide on `findings`."""
-    ledger = Ledger.of(findings, evidence.inventory, criteria.areas)
-    card = ledger.card()
     comparison = compare(evidence, criteria, findings)
     worse = comparison.regressed if comparison else ()
+    standing = standing_of(evidence, criteria, findings, frozenset(c.key for c in worse))
+    card = standing.ledger.card()
     decision = decide(card, findings, evidence.policy, [change.what for change in worse])
-    standing = Standing(
-        ledger,
-        capping(findings),
-        at_least(evidence.policy),
-        frozenset(change.key for change in worse),
-    )
+    if criteria.only:
+        decision = in_part(decision)
     return Model(evidence, criteria, tuple(findings), standing, card, decision, comparison)

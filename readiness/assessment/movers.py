@@ -6,11 +6,13 @@ from fractions import Fraction
 
 from readiness.assessment.model import Standing
 from readiness.finding import Finding, Key
+from readiness.gate import capping
 from readiness.inventory import Inventory
 from readiness.score import CRITICALITY_WEIGHTS, SEVERITY_WEIGHTS, Ledger
 
-_TRIED = 40
-"""How many of the likeliest are evaluated exactly."""
+_TRIED, _WEIGHED_ANEW = 2000, 100
+"""How many are evaluated exactly and told of, of those that roughly moved it most: whose weight is
+the same, and whose is not, with which that of others changes."""
 
 
 @dataclass(frozen=True)
@@ -57,18 +59,34 @@ def _findings(before: Judgement, after: Judgement) -> list[Mover]:
     weights = {s.name: CRITICALITY_WEIGHTS[s.criticality] for s in before.inventory.subjects}
     pairs.sort(key=lambda p: _roughly(p[0], p[1], weights[p[0].service]), reverse=True)
     ledger = before.standing.ledger
-    known = [pair for pair in pairs if pair[1].area in ledger.sums]
+    known = [pair for pair in pairs if pair[1].area in ledger.areas]
+    alike = [pair for pair in known if _place(pair[0]) == _place(pair[1])]
+    others = [pair for pair in known if _place(pair[0]) != _place(pair[1])]
     return [
         Mover(
             check=one.check,
             service=one.service,
             was=_words(one),
             now=_words(other),
-            effect=100 * (ledger.replacing(one, other).total.low - ledger.total.low),
+            effect=100 * (_exchanged(before, one, other).total.low - ledger.total.low),
             bars=_bar(one) != _bar(other),
         )
-        for one, other in known[:_TRIED]
+        for one, other in (*alike[:_TRIED], *others[:_WEIGHED_ANEW])
     ]
+
+
+def _place(finding: Finding) -> tuple[str, str, bool]:
+    """Return what decides how much a finding counts, and others with it."""
+    return finding.area, finding.severity, finding.outcome == "not_applicable"
+
+
+def _exchanged(before: Judgement, one: Finding, other: Finding) -> Ledger:
+    """Return the ledger with `other` in place of `one`."""
+    ledger = before.standing.ledger
+    if _place(one) != _place(other):
+        findings = [other if f is one else f for f in before.findings]
+        return Ledger.of(findings, before.inventory, ledger.areas)
+    return ledger if one.outcome == "not_applicable" else ledger.replacing(one, other)
 
 
 def _differ(one: Finding, other: Finding) -> bool:
@@ -79,8 +97,7 @@ def _differ(one: Finding, other: Finding) -> bool:
 
 def _bar(finding: Finding) -> str:
     """Return which cap a finding sets, if any."""
-    barred = finding.blocker and (finding.outcome in ("fail", "unknown") or finding.undecided)
-    return ("waived" if finding.waived else "open") if barred else ""
+    return ("waived" if finding.waived else "open") if capping([finding]) else ""
 
 
 def _roughly(one: Finding, other: Finding, weight: Fraction) -> tuple[bool, float]:

@@ -22,11 +22,12 @@ def readings(
     last: dict[tuple[str, str], Measurement] = {}
     for each in sorted(measurements, key=lambda m: m.attempt):
         last[each.probe, each.service] = each
+    numeric = [check for check in criteria.checks.values() if check.target is not None]
     found: dict[Key, Reading] = {}
     for service in inventory.subjects:
-        for check in criteria.checks.values():
+        for check in numeric:
             m = last.get((check.probe, service.name))
-            if m is None or m.failure or check.target is None or not check.concerns(service):
+            if m is None or m.failure or not check.concerns(service):
                 continue
             value = _comparable(check, m.values.get(check.metric))
             if value is not None:

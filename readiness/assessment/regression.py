@@ -62,7 +62,8 @@ def compare(
     baseline = evidence.baseline
     if baseline is None:
         return None
-    names = [service.name for service in evidence.inventory.subjects]
+    names = {service.name: None for service in evidence.inventory.subjects}
+    known = frozenset(baseline.services)
     now = readings(evidence.inventory, evidence.measurements, criteria)
     then = {(r.check, r.service): r for r in baseline.readings}
     pairs: list[_Pair] = []
@@ -72,14 +73,14 @@ def compare(
         there = then.get((f.check, f.service))
         if here and there and _alike(here, there):
             pairs.append(_Pair(f, here, there))
-        elif there or (here and f.service in baseline.services):
+        elif there or (here and f.service in known):
             changes.append(incomparable(f, _why(f, here, there)))
     changes += _compared(pairs, evidence, criteria)
     changes.sort(key=lambda c: (get_args(Course).index(c.course), -c.excess, c.check, c.service))
     return Comparison(
         baseline,
         tuple(changes),
-        added=tuple(name for name in names if name not in baseline.services),
+        added=tuple(name for name in names if name not in known),
         gone=tuple(name for name in baseline.services if name not in names),
     )
 

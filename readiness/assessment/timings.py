@@ -57,6 +57,12 @@ class CrowdRow(_Frozen):
     notes: tuple[str, ...]
 
 
+def latest(measurements: Sequence[Measurement], probe: str) -> Mapping[str, Values]:
+    """Return service -> what the last attempt of `probe` measured."""
+    found = sorted((m for m in measurements if m.probe == probe), key=lambda m: m.attempt)
+    return {m.service: m.values for m in found}
+
+
 def timings(measurements: Sequence[Measurement]) -> tuple[TimingRow, ...]:
     """Return a row for each service whose latency was timed."""
     return tuple(
@@ -67,7 +73,7 @@ def timings(measurements: Sequence[Measurement]) -> tuple[TimingRow, ...]:
             stable=stable if isinstance(stable := values.get("stable"), bool) else None,
             clock=str(values["clock"]),
         )
-        for name, values in _of(measurements, "http_latency").items()
+        for name, values in latest(measurements, "http_latency").items()
         if "clock" in values
     )
 
@@ -83,7 +89,7 @@ def rates(measurements: Sequence[Measurement]) -> tuple[RateRow, ...]:
             p95_ms=_estimate(values.get("at_rate.p95_ms")),
             errors=str(values.get("at_rate.errors", "")),
         )
-        for name, values in _of(measurements, "http_concurrency").items()
+        for name, values in latest(measurements, "http_concurrency").items()
         if (rate := number(values.get("target_rate"))) is not None
     )
 
@@ -97,7 +103,7 @@ def knees(measurements: Sequence[Measurement]) -> tuple[KneeRow, ...]:
             because=str(values["knee_requests_per_second_because"]),
             recovered_seconds=number(values.get("recovered_seconds")),
         )
-        for name, values in _of(measurements, "http_concurrency").items()
+        for name, values in latest(measurements, "http_concurrency").items()
         if "knee_requests_per_second_because" in values
     )
 
@@ -106,7 +112,7 @@ def crowds(measurements: Sequence[Measurement]) -> tuple[CrowdRow, ...]:
     """Return a row for each service of which there is something to note."""
     rows = (
         CrowdRow(service=name, notes=tuple(_notes(values)))
-        for name, values in _of(measurements, "http_concurrency").items()
+        for name, values in latest(measurements, "http_concurrency").items()
     )
     return tuple(row for row in rows if row.notes)
 
@@ -128,11 +134,6 @@ def _notes(values: Values) -> Iterator[str]:
         )
     if "scalability" in values:
         yield f"Universal Scalability Law: {values['scalability']}"
-
-
-def _of(measurements: Sequence[Measurement], probe: str) -> Mapping[str, Values]:
-    found = sorted((m for m in measurements if m.probe == probe), key=lambda m: m.attempt)
-    return {m.service: m.values for m in found}
 
 
 def _estimate(value: Value | None) -> Estimate | None:

@@ -58,6 +58,8 @@ NoGate = Annotated[bool, typer.Option("--no-gate", help="Exit 0 where the gate w
 
 REPORT = Path("readiness-report")
 SERVICES = Path("services.yaml")
+BY_SOME = "by-some-checks"
+"""The folder in it for what is no report of the whole."""
 
 
 @app.callback(invoke_without_command=True)
@@ -92,6 +94,12 @@ def run(
             help="Let no metric regress since: last, main, pinned, a run's id, or a file of a run.",
         ),
     ] = None,
+    against: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Compare with the services of this inventory, asked side by side."
+        ),
+    ] = None,
     fail_on: FailOn = None,
     deadline: Annotated[
         str, typer.Option(metavar="TIME", help="The whole run ends by then: 90s, 5m.")
@@ -99,6 +107,10 @@ def run(
     formats: Formats = None,
     no_gate: NoGate = False,
     history: history.Where = None,
+    confidence: Annotated[
+        str,
+        typer.Option(metavar="RATIO", help="That all intervals of the run hold: 95%, 0.99."),
+    ] = "0.95",
 ) -> None:
     """Probe a running system, report, and gate by exit code."""
     from readiness.cli import assess
@@ -117,6 +129,8 @@ def run(
         no_gate,
         history,
         baseline,
+        confidence,
+        against=against,
     )
     raise typer.Exit(assess.run(request))
 
@@ -124,8 +138,18 @@ def run(
 @app.command()
 def report(
     evidence: Annotated[Path, typer.Argument(help="An evidence.json that `run` has written.")],
-    out: Out = REPORT,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="DIR", help=f"Folder for the report. [default: {REPORT}]"),
+    ] = None,
     checks: Packs = None,
+    only_checks: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NEW",
+            help="Judge by this pack alone, or by these checks: an id, or a pattern. Repeatable.",
+        ),
+    ] = None,
     fail_on: FailOn = None,
     formats: Formats = None,
     no_gate: NoGate = False,
@@ -133,19 +157,64 @@ def report(
     """Judge saved evidence again, without the network."""
     from readiness.cli import assess
 
-    raise typer.Exit(assess.replay(evidence, out, checks, fail_on, formats or (), no_gate))
+    where = out or (REPORT / BY_SOME if only_checks else REPORT)
+    only = only_checks or ()
+    raise typer.Exit(assess.replay(evidence, where, checks, only, fail_on, formats or (), no_gate))
+
+
+@app.command()
+def backtest(
+    new: Annotated[
+        list[Path] | None, typer.Argument(help="Packs of checks: YAML files or folders.")
+    ] = None,
+    fail_on: FailOn = None,
+    history: history.Where = None,
+    system: history.System = None,
+    environment: history.EnvironmentName = None,
+    limit: Annotated[int, typer.Option(metavar="N", min=1, help="So many of the newest.")] = 100,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Tell which past runs new checks, or a stricter gate, would have blocked."""
+    from readiness.cli import trial
+
+    trial.run(new or (), fail_on, history, system, environment, limit, as_json)
+
+
+@app.command()
+def plan(
+    run: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="RUN",
+            help="An evidence.json or its folder, or a kept run: its id, last, or pinned.",
+        ),
+    ] = None,
+    target: Annotated[
+        str, typer.Option(metavar="SCORE", help="From 1 to 100, or ready.")
+    ] = "ready",
+    hours: Annotated[
+        str | None, typer.Option(metavar="N", help="The hours there are: the best within them.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    history: history.Where = None,
+) -> None:
+    """Find the least work that brings a run to a score."""
+    from readiness.cli import least
+
+    least.run(run, REPORT, history, target, hours, as_json)
 
 
 @app.command()
 def diff(
     a: Annotated[str, typer.Argument(help="A run's id, last, main, pinned, or a file of a run.")],
     b: Annotated[str, typer.Argument(help="The run to explain; likewise.")],
+    history: history.Where = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Explain why the score of run B is not that of run A."""
     from readiness.cli import compare
 
-    compare.show(a, b, None, as_json)
+    compare.show(a, b, history, as_json)
 
 
 @app.command()

@@ -6,13 +6,14 @@ import os
 import secrets
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import get_args
 
 from readiness import (
     __version__,
+    against,
     collect,
     criteria,
     document,
@@ -32,12 +33,16 @@ from readiness.cli.option import above_zero, member
 from readiness.cli.origin import origin
 from readiness.cli.say import say
 from readiness.document import ConfigurationError, Document
-from readiness.evidence import Evidence, Previous, Tool
+from readiness.estimate import CONFIDENCE
+from readiness.evidence import Compared, Confidence, Evidence, Previous, Tool
 from readiness.history.baselines import Wanted
 from readiness.inventory import Environment, FailOn, Inventory, Stage, Tier
+from readiness.looks import Looks
 from readiness.measurement import Measurement
+from readiness.quantity import quantity
 
 NOT_SAVED = 6
+_LEAST_CONFIDENCE, _MOST_CONFIDENCE = 0.8, 0.9999
 
 
 @dataclass(frozen=True)
@@ -57,6 +62,8 @@ class Request:
     formats: tuple[str, ...]
     history: str | None = None
     baseline: str | None = None
+    confidence: float = CONFIDENCE
+    against: Path | None = None
 
 
 def request(
@@ -73,6 +80,8 @@ def request(
     no_gate: bool,
     history: str | None = None,
     baseline: str | None = None,
+    confidence: str = str(CONFIDENCE),
+    against: Path | None = None,
 ) -> Request:
     """Check every word of the command line; ConfigurationError says which one is wrong."""
     return Request(
@@ -89,6 +98,8 @@ def request(
         formats=output.known(formats),
         history=history,
         baseline=baseline,
+        confidence=_confidence(confidence),
+        against=against,
     )
 
 
@@ -104,10 +115,15 @@ def run(
     source = document.read(asked.inventory)
     known = os.environ if environ is None else environ
     wanted = inventory.from_document(source, known)
+    reference = _reference(asked.against, wanted, known)
+    if reference:
+        wanted = against.paired(wanted, reference, str(asked.against))
     rules = judged_by(asked.packs)
     criteria.check_overrides(wanted, rules, source)
     policy.check(wanted.policy, rules, source)
     plan = _plan(asked, wanted, source, rules)
+    shared = _confidence_of(asked, plan, rules)
+    plan = replace(plan, looks=Looks(shared.asked, shared.checks))
     output.prepare(asked.out)
     leftovers.remind(wanted.system.name, known)
     environment = asked.environment or wanted.system.environment
@@ -121,9 +137,14 @@ def run(
     compared = _baseline(asked, wanted, rules, known)
     with ExitStack() as stack:
         held = signals or stack.enter_context(loop.Signals())
-        found = _collect(asked, plan, before, earlier, held, known)
+        found = _collect(asked, plan, shared, before, earlier, held, known)
         found = found.model_copy(
-            update={"trend": keeper.trend, "source": origin(source, plan, known), **compared}
+            update={
+                "trend": keeper.trend,
+                "source": origin(source, plan, known),
+                "against": Compared.of(reference.system) if reference else None,
+                **compared,
+            }
         )
         # Should judging or rendering break, what was measured is kept all the same.
         saved = stack.enter_context(ExitStack())
@@ -139,16 +160,20 @@ def replay(
     path: Path,
     out: Path,
     checks: Sequence[Path] | None,
+    only_checks: Sequence[str],
     fail_on: str | None,
     formats: Sequence[str],
     no_gate: bool,
 ) -> int:
-    """Judge the evidence at `path` again, write and print; return the exit code."""
+    """Judge the evidence at `path` again, write and print; return the exit code.
+
+    `only_checks` are packs, ids of checks or patterns of them, to judge by alone.
+    """
     wanted = output.known(formats)
     found = evidence.from_json(output.text(path), str(path))
     packs = criteria.read_packs(checks) if checks else found.packs
     held = policy.overridden(found.policy, _fail_on(fail_on), _stage(no_gate))
-    rules = judged_by(packs)
+    rules = part(packs, only_checks) if only_checks else judged_by(packs)
     output.prepare(out)
     found = found.model_copy(update={"packs": packs, "policy": held})
     return _conclude(assess(found, rules), out, wanted)
@@ -160,14 +185,47 @@ def judged_by(packs: Mapping[str, str]) -> Criteria:
     return criteria.with_packs(criteria.bundled_criteria(), packs, metrics)
 
 
+def part(packs: Mapping[str, str], asked: Sequence[str]) -> Criteria:
+    """Return the criteria that `asked` names: packs, ids of checks, or patterns of them."""
+    files = [word for word in asked if Path(word).exists()]
+    new = criteria.read_packs([Path(file) for file in files])
+    known = judged_by({name: text for name, text in packs.items() if name not in new})
+    rules = judged_by({**packs, **new}) if new else known
+    patterns = [word for word in asked if word not in files]
+    found = criteria.narrowed(rules, patterns, rules.checks.keys() - known.checks.keys())
+    return found.model_copy(update={"only": tuple(asked)})
+
+
+def _reference(
+    path: Path | None, wanted: Inventory, environ: Mapping[str, str]
+) -> Inventory | None:
+    """Read the inventory to compare `wanted` with; ConfigurationError names its line at fault.
+
+    Variables of services that are not compared need not be set.
+    """
+    if path is None:
+        return None
+    source = against.needed(inventory.tolerant(document.read(path), environ), wanted)
+    found = inventory.from_document(source, environ)
+    collect.plan(found, source, frozenset())  # its settings are read as if it were assessed
+    return found
+
+
 def _plan(asked: Request, wanted: Inventory, source: Document, rules: Criteria) -> collect.Plan:
     allowed = safety.allowed_tiers(wanted.system, asked.allow, asked.environment)
-    return collect.plan(wanted, source, allowed, asked.only, rules.limits)
+    return collect.plan(wanted, source, allowed, asked.only, rules.limits, asked.environment)
+
+
+def _confidence_of(asked: Request, plan: collect.Plan, rules: Criteria) -> Confidence:
+    """Return what was asked for, and the number of checks it is parted among."""
+    measured = [(step.service, step.name) for step in plan.steps if not step.withheld]
+    return Confidence(asked=asked.confidence, checks=rules.sampled(measured))
 
 
 def _collect(
     asked: Request,
     plan: collect.Plan,
+    confidence: Confidence,
     before: Previous | None,
     earlier: Sequence[Measurement],
     signals: loop.Signals,
@@ -198,6 +256,7 @@ def _collect(
         previous=before,
         runner=surroundings.runner(environ),
         revision=surroundings.revision(environ, asked.inventory.parent),
+        confidence=confidence,
         residue=collector.residue,
     )
     return evidence.from_json(found.to_json(), "evidence.json")
@@ -228,10 +287,10 @@ def _baseline(
         criteria=criteria.digest(rules),
         runner=surroundings.runner(environ).kind,
     )
-    found = baseline.find(asked.baseline, None, environ, like, judged_by)
+    found = baseline.find(asked.baseline, asked.history, environ, like, judged_by)
     if isinstance(found, Baseline):
         return {"baseline": found}
-    return {"no_baseline": f"--baseline {asked.baseline}: {found}"}
+    return {"no_baseline": f"Asked for was {asked.baseline}. {found}"}
 
 
 def _previous(asked: Request) -> Previous | None:
@@ -250,3 +309,15 @@ def _fail_on(written: str | None) -> FailOn | None:
 
 def _stage(no_gate: bool) -> Stage | None:
     return "report" if no_gate else None
+
+
+def _confidence(written: str) -> float:
+    try:
+        value = quantity(written, "ratio")
+    except ValueError:
+        value = 0.0
+    if not _LEAST_CONFIDENCE <= value <= _MOST_CONFIDENCE:
+        raise ConfigurationError(
+            "--confidence must be from 80 % to 99.99 %.", fix="Write 95% or 0.95."
+        )
+    return value

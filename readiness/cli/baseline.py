@@ -6,13 +6,11 @@ from pathlib import Path
 
 from readiness.baseline import Baseline
 from readiness.cli import earlier
-from readiness.cli.say import say
-from readiness.escape import ci_log
-from readiness.history import History, HistoryError, open_history
+from readiness.cli.keeper import tell
+from readiness.history import History, HistoryError, is_asked, open_history
 from readiness.history.baselines import WORDS, Wanted, made, unlike
 from readiness.history.baselines import baseline as of_history
 from readiness.history.nowhere import Nowhere
-from readiness.history.where import is_asked
 
 
 def find(
@@ -54,8 +52,4 @@ def _of_file(
 
 
 def _opened(where: str | None, environ: Mapping[str, str]) -> History:
-    return open_history(where, environ, _tell, create=False)
-
-
-def _tell(sentence: str) -> None:
-    say(f"readiness: {ci_log(sentence)}", err=True)
+    return open_history(where, environ, tell, create=False)

@@ -9,9 +9,9 @@ from readiness.assessment.difference import Side, difference
 from readiness.cli import difference as written
 from readiness.cli import earlier
 from readiness.cli.assess import judged_by
+from readiness.cli.keeper import tell
 from readiness.cli.say import say
 from readiness.document import ConfigurationError
-from readiness.escape import ci_log
 from readiness.history import History, Run, open_history
 from readiness.history.baselines import MAIN, PINNED, WORDS, newest_of_main
 from readiness.history.choose import chosen
@@ -58,8 +58,5 @@ def _side(word: str, history: History, of: Run | None) -> tuple[Run, Side]:
 
 @contextlib.contextmanager
 def _history(where: str | None, environ: Mapping[str, str]) -> Iterator[History]:
-    def tell(sentence: str) -> None:
-        say(f"readiness: {ci_log(sentence)}", err=True)
-
     with contextlib.closing(open_history(where, environ, tell, create=False)) as history:
         yield history

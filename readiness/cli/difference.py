@@ -18,7 +18,7 @@ TITLES: Mapping[Link, str] = {
     "model": "model version: another readiness judges",
     "criteria": "criteria: checks, targets and weights",
     "scope": "scope: what the inventory names and how it weighs",
-    "waivers": "waivers and the day they are looked at",
+    "waivers": "waivers, policy and the day",
     "evidence": "evidence: known in one of the runs only",
     "system": "system: what was measured",
     "baseline": "baseline: regressions since the run compared with",
@@ -95,8 +95,8 @@ def notes(told: Told) -> Iterator[str]:
             yield f"No score of {name} is kept: it is judged now."
         if not side.criteria_kept:
             yield (
-                f"{name} was made by readiness {run.tool}, whose criteria a file does not hold: "
-                "what they and the model change is one part."
+                f"{name} was made by readiness {side.evidence.tool.version}, whose criteria a "
+                "file does not hold: what they and the model change is one part."
             )
         if not run.complete:
             yield f"{name} {'was interrupted' if run.interrupted else 'is of a part only'}."

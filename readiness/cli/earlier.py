@@ -1,15 +1,14 @@
 """A file that `run` has written -> the run it tells of, with the score it told."""
 
-import json
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from readiness import __version__, evidence
-from readiness.assessment import SCHEMA, assess
+from readiness.assessment import assess
 from readiness.checks import Criteria
 from readiness.cli import output
 from readiness.document import ConfigurationError
@@ -41,6 +40,7 @@ class _Score(BaseModel):
 
 
 class _Assessment(BaseModel):
+    schema_: Literal["readiness/assessment/v1"] = Field(alias="schema")
     started_at: Moment
     score: _Score
 
@@ -87,13 +87,7 @@ def _beside(path: Path) -> "_Assessment | None":
 def _told(text: str) -> _Assessment | None:
     """Return what `text` tells as an assessment, None if it is none."""
     try:
-        data = json.loads(text)
-    except ValueError:
-        return None
-    if not isinstance(data, dict) or data.get("schema") != SCHEMA:
-        return None
-    try:
-        return _Assessment.model_validate(data)
+        return _Assessment.model_validate_json(text)
     except ValidationError:
         return None
 

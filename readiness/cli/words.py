@@ -36,6 +36,9 @@ def conclusion(found: Assessment) -> str:
         lines.append(
             f"LEFT BEHIND: {', '.join(found.evidence.residue[:FIRST])} (readiness cleanup)"
         )
+    if found.model.criteria.only:
+        lines.append(f"BY SOME CHECKS ONLY: {', '.join(found.model.criteria.only)}")
+    lines += _sampled(found)
     if signal:
         lines.append(f"PARTIAL: interrupted by {signal}")
     lines += _policy(page)
@@ -78,10 +81,21 @@ def _compared(found: Assessment) -> list[str]:
     lines = [
         f"Compared with {base.asked} (run {base.run_id[:8]} of {base.started_at:%Y-%m-%d}): "
         f"{_counted(len(comparison.compared), 'metric')}, {len(worse)} regressed"
+        + (f", {lost} not comparable" if (lost := len(comparison.of("not_comparable"))) else "")
     ]
     lines += [f"REGRESSED: {change.what}: {change.because}" for change in worse[:FIRST]]
     left = len(worse) - FIRST
     return lines + ([f"and {left} more regressed"] if left > 0 else [])
+
+
+def _sampled(found: Assessment) -> list[str]:
+    seen = found.sampling
+    if not seen.open:
+        return []
+    return [
+        f"Too close to call: {_counted(len(seen.open), 'check')} of {seen.checks} by "
+        f"{seen.samples:,} samples; a longer --deadline decides more"
+    ]
 
 
 def _around(found: Assessment) -> str:
@@ -91,7 +105,7 @@ def _around(found: Assessment) -> str:
     return (
         (upper if decision.upper != decision.value else "")
         + (f", {card.raw} before caps" if card.raw != decision.value else "")
-        + ("" if found.evidence.interrupted else delta)
+        + ("" if found.evidence.interrupted or found.model.criteria.only else delta)
     )
 
 

@@ -1,5 +1,6 @@
 """A history and a run about to be made -> the earlier run it is compared with, or why none is."""
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -7,7 +8,7 @@ from readiness.assessment.model import evaluate
 from readiness.assessment.readings import readings
 from readiness.baseline import RECENT_RUNS, Baseline, spread
 from readiness.estimate import Estimate
-from readiness.evidence import MAIN_BRANCHES
+from readiness.evidence import MAIN_BRANCHES, Runner
 from readiness.finding import Key
 from readiness.history.run import History, HistoryError, Kept, Run
 from readiness.inventory import Environment
@@ -76,11 +77,12 @@ def unlike(run: Run, wanted: Wanted) -> str:
     if run.criteria != wanted.criteria:
         return "was judged by other criteria"
     if run.runner != wanted.runner:
-        return (
-            f"was made on another class of machine, {run.runner or 'which it does not tell'}, "
-            f"and this is {wanted.runner}"
-        )
+        return f"was made on another class of machine, {_class(run)}, and this is {wanted.runner}"
     return ""
+
+
+def _class(run: Run) -> str:
+    return "which it does not tell" if run.runner in ("", Runner().kind) else run.runner
 
 
 def made(
@@ -91,7 +93,7 @@ def made(
     recent = _recent(history, wanted)
     values: dict[Key, list[float]] = {}
     for each in recent:
-        for key, value in _values(history.get(each.run_id)):
+        for key, value in _values(each):
             values.setdefault(key, []).append(value)
     own = readings(found.inventory, found.measurements, kept.criteria)
     return Baseline(
@@ -141,9 +143,13 @@ def _of_main(history: History, system: str | None, environment: str | None) -> S
     return sorted(found, key=lambda run: (run.started_at, run.run_id), reverse=True)
 
 
-def _recent(history: History, wanted: Wanted) -> Sequence[Run]:
+def _recent(history: History, wanted: Wanted) -> Sequence[Kept]:
     there = history.runs(wanted.system, wanted.environment, complete=True)
-    return [run for run in there if not unlike(run, wanted)][:RECENT_RUNS]
+    found = []
+    for run in [run for run in there if not unlike(run, wanted)][:RECENT_RUNS]:
+        with contextlib.suppress(HistoryError):  # a damaged one tells nothing
+            found.append(history.get(run.run_id))
+    return found
 
 
 def _has_regressed(kept: Kept) -> bool:

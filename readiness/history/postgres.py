@@ -225,8 +225,8 @@ def _tls(url: str) -> ssl.SSLContext | None:
     other mode itself, as libpq does.
     """
     query = dict(parse_qsl(urlsplit(url).query))
-    named = query.get("sslrootcert", "system") != "system" or "sslcert" in query
-    own = Path("~/.postgresql/root.crt").expanduser().exists() and "sslrootcert" not in query
-    if query.get("sslmode") != "verify-full" or named or own:
+    if query.get("sslmode") != "verify-full" or "sslcert" in query:
         return None
-    return ssl.create_default_context()
+    own = "sslrootcert" not in query and Path("~/.postgresql/root.crt").expanduser().exists()
+    by_system = query.get("sslrootcert", "system") == "system" and not own
+    return ssl.create_default_context() if by_system else None

@@ -28,6 +28,7 @@ METRICS: Mapping[str, str] = {
     "slowest_of_target": "ratio: p95 of the query that comes nearest to its target, of that target",
     "queries.*.p50_ms": "ms: median of that query, parsing and fetching included",
     "queries.*.p95_ms": "ms: 95th percentile of the same",
+    "queries.*.looks": "count: how often these samples were looked at, to end if they decide",
     "queries.*.rows": "count: rows of its last answer",
 }
 

@@ -1,5 +1,6 @@
 """Assessment -> report.md, by its template: the report that a reviewer decides by."""
 
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -8,8 +9,10 @@ import jinja2
 from readiness import bundled, escape
 from readiness.assessment import Assessment
 from readiness.quantity import amount
-from readiness.report import words
+from readiness.report import diagram, words
+from readiness.report.graph import Graph
 from readiness.report.page import Page
+from readiness.report.trend import Point
 
 FILE = "report.md"
 
@@ -17,17 +20,10 @@ BRIEF, LONG = 160, 1000
 """Characters kept of a text: on the first screen, and where it is the point of its section."""
 
 _PLAIN = (
-    *(
-        words.duration,
-        words.eased,
-        words.gain,
-        words.goal,
-        words.hours,
-        words.joined,
-        words.measured,
-        words.met,
-    ),
-    *(words.moment, words.percentile, words.plural, words.points, words.rate, words.samples),
+    *(words.apart, words.change, words.duration, words.eased, words.gain, words.goal),
+    *(words.hours, words.joined, words.measured, words.met),
+    *(words.moment, words.number, words.percentile, words.plural, words.points),
+    *(words.rate, words.samples),
     *(words.sentence, words.share, words.spark, words.spoken),
     *(words.eased, words.waived),
 )
@@ -61,6 +57,7 @@ def _environment() -> jinja2.Environment:
     )
     environment.filters |= {function.__name__: function for function in _PLAIN}
     environment.filters |= {"amount": amount, "flag": _flag, "icon": _icon, "sign": _sign}
+    environment.filters |= {"chart": _chart, "flowchart": _flowchart}
     environment.filters |= {"brief": _brief, "long": _long, "tight": _tight}
     return environment
 
@@ -87,6 +84,14 @@ def _flag(word: str) -> Written:
 
 def _sign(sign: words.Sign) -> Written:
     return Written(words.ICONS[sign])
+
+
+def _chart(points: Sequence[Point], ready: int) -> Written:
+    return Written(diagram.chart(points, ready))
+
+
+def _flowchart(graph: Graph) -> Written:
+    return Written(diagram.flowchart(graph))
 
 
 def _tight(text: str) -> Written:

@@ -7,6 +7,7 @@ from functools import cached_property
 from readiness.assessment import Assessment
 from readiness.assessment.access import MatrixRow, TokenRow, matrix, tokens
 from readiness.assessment.backends import backends
+from readiness.assessment.beside import alone
 from readiness.assessment.grades import GradeRow, grades
 from readiness.assessment.leniency import (
     Loosened,
@@ -36,8 +37,9 @@ from readiness.assessment.timings import (
 from readiness.baseline import FEWEST_RUNS
 from readiness.finding import Finding, Outcome
 from readiness.gate import blockers
-from readiness.inventory import Regression
 from readiness.policy import Eased
+from readiness.quantity import amount
+from readiness.report.graph import Graph, graph
 from readiness.report.rows import (
     SEVEREST_FIRST,
     AreaSection,
@@ -48,6 +50,7 @@ from readiness.report.rows import (
     counts,
     open_checks,
 )
+from readiness.report.trend import Point, trend
 from readiness.report.words import NONE, SIGNS, Sign, demanded, hours, joined, plural, share
 from readiness.score import CRITICALITY_WEIGHTS, SEVERITY_WEIGHTS, AreaScore, grade
 
@@ -60,6 +63,12 @@ class Page:
     most: int = 30
     fewest_runs: int = FEWEST_RUNS
     first: int = 5
+    runs: int = 12
+    """Points of the trend."""
+    listed: bool = True
+    """Whether the findings are listed one by one, area by area."""
+    folded: int = 200
+    """Rows that a fold holds at most: what is beyond them is in assessment.json alone."""
 
     @property
     def model(self) -> Model:
@@ -125,7 +134,7 @@ class Page:
     def previous(self) -> str:
         """The score of the run before, when that was, and the change since."""
         previous = self.a.evidence.previous
-        if previous is None:
+        if previous is None or self.model.criteria.only:
             return NONE
         change = self.model.decision.value - previous.value
         return f"{previous.value} on {previous.started_at:%Y-%m-%d} ({change:+d})"
@@ -137,13 +146,23 @@ class Page:
 
     @property
     def tolerances(self) -> str:
-        """What the inventory says of tolerances, as a sentence; empty if it says nothing."""
+        """What may change without being a regression."""
         mine = self.a.evidence.inventory.regression
-        if mine == Regression():
-            return ""
         each = [f"{check} {share(value)}" for check, value in mine.checks.items()]
-        usual = f"{share(mine.tolerance)}, of rates {share(mine.rate_tolerance)}"
-        return f"Tolerance by the inventory: {joined((usual, *each), 8)}."
+        rates = amount(100 * mine.rate_tolerance, "")
+        return joined(
+            (f"{share(mine.tolerance)} of what it was", f"of rates {rates} points", *each), 8
+        )
+
+    @cached_property
+    def trend(self) -> tuple[Point, ...]:
+        """The last runs, this one at the end; empty without earlier ones."""
+        return trend(self.a, self.runs)
+
+    @cached_property
+    def graph(self) -> Graph | None:
+        """Who needs whom, as far as it is to be drawn."""
+        return graph(self.a)
 
     def row(self, objective: str) -> ObjectiveRow:
         """Return the row of an objective."""
@@ -178,10 +197,14 @@ class Page:
 
     def proofs(self, area: str) -> tuple[ProofRow, ...]:
         """Return for each service what of an area is proven, failed and not known."""
-        found = [f for f in self.model.findings if f.area == area]
+        found: dict[str, list[Finding]] = {}
+        for f in self.model.findings:
+            if f.area == area:
+                found.setdefault(f.service, []).append(f)
         return tuple(
-            ProofRow(name, [f for f in found if f.service == name])
-            for name in dict.fromkeys(f.service for f in found if f.outcome != "not_applicable")
+            ProofRow(name, mine)
+            for name, mine in found.items()
+            if any(f.outcome != "not_applicable" for f in mine)
         )
 
     @cached_property
@@ -272,6 +295,31 @@ class Page:
         return crowds(self.a.evidence.measurements)
 
     @property
+    def rival(self) -> str:
+        """What services were compared with, by name."""
+        known = self.a.evidence.against
+        if known is None:
+            return "the reference"
+        version = f" {known.version}" if known.version else ""
+        return f"{known.name}{version} ({known.environment})"
+
+    @property
+    def alone(self) -> tuple[tuple[str, str], ...]:
+        """The services that there was nothing to compare with, and why."""
+        return tuple(alone(self.model.findings).items())
+
+    @property
+    def standings(self) -> tuple[str, ...]:
+        """How many services stand how beside the reference, the worst first, with their names."""
+        order = ("slower", "too close to call", "not known", "as quick", "quicker")
+        rows = {word: [r.service for r in self.a.beside if r.standing == word] for word in order}
+        return tuple(
+            f"{len(names)} {word}" + (f" ({joined(tuple(names), 5)})" if word in order[:3] else "")
+            for word, names in rows.items()
+            if names
+        )
+
+    @property
     def grades(self) -> tuple[GradeRow, ...]:
         """The letters of performance."""
         return grades(self.model)
@@ -294,21 +342,22 @@ class Page:
         return tuple(g for g in groups if g.open or g.clear or g.capabilities)
 
     @cached_property
-    def _repaired(self) -> Standing:
+    def repaired(self) -> Standing:
+        """What the score rests on when the whole plan is done."""
         mended = [finding for work in self.a.work for finding in work.findings]
         return self.model.standing.passing(mended)
 
     @property
     def remaining(self) -> tuple[str, ...]:
         """What keeps the system from READY when the whole plan is done."""
-        left, policy = self._repaired, self.model.evidence.policy
+        left, policy = self.repaired, self.model.evidence.policy
         return reasons(left.ledger.card(), left.open_blockers, policy, len(left.regressed))
 
-    @property
+    @cached_property
     def planned(self) -> tuple[int, int]:
         """The score with the whole plan done, and with all that is unknown passing as well."""
         unknown = [f for f in self.model.findings if f.outcome == "unknown"]
-        return self._repaired.value, self._repaired.passing(unknown).value
+        return self.repaired.value, self.repaired.passing(unknown).value
 
     @property
     def effort(self) -> str:
@@ -379,6 +428,22 @@ class Page:
         )
 
     @cached_property
+    def _work(self) -> Mapping[str, Sequence[Work]]:
+        """Service -> what is to be done about it."""
+        found: dict[str, list[Work]] = {}
+        for work in self.a.work:
+            found.setdefault(work.head.service, []).append(work)
+        return found
+
+    @cached_property
+    def _unknown_blockers(self) -> Mapping[str, Sequence[Finding]]:
+        found: dict[str, list[Finding]] = {}
+        for f in self.model.standing.open_blockers:
+            if f.outcome == "unknown":
+                found.setdefault(f.service, []).append(f)
+        return found
+
+    @cached_property
     def _down(self) -> frozenset[str]:
         return frozenset(row.name for row in self.a.services if row.status == "down")
 
@@ -410,7 +475,8 @@ class Page:
         )
 
     def _group(self, title: str, sign: Sign) -> Group:
-        issues = [(r, self._issues(r)) for r in self.a.services if SIGNS[r.readiness] == sign]
+        mine = [r for r in self.a.services if SIGNS[r.readiness] == sign]
+        issues = [(r, self._issues.get(r.name, ())) for r in mine]
         return Group(
             title=title,
             sign=sign,
@@ -419,24 +485,20 @@ class Page:
             clear=tuple(row.name for row, found in issues if not found),
         )
 
-    def _issues(self, row: ServiceRow) -> tuple[str, ...]:
-        """The work on a service, and its blockers that no work can mend before they are known."""
-        work = [
-            f"{self.problem(w)} ({hours(w.head.fix.effort_hours)})"
-            for w in self.a.work
-            if w.head.service == row.name
-        ]
-        explained = [
-            f"down because of {cause.service}"
-            for cause in self.a.root_causes
-            if row.name in cause.explains
-        ]
-        unknown = [
-            f"{f.title}: not known"
-            for f in self.model.standing.open_blockers
-            if f.service == row.name and f.outcome == "unknown"
-        ]
-        return (*explained, *work, *unknown)
+    @cached_property
+    def _issues(self) -> Mapping[str, tuple[str, ...]]:
+        """Service -> the work on it, and its blockers that no work mends before they are known."""
+        found: dict[str, list[str]] = {}
+        for cause in self.a.root_causes:
+            for name in cause.explains:
+                found.setdefault(name, []).append(f"down because of {cause.service}")
+        for w in self.a.work:
+            text = f"{self.problem(w)} ({hours(w.head.fix.effort_hours)})"
+            found.setdefault(w.head.service, []).append(text)
+        for f in self.model.standing.open_blockers:
+            if f.outcome == "unknown":
+                found.setdefault(f.service, []).append(f"{f.title}: not known")
+        return {name: tuple(texts) for name, texts in found.items()}
 
 
 _PLATFORM = ("data", "observability", "containers", "infrastructure", "tests")

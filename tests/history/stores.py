@@ -16,7 +16,8 @@ def execute(url: str, *statements: str) -> list[Sequence[Any]]:
     async def work() -> list[Sequence[Any]]:
         connection = await asyncpg.connect(url)
         try:
-            return [await connection.fetch(statement) for statement in statements][-1]
+            found = [await connection.fetch(statement) for statement in statements]
+            return [tuple(row) for row in found[-1]]
         finally:
             await connection.close()
 

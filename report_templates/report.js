@@ -1,0 +1,46 @@
+"use strict";
+{
+  const form = document.getElementById("filter");
+  const rows = [...document.querySelectorAll("#findings tbody tr")];
+  const words = rows.map((row) => row.textContent.toLowerCase());
+  const wanted = form.elements;
+
+  const fits = (row, n, typed) =>
+    (!wanted.outcome.value || row.dataset.outcome === wanted.outcome.value) &&
+    (!wanted.area.value || row.dataset.area === wanted.area.value) &&
+    (!wanted.service.value || row.dataset.service.includes(`,${wanted.service.value},`)) &&
+    typed.every((word) => words[n].includes(word));
+
+  const show = () => {
+    const typed = wanted.text.value.toLowerCase().split(/\s+/).filter(Boolean);
+    let shown = 0;
+    rows.forEach((row, n) => {
+      row.hidden = !fits(row, n, typed);
+      shown += !row.hidden;
+    });
+    wanted.shown.value = `${shown} of ${rows.length} rows`;
+  };
+
+  form.hidden = false;
+  form.addEventListener("input", show);
+  form.addEventListener("reset", () => setTimeout(show));
+  form.addEventListener("submit", (event) => event.preventDefault());
+  show();
+
+  // What does not scroll needs no stop of the Tab key.
+  const stop = new ResizeObserver((entries) => {
+    for (const { target: box } of entries) {
+      const scrolls = box.scrollWidth > box.clientWidth || box.scrollHeight > box.clientHeight;
+      scrolls ? box.setAttribute("tabindex", "0") : box.removeAttribute("tabindex");
+    }
+  });
+  document.querySelectorAll(".table, .panels[role]").forEach((box) => stop.observe(box));
+
+  const folds = [...document.querySelectorAll("details")];
+  let folded = [];
+  addEventListener("beforeprint", () => {
+    folded = folds.filter((fold) => !fold.open);
+    folded.forEach((fold) => (fold.open = true));
+  });
+  addEventListener("afterprint", () => folded.forEach((fold) => (fold.open = false)));
+}
