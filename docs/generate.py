@@ -9,6 +9,8 @@ from pydantic_core import PydanticUndefined
 from readiness import probes
 from readiness.checks import Check, Criteria
 from readiness.criteria import bundled_criteria
+from readiness.inventory import Policy
+from readiness.policy import PRESETS
 from readiness.quantity import amount
 
 HERE = Path(__file__).resolve().parent
@@ -20,6 +22,7 @@ def pages() -> dict[Path, str]:
         HERE / "probes.md": "\n".join(_probes()) + "\n",
         HERE / "checks.md": "\n".join(_checks(bundled_criteria())) + "\n",
         HERE / "detection.md": "\n".join(_detection()) + "\n",
+        HERE / "policy.md": _between("tiers", _tiers(), (HERE / "policy.md").read_text("utf-8")),
     }
 
 
@@ -84,6 +87,32 @@ def _detection() -> Iterator[str]:
     from tests.mutants import detection
 
     return detection.page()
+
+
+def _tiers() -> Iterator[str]:
+    yield f"| | {' | '.join(PRESETS)} |"
+    yield "|---|" + "--:|" * len(PRESETS)
+    rows = [list(_demands(policy)) for policy in PRESETS.values()]
+    for parts in zip(*rows, strict=True):
+        yield f"| {parts[0][0]} | {' | '.join(value for _, value in parts)} |"
+
+
+def _demands(policy: Policy) -> Iterator[tuple[str, str]]:
+    for part in ("ready", "conditional"):
+        for name, value in getattr(policy, part):
+            shown = amount(value, "ratio") if name == "coverage" else str(value)
+            yield f"`{part}.{name}`", shown
+    yield "`fail_on`", policy.fail_on
+    yield "`waivers.blockers`", str(policy.waivers.blockers).lower()
+    longest = policy.waivers.longest
+    yield "`waivers.longest`", "no limit" if longest is None else f"{longest}d"
+
+
+def _between(mark: str, lines: Iterator[str], page: str) -> str:
+    """Return `page` with `lines` between the comments `mark` and `/mark`."""
+    start, rest = page.split(f"<!-- {mark} -->\n")
+    end = rest[rest.index(f"<!-- /{mark} -->") :]
+    return start + "\n".join([f"<!-- {mark} -->", *lines, end])
 
 
 def _cell(text: str) -> str:

@@ -30,12 +30,13 @@ def main() -> NoReturn:
 
 def _explained(error: Exception) -> tuple[int, str]:
     from readiness.document import ConfigurationError
+    from readiness.escape import inert
     from readiness.safety import Refused
 
     if isinstance(error, ConfigurationError):
-        return USAGE, f"readiness: {error}"
+        return USAGE, inert(f"readiness: {error}")
     if isinstance(error, Refused):
-        return REFUSED, f"readiness: refused for safety: {error}"
+        return REFUSED, inert(f"readiness: refused for safety: {error}")
     frame = traceback.extract_tb(error.__traceback__)[-1]
     place = f"{Path(frame.filename).name}:{frame.lineno}"
     return INTERNAL, (

@@ -1,6 +1,6 @@
 """Check and Area: what is expected of each metric, why, how to mend it, and its weight."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -133,6 +133,8 @@ class Criteria(_Frozen):
     checks: Mapping[str, Check]
     areas: Mapping[str, Area]
     added: frozenset[str] = frozenset()
+    only: tuple[str, ...] = ()
+    """What was asked for where these are a part of all; empty where nothing was left out."""
 
     def limits(self, service: Subject, probe: str) -> dict[str, tuple[float, float]]:
         """Return metric -> (target, limit) of what `probe` on `service` will be judged by."""
@@ -142,6 +144,18 @@ class Criteria(_Frozen):
             for c in mine
             if c.target is not None and c.limit is not None and c.concerns(service)
         }
+
+    def sampled(self, measured: Iterable[tuple[Subject, str]]) -> int:
+        """Return how many checks judge samples, on these services by these probes."""
+        mine: dict[str, list[Check]] = {}
+        for check in self.checks.values():
+            if check.sampled:
+                mine.setdefault(check.probe, []).append(check)
+        return sum(
+            check.concerns(service) and not check.undeclared(service)
+            for service, probe in measured
+            for check in mine.get(probe, ())
+        )
 
 
 def _declares(service: Subject, path: str) -> bool:

@@ -20,6 +20,7 @@ from readiness.failure import Failure, ProbeError, classify
 from readiness.inventory import (
     ARTIFACT_PROBES,
     Artifact,
+    Environment,
     Inventory,
     Journey,
     Service,
@@ -30,9 +31,11 @@ from readiness.ledger import Ledger
 from readiness.load.caps import Budget, most_connections
 from readiness.load.closed import Level
 from readiness.load.result import Result
+from readiness.looks import ALONE, Looks
 from readiness.loop import GRACE_SECONDS
 from readiness.mask import Masker
 from readiness.measurement import Measurement
+from readiness.patience import Patience
 from readiness.probes import Context, Probe, ProbeSettings
 from readiness.probes import journey as walked
 from readiness.probes._wire import STAMPED
@@ -81,6 +84,9 @@ class Plan:
     allowed: frozenset[Tier]
     limits: Limits
     folder: Path
+    looks: Looks = ALONE
+    """How sure intervals must be."""
+    environment: Environment = "local"
 
 
 Progress = Callable[[Step, Measurement], None]
@@ -93,8 +99,12 @@ def plan(
     allowed: frozenset[Tier],
     only: Collection[str] = (),
     limits: Limits = lambda _service, _probe: {},
+    environment: Environment | None = None,
 ) -> Plan:
-    """Bind the settings of every expected probe; ConfigurationError names the line at fault."""
+    """Bind the settings of every expected probe; ConfigurationError names the line at fault.
+
+    `environment` is the command line's word, over the inventory's.
+    """
     unknown = sorted(set(only) - {s.name for s in inventory.subjects})
     if unknown:
         raise ConfigurationError(
@@ -107,7 +117,9 @@ def plan(
         for subject in inventory.subjects
         for name in subject.expected_probes
     )
-    return Plan(inventory, steps, allowed, limits, Path(document.name).parent)
+    environment = environment or inventory.system.environment
+    folder = Path(document.name).parent
+    return Plan(inventory, steps, allowed, limits, folder, environment=environment)
 
 
 def _step(
@@ -213,6 +225,7 @@ class Collector:
         self._budget, self._resolve = Budget(), Resolver()
         self._turns = Turns()
         self._trials: dict[Hashable, tuple[Level, Result]] = {}
+        self._patience = Patience(0.0, 1)
         self._hung = set[str]()  # services whose last probe but this timed out twice in a row
         self._deadline = 0.0
 
@@ -229,14 +242,25 @@ class Collector:
         for step in open_:
             if step.probe.EXCLUSIVE:
                 (first if _opens(step) and step.service.name in deeper else rest).append(step)
+        self._patience = Patience(self._deadline, len(first) + len(rest))
         alone = Slots(0, 1, 1, self._seconds)
         try:
-            down = {s.service.name: await self._measure(s, alone) for s in first}
+            down = {s.service.name: await self._alone(s, alone) for s in first}
             await self._together(self._still_asked(company, down))
-            for step in self._still_asked(rest, down):
-                await self._measure(step, alone)
+            asked = self._still_asked(rest, down)
+            self._patience = Patience(self._deadline, len(asked))
+            for step in asked:
+                await self._alone(step, alone)
         finally:
             self._resolve.close()
+
+    async def _alone(self, step: Step, alone: Slots) -> Failure | None:
+        clock = asyncio.get_running_loop().time
+        began = clock()
+        try:
+            return await self._measure(step, alone)
+        finally:
+            self._patience.done(clock() - began)
 
     def _still_asked(
         self, steps: Sequence[Step], down: Mapping[str, Failure | None]
@@ -409,7 +433,14 @@ class Collector:
             ledger=self._ledger,
             folder=self._plan.folder,
             previous=dict(self._before.get((service.name, step.name), {})),
+            looks=self._plan.looks,
+            until=self._until(deadline) if step.probe.EXCLUSIVE else 0.0,
+            environment=self._plan.environment,
         )
+
+    def _until(self, deadline: float) -> float:
+        """Return when a probe that is measured alone must leave the time to those after it."""
+        return min(deadline, self._patience.until(asyncio.get_running_loop().time()))
 
 
 def _measurement(

@@ -101,6 +101,36 @@ def with_packs(
     )
 
 
+def narrowed(criteria: Criteria, patterns: Sequence[str], also: Collection[str] = ()) -> Criteria:
+    """Return the part of `criteria` that `patterns` of check ids name, and the checks `also`.
+
+    An area takes one result, for it may have no more left. ConfigurationError for a pattern that
+    names none.
+    """
+    chosen = set(also)
+    for pattern in patterns:
+        found = fnmatch.filter(criteria.checks, pattern)
+        if not found:
+            raise ConfigurationError(
+                f"--only-checks '{pattern}' is no file, and no check is called so.",
+                fix=suggest(pattern, criteria.checks),
+            )
+        chosen.update(found)
+    checks = {name: check for name, check in criteria.checks.items() if name in chosen}
+    left = {check.area for check in checks.values()}
+    areas = {
+        name: area.model_copy(update={"min_checks": 1})
+        for name, area in criteria.areas.items()
+        if name in left
+    }
+    return Criteria(
+        checks=checks,
+        areas=areas,
+        added=criteria.added & checks.keys(),
+        only=(*patterns, *sorted(also)),
+    )
+
+
 def read_packs(paths: Iterable[Path]) -> dict[str, str]:
     """Read the pack files, or the *.yaml of the folders, at `paths`: name -> text."""
     files = [f for p in paths for f in (sorted(p.glob("*.yaml")) if p.is_dir() else [p])]
@@ -187,7 +217,7 @@ def _bind(
 
 
 def check_overrides(inventory: Inventory, criteria: Criteria, document: Document) -> None:
-    """Raise ConfigurationError for an override or waiver that fits no check."""
+    """Raise ConfigurationError for an override, waiver or tolerance that fits no check."""
     overriding: list[tuple[str, Service | Artifact]] = [
         *(("services", one) for one in inventory.services),
         *(("artifacts", one) for one in inventory.artifacts),
@@ -209,6 +239,11 @@ def check_overrides(inventory: Inventory, criteria: Criteria, document: Document
             raise _unknown(
                 waiver.check, "in a waiver", document, ("waivers", index), list(criteria.checks)
             )
+    numeric = [check.id for check in criteria.checks.values() if check.target is not None]
+    for name in inventory.regression.checks:
+        if name not in numeric:
+            where = ("regression", "checks", name)
+            raise _unknown(name, "of a number, under regression", document, where, numeric)
 
 
 def _bind_override(

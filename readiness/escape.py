@@ -15,15 +15,23 @@ _ANSI = re.compile(
     r"(?:\x1b\[|\x9b)[0-?]{0,64}[ -/]{0,8}[@-~]"  # control sequences: colours, cursor moves
     r"|(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x9c]{0,512}(?:\x07|\x1b\\|\x9c)"  # titles
 )
-_INVISIBLE = re.compile(
-    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e"
+_UNSEEN = (
+    "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e"
     "\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb"
-    "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+    "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 )
 """Default_Ignorable_Code_Point of Unicode 15 (zero-width, bidi, tags) and U+FFF9 to U+FFFB.
 
 Spelled out, because categories differ between the Unicode tables of Python versions.
 """
+_INVISIBLE = re.compile(f"[{_UNSEEN}]")
+_COMMAND = re.compile(
+    rf"(?P<start>(?:^|\r)[^\S\r\n]*(?:[{_UNSEEN}][^\S\r\n]*)*:)(?=[{_UNSEEN}]*:)"
+    rf"|(?P<mark>#)(?=[{_UNSEEN}]*#[\w{_UNSEEN}]*\[)",
+    re.MULTILINE,
+)
+"""What GitHub's runner, Azure's and TeamCity's take for the beginning of a command; the first of
+them compares as people read, without what is invisible."""
 _UNPRINTABLE = re.compile(
     "[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef"
     + "".join(
@@ -119,8 +127,12 @@ def ci_log(text: str, limit: int = LIMIT) -> str:
     GitHub obeys `::name::` at the start of a line, Azure, TeamCity and the older GitHub runner
     `##name[` anywhere.
     """
-    text = re.sub(r"#(?=#\w*\[)", "# ", line(text, limit))
-    return f": {text[1:]}" if text.startswith("::") else text
+    return inert(line(text, limit))
+
+
+def inert(text: str) -> str:
+    """Return the lines of `text` as they are, but that none starts a command of a CI's runner."""
+    return _COMMAND.sub(r"\g<0> ", text)
 
 
 def spreadsheet(text: str, limit: int = LIMIT) -> str:

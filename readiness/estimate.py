@@ -11,15 +11,26 @@ import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from operator import add, mul
+from statistics import NormalDist
 from typing import Annotated, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-CONFIDENCE = 0.95
-"""Two-sided coverage of every interval in this tool."""
+from readiness import binomial
 
-_TAIL = (1 - CONFIDENCE) / 2
-_Z = 1.959963984540054  # the standard normal quantile at 1 - _TAIL
+CONFIDENCE = 0.95
+"""Two-sided coverage of an interval that stands alone."""
+
+
+class Sides(NamedTuple):
+    """How sure each end of an interval is: the confidence (0..1) of one made so on both sides."""
+
+    low: float = CONFIDENCE
+    high: float = CONFIDENCE
+
+
+EVEN = Sides()
+
 
 _FEWEST_STRETCHES = 16
 _CORRELATED = 2.7  # standard deviations: chance alone makes neighbours so alike in 1 of 300
@@ -33,7 +44,7 @@ _LEAST_EFFECTIVE = 2.5
 
 
 class Estimate(BaseModel):
-    """A point estimate with its two-sided 95 % interval.
+    """A point estimate with its two-sided interval.
 
     `value`, `low` and `high` carry the metric's own unit and are all null when `n` samples
     cannot bound the quantity: a guess is never printed as a measurement.
@@ -57,14 +68,16 @@ class Estimate(BaseModel):
 class Ranks(NamedTuple):
     """Which order statistics bound and estimate a quantile: 1-based, of n.
 
-    Where samples depend on each other so much that even the extremes do not bound it, `lacking`
-    says how many times more information that would take, and the interval reaches beyond.
+    Where samples are so few, or depend on each other so much, that even the greatest does not bound
+    it with the confidence asked for, `lacking` says how many times more information that would
+    take, and the interval reaches beyond; `short` is the same of the least.
     """
 
     low: int
     value: int
     high: int
     lacking: float = 1.0
+    short: float = 1.0
 
     def reach(self, low: float, middle: float, high: float) -> tuple[float, float]:
         """Return the interval's ends, of the values at `low` and `high`, and of the median.
@@ -72,10 +85,9 @@ class Ranks(NamedTuple):
         The tail is taken to grow in proportion to what is lacking, as the heaviest do that have a
         mean (Pareto's with index 1); no duration is below zero.
         """
-        if self.lacking <= 1:
-            return low, high
-        below = middle - (middle - low) * self.lacking if self.low == 1 else low
-        return max(0.0, below) if low >= 0 else below, middle + (high - middle) * self.lacking
+        below = middle - (middle - low) * self.short if self.short > 1 else low
+        beyond = middle + (high - middle) * self.lacking if self.lacking > 1 else high
+        return max(0.0, below) if low >= 0 else below, beyond
 
 
 class Exceedances(NamedTuple):
@@ -98,8 +110,30 @@ class _Effect(NamedTuple):
     freedom: float
     """Degrees of freedom of that; infinite where the samples show no dependence."""
 
+    @property
+    def dependent(self) -> bool:
+        return self.freedom < math.inf
 
-def quantile(samples: Sequence[float], q: float) -> Estimate:
+
+class Tail(NamedTuple):
+    """What an interval may miss on each side."""
+
+    mass: float
+    z: float
+    """The standard normal quantile at 1 - mass."""
+
+
+@functools.lru_cache(maxsize=256)
+def _tail(confidence: float) -> Tail:
+    """Return what a two-sided interval of this confidence (0..1) may miss on each side."""
+    mass = (1 - confidence) / 2
+    return Tail(mass, -NormalDist().inv_cdf(mass))
+
+
+_PLAIN = _tail(CONFIDENCE)
+
+
+def quantile(samples: Sequence[float], q: float, sides: Sides = EVEN) -> Estimate:
     """Estimate the `q` quantile of `samples`, in order of time, with a distribution-free interval.
 
     The interval's ends are order statistics (see `ranks`); a p50 needs n >= 6, a p95 n >= 72, a
@@ -111,7 +145,7 @@ def quantile(samples: Sequence[float], q: float) -> Estimate:
     if n < needed(q):
         return empty
     ordered = sorted(samples)
-    found = ranks(n, q, lambda rank: exceedances(samples, ordered, rank))
+    found = ranks(n, q, lambda rank: exceedances(samples, ordered, rank), sides)
     if found is None:
         return empty
     low, high = found.reach(ordered[found.low - 1], ordered[(n - 1) // 2], ordered[found.high - 1])
@@ -130,42 +164,57 @@ def exceedances(samples: Sequence[float], ordered: Sequence[float], rank: int) -
     return Exceedances([sample >= level for sample in samples], least)
 
 
-def needed(q: float) -> int:
-    """Return the fewest samples that bound the `q` quantile: 6 for p50, 72 for p95, 368 for p99."""
-    return math.ceil(math.log(_TAIL) / math.log(max(q, 1 - q)))
+def needed(q: float, confidence: float = CONFIDENCE) -> int:
+    """Return the fewest samples that bound the `q` quantile.
+
+    At 95 % they are 6 for p50, 72 for p95, 368 for p99.
+    """
+    return math.ceil(math.log(_tail(confidence).mass) / math.log(max(q, 1 - q)))
 
 
-def ranks(n: int, q: float, above: Above) -> Ranks | None:
+def ranks(n: int, q: float, above: Above, sides: Sides = EVEN) -> Ranks | None:
     """Return the ranks that estimate and bound the `q` quantile of `n` samples, or None.
 
     They are binomial quantiles (Conover, Practical Nonparametric Statistics, 3.2) for the
-    effective size, stretched to `n`. None where `n` is too small, or the samples are all but one.
+    effective size, stretched to `n`. None where `n` is too small for an interval that stands
+    alone, or the samples are all but one; for more confidence than such has, it reaches beyond.
     """
-    if _ranks(n, q) is None:
+    if n < needed(q) or not 0 < q < 1:
         return None
-    size, dependent = _effective_size(n, min(q, 1 - q), functools.partial(_outside, n, q, above))
-    if not dependent:
-        size = max(size, needed(q))  # a suspicion widens the interval, it never empties it
-    elif size < _LEAST_EFFECTIVE:
+    effect = _worst_effect(n, min(q, 1 - q), functools.partial(_outside, n, q, above))
+    if effect.dependent and _discounted(n, effect, _PLAIN.z) < _LEAST_EFFECTIVE:
         return None
-    elif size < (enough := max(_MARGIN * needed(q), _ENOUGH_EFFECTIVE)):
-        value = _rank_of(q, n)
-        return Ranks(min(value, _low_rank(size, n, q)), value, n, enough / size)
-    inner = _ranks(int(size + 1e-6), q)
-    if inner is None:
-        return None
-    each = n / int(size + 1e-6)
     value = _rank_of(q, n)
-    low = int((inner[0] - 1) * each + 1e-9) + 1
-    high = min(n, math.ceil(inner[1] * each - 1e-9))
-    return Ranks(min(low, value), value, max(high, value))
+    low, short = _lowest(n, q, effect, sides.low)
+    mirrored, lacking = _lowest(n, 1 - q, effect, sides.high, extreme=True)
+    return Ranks(min(low, value), value, max(n + 1 - mirrored, value), lacking, short)
+
+
+def _lowest(
+    n: int, q: float, effect: "_Effect", confidence: float, *, extreme: bool = False
+) -> tuple[int, float]:
+    """Return the rank below which the quantile is not, and how much it lacks to bound it at 1.
+
+    Of few dependent samples an `extreme` one is taken, where the quantile is on that side.
+    """
+    beyond, fewest = _tail(confidence), needed(q, confidence)
+    size = _discounted(n, effect, beyond.z)
+    if not effect.dependent:
+        size = max(size, min(n, fewest))  # a suspicion widens the interval, it never empties it
+    elif size < (enough := max(_MARGIN * fewest, _ENOUGH_EFFECTIVE)):
+        rank = 1 if extreme else _low_rank(size, n, q, beyond.mass)
+        return rank, enough / size if rank == 1 else 1.0
+    whole = int(size + 1e-6)
+    if (1 - q) ** whole > beyond.mass:
+        return 1, math.log(beyond.mass) / math.log(1 - q) / whole
+    return int((_rank(whole, q, beyond.mass) - 1) * n / whole + 1e-9) + 1, 1.0
 
 
 def _rank_of(q: float, n: int) -> int:
     return min(n, max(1, math.ceil(n * q - 1e-9)))  # 0.07 * 100 exceeds 7
 
 
-def _low_rank(size: float, n: int, q: float) -> int:
+def _low_rank(size: float, n: int, q: float, tail_mass: float) -> int:
     """Return the rank below which the quantile is not, for a size that bounds it on no other side.
 
     1 where it does not even bound it there.
@@ -173,7 +222,7 @@ def _low_rank(size: float, n: int, q: float) -> int:
     whole, below = int(size), 0.0
     for k in range(whole):
         below += math.exp(_log_mass(k, whole, q))
-        if below > _TAIL:
+        if below > tail_mass:
             return max(1, int(max(0, k - 1) * n / whole))
     return 1
 
@@ -184,12 +233,11 @@ def _outside(n: int, q: float, above: Above, mass: float) -> Exceedances:
     return above(min(n, max(1, math.ceil(n * share - 1e-9))))
 
 
-def _effective_size(n: int, mass: float, at: Callable[[float], Exceedances]) -> tuple[float, bool]:
-    """Return how many independent samples tell as much, and whether dependence was shown.
+def _worst_effect(n: int, mass: float, at: Callable[[float], Exceedances]) -> _Effect:
+    """Return the design effect that holds.
 
     Where a tail holds too few exceedances to judge by, levels nearer the middle are asked too,
-    and the greatest effect holds. The noise of the estimated variance is paid for as in
-    Student's t.
+    and the greatest effect holds.
     """
     worst = _Effect(1.0, math.inf)
     while True:
@@ -203,33 +251,53 @@ def _effective_size(n: int, mass: float, at: Callable[[float], Exceedances]) -> 
         if mass >= 0.5:
             break
         mass = min(0.5, 4 * mass)
-    return _discounted(n, worst), worst.freedom < math.inf
+    return worst
 
 
-def _discounted(n: int, effect: _Effect) -> float:
-    return min(n, n / effect.factor * (_Z / _student(effect.freedom)) ** 2)
+def _discounted(n: int, effect: _Effect, z: float) -> float:
+    """Return how many independent samples tell as much.
+
+    The noise of the estimated variance is paid for as in Student's t.
+    """
+    return min(n, n / effect.factor * (z / student(effect.freedom, z)) ** 2)
+
+
+def effective(scores: Sequence[float], confidence: float = CONFIDENCE) -> float:
+    """Return of how many independent samples the mean were as uncertain as that of `scores`.
+
+    They are in order of time. As many as there are where they show no dependence, never more; of
+    an interval of more confidence somewhat fewer, since their dependence is not known exactly.
+    """
+    n, mean = len(scores), math.fsum(scores) / max(1, len(scores))
+    each = math.fsum((score - mean) ** 2 for score in scores) / max(1, n)
+    return _discounted(n, _dependence(n, scores, each, few=n < _PLENTY), _tail(confidence).z)
 
 
 def _effect(n: int, seen: Exceedances) -> _Effect:
-    """Measure the design effect of a share.
+    """Measure the design effect of a share."""
+    share, few = seen.total / n, min(seen.total, n - seen.total) < _PLENTY
+    return _dependence(n, seen.counts, share * (1 - share), few=few)
+
+
+def _dependence(n: int, counts: Sequence[float], each: float, *, few: bool) -> _Effect:
+    """Measure the design effect of a mean of `n`, given sums over stretches; `each` is a variance.
 
     Stretches are doubled in length until neighbours no longer correlate; the variance between
-    them is then that of the share. What correlation is left is added (Bartlett's first lag).
+    them is then that of the mean. What correlation is left is added (Bartlett's first lag).
     """
-    share, length = seen.total / n, n / max(1, len(seen.counts))
-    levels = [_Stretches.of(counts) for counts in _doubled(seen.counts)]
-    if not 0 < share < 1 or not levels:
+    length = n / max(1, len(counts))
+    levels = [_Stretches.of(part) for part in _doubled(counts)]
+    if not each or not levels:
         return _Effect(1.0, math.inf)
     alike = [i for i, level in enumerate(levels) if level.alike]
     if not alike and length == 1:
-        few = min(seen.total, n - seen.total) < _PLENTY
         return _Effect(1.0 if few else 1 + 2 * max(0.0, levels[0].correlation), math.inf)
     chosen = alike[-1] + 1 if alike else 0
     while alike and chosen < len(levels) and levels[chosen].perhaps_alike:
         chosen += 1
     chosen = min(chosen, len(levels) - 1)
     level = levels[chosen]
-    scale = length * 2**chosen * share * (1 - share)
+    scale = length * 2**chosen * each
     left = level.unbiased if alike else level.correlation
     factor = level.variance / scale * (1 + 2 * max(0.0, left))
     if alike and chosen == len(levels) - 1:
@@ -287,9 +355,8 @@ class _Stretches(NamedTuple):
         return max(3.0, 2 * size / (2 + excess + (4 if self.alike else 0)))
 
 
-def _student(freedom: float) -> float:
-    """Return Student's t at 1 - _TAIL (Abramowitz and Stegun 26.7.5)."""
-    z = _Z
+def student(freedom: float, z: float) -> float:
+    """Return Student's t where the standard normal is at `z` (Abramowitz and Stegun 26.7.5)."""
     terms = (
         (z**3 + z) / 4,
         (5 * z**5 + 16 * z**3 + 3 * z) / 96,
@@ -299,26 +366,21 @@ def _student(freedom: float) -> float:
 
 
 @functools.lru_cache(maxsize=256)
-def _ranks(n: int, q: float) -> tuple[int, int] | None:
-    """Return 1-based ranks (l, u) with P(X(l) <= quantile <= X(u)) >= 95 %, or None.
+def _rank(n: int, q: float, mass: float) -> int:
+    """Return the greatest rank k (1-based) with P(quantile < X(k)) <= `mass`.
 
     Sums the binomial's mass from 12 standard deviations below its mean, where what is left out
-    is under 1e-9 for every n that passes the guard, and the mass has not underflowed.
+    is under 1e-9 for every n whose least sample bounds the quantile, and nothing has underflowed.
     """
-    if n < 1 or not 0 < q < 1 or q**n > _TAIL or (1 - q) ** n > _TAIL:
-        return None
     start = max(0, math.floor(n * q - 12 * math.sqrt(n * q * (1 - q))))
     log_mass, log_odds = _log_mass(start, n, q), math.log(q) - math.log1p(-q)
-    low, high, below = start, n, 0.0  # below = P(Binomial(n, q) < k)
+    below = 0.0  # P(Binomial(n, q) < k)
     for k in range(start, n):
-        if below <= _TAIL:
-            low = k
-        if below >= 1 - _TAIL:
-            high = k
-            break
+        if below > mass:
+            return max(1, k - 1)
         below += math.exp(log_mass)
         log_mass += log_odds + math.log((n - k) / (k + 1))
-    return max(1, low), high
+    return n
 
 
 def _log_mass(k: int, n: int, q: float) -> float:
@@ -327,32 +389,32 @@ def _log_mass(k: int, n: int, q: float) -> float:
     return ways + k * math.log(q) + (n - k) * math.log1p(-q)
 
 
-def rate(successes: int, n: int) -> Estimate:
-    """Estimate a proportion (0..1) with Wilson's score interval (Wilson 1927, JASA 22:209)."""
-    return _wilson(successes, n, n)
+def rate(successes: int, n: int, sides: Sides = EVEN) -> Estimate:
+    """Estimate a proportion (0..1) of independent trials with its exact interval."""
+    return proportion(successes, n, n, sides)
 
 
 def share(n: int, seen: Exceedances, above: Above) -> Estimate:
     """Estimate which share (0..1) of `n` dependent samples exceeds a threshold.
 
-    Wilson's interval for the effective size. Where too few samples exceed it to tell whether they
-    come in bunches, what `above` tells of the samples in general is held to be true of them.
+    The interval is exact for the effective size. Where too few samples exceed it to tell whether
+    they come in bunches, what `above` tells of the samples in general is held to be true of them.
     """
     few = min(seen.total, n - seen.total)
     effect = _effect(n, seen) if few >= _COUNTABLE else _Effect(1.0, math.inf)
-    size = _discounted(n, effect)
+    size = _discounted(n, effect, _PLAIN.z)
     if n and (few < _PLENTY or effect.freedom < _FREEDOM):
         mass = min(0.5, 4 * max(few, _COUNTABLE) / n)
-        size = min(size, _effective_size(n, mass, functools.partial(_outside, n, 0.5, above))[0])
-    return _wilson(seen.total, n, size)
+        worst = _worst_effect(n, mass, functools.partial(_outside, n, 0.5, above))
+        size = min(size, _discounted(n, worst, _PLAIN.z))
+    return proportion(seen.total, n, size)
 
 
-def _wilson(successes: int, n: int, size: float) -> Estimate:
+def proportion(successes: float, n: int, size: float, sides: Sides = EVEN) -> Estimate:
+    """Estimate a proportion of `n` samples that tell as much as `size` independent ones."""
     if n < 1:
         return Estimate(value=None, low=None, high=None, n=0)
-    p, z2 = successes / n, _Z * _Z
-    centre = (p + z2 / (2 * size)) / (1 + z2 / size)
-    half = _Z / (1 + z2 / size) * math.sqrt(p * (1 - p) / size + z2 / (4 * size * size))
-    low = 0.0 if successes == 0 else max(0.0, centre - half)
-    high = 1.0 if successes == n else min(1.0, centre + half)
-    return Estimate(value=p, low=low, high=high, n=n)
+    value, (low_tail, high_tail) = successes / n, (_tail(sides.low), _tail(sides.high))
+    low = binomial.least(value * size, size, *low_tail)
+    high = 1 - binomial.least((1 - value) * size, size, *high_tail)
+    return Estimate(value=value, low=min(low, value), high=max(high, value), n=n)

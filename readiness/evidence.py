@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -14,16 +14,20 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationError,
+    field_validator,
     model_validator,
 )
 
+from readiness.baseline import Baseline
 from readiness.document import ConfigurationError
 from readiness.document.file import read_text
-from readiness.gate import Policy, Verdict
-from readiness.inventory import Environment, Inventory, Tier
+from readiness.gate import Verdict
+from readiness.inventory import Environment, Inventory, Policy, System, Tier
 from readiness.measurement import Measurement
 
 SCHEMA = "readiness/evidence/v1"
+
+MAIN_BRANCHES = ("main", "master")
 
 INTERRUPTED_EXIT_CODES: Mapping[str, int] = {"SIGINT": 130, "SIGTERM": 143}
 
@@ -78,6 +82,28 @@ class Revision(_Frozen):
     branch: str | None = None
 
 
+class Source(_Frozen):
+    """The inventory's file, at which code hosts show what is found."""
+
+    path: str = "services.yaml"
+    """From the top of its repository, with forward slashes; never a machine's own path."""
+    lines: Mapping[str, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
+    """Service, journey or artifact -> the line on which it begins."""
+
+
+class Compared(_Frozen):
+    """The system that services were compared with, side by side."""
+
+    name: str
+    version: str | None = None
+    environment: Environment
+
+    @classmethod
+    def of(cls, system: System) -> Self:
+        """Return what is public of the system of the second inventory."""
+        return cls(name=system.name, version=system.version, environment=system.environment)
+
+
 class Past(_Frozen):
     """One earlier run of the same system and environment, for the trend."""
 
@@ -85,6 +111,15 @@ class Past(_Frozen):
     started_at: Moment
     value: Annotated[int, Field(ge=0, le=100)]
     verdict: Verdict
+
+
+class Confidence(_Frozen):
+    """How sure the intervals of what was sampled are, all looks at the samples together."""
+
+    asked: Annotated[float, Field(gt=0, lt=1)]
+    """That no check fails falsely, and that one given breach does not pass (0..1, two-sided)."""
+    checks: Annotated[int, Field(ge=0)]
+    """How many checks of sampled values the run planned."""
 
 
 class Previous(_Frozen):
@@ -118,10 +153,27 @@ class Evidence(_Frozen):
     previous: Previous | None = None
     runner: Runner = Runner()
     revision: Revision = Revision()
+    source: Source = Source()
+    confidence: Confidence | None = None
+    """None where each interval has 95 % for itself, as in evidence of before."""
     trend: tuple[Past, ...] = ()
     """Earlier runs as the history had them when this one began, the oldest first."""
+    baseline: Baseline | None = None
+    """The run that this one is compared with, so that judging again compares alike."""
+    no_baseline: str = ""
+    """Why there is none, though one was asked for."""
+    against: Compared | None = None
     residue: tuple[str, ...] = ()
     """What journeys created and could not take away again."""
+
+    @field_validator("policy", mode="before")
+    @classmethod
+    def _gate(cls, policy: Any) -> Any:
+        """Read what evidence said before there were stages."""
+        if isinstance(policy, Mapping) and isinstance(policy.get("gate"), bool):
+            stage = "gate" if policy["gate"] else "report"
+            return {"stage": stage, **{k: v for k, v in policy.items() if k != "gate"}}
+        return policy
 
     @model_validator(mode="after")
     def _unambiguous(self) -> Self:
@@ -172,12 +224,14 @@ class _PreviousAssessment(BaseModel):
     started_at: Moment
     exit_code: int
     score: _PreviousScore
+    only_checks: tuple[str, ...] | None = None
 
 
 def previous(path: Path) -> Previous | None:
     """Read the score of the assessment.json at `path`; ConfigurationError if it is none.
 
-    An interrupted run is no measure: what it was itself compared with stands in for it.
+    An interrupted run, or one judged by some checks only, is no measure: what it was itself
+    compared with stands in for it.
     """
     try:
         found = _PreviousAssessment.model_validate_json(read_text(path))
@@ -187,7 +241,7 @@ def previous(path: Path) -> Previous | None:
             file=str(path),
             fix="Name an assessment.json that `readiness run` has written.",
         ) from None
-    if found.exit_code in INTERRUPTED_EXIT_CODES.values():
+    if found.exit_code in INTERRUPTED_EXIT_CODES.values() or found.only_checks is not None:
         return found.score.previous
     return Previous(value=found.score.value, started_at=found.started_at)
 

@@ -13,6 +13,8 @@ from readiness.measurement import Value
 from readiness.quantity import Unit
 
 Outcome = Literal["pass", "warn", "fail", "unknown", "not_applicable"]
+Key = tuple[str, str]
+"""(check id, service name)"""
 
 
 class Finding(BaseModel):
@@ -31,6 +33,8 @@ class Finding(BaseModel):
     title: str
     severity: Severity
     blocker: bool
+    usual_blocker: bool = False
+    """Whether the criteria make it one, which caps the score whatever the policy says."""
     outcome: Outcome
     undecided: bool = False
     flaky: bool = False

@@ -10,8 +10,9 @@ from readiness.checks import Check, Criteria
 from readiness.estimate import Estimate
 from readiness.failure import Failure
 from readiness.finding import Finding, Outcome
-from readiness.inventory import Inventory, Subject, Waiver
+from readiness.inventory import Inventory, Policy, Subject, Waiver
 from readiness.measurement import NOT_FINITE, Measurement, Value, number
+from readiness.policy import PRODUCTION, blocks, refusal
 from readiness.quantity import amount
 
 FLAKY_SCORE = 0.5
@@ -30,17 +31,29 @@ class _Judged(NamedTuple):
 
 
 def judge_all(
-    inventory: Inventory, measurements: Sequence[Measurement], criteria: Criteria, on: date
+    inventory: Inventory,
+    measurements: Sequence[Measurement],
+    criteria: Criteria,
+    on: date,
+    policy: Policy = PRODUCTION,
 ) -> tuple[Finding, ...]:
     """Judge every check that concerns a service, measured or not, in the inventory's order.
 
-    `on` is the day (UTC) whose waivers are in force.
+    `on` is the day (UTC) whose waivers are in force; `policy` says which checks block, and which
+    waivers are accepted.
     """
     attempts: dict[tuple[str, str], list[Measurement]] = {}
     for m in sorted(measurements, key=lambda m: m.attempt):
         attempts.setdefault((m.probe, m.service), []).append(m)
     return tuple(
-        judge(check, service, attempts.get((check.probe, service.name), ()), inventory.waivers, on)
+        judge(
+            check,
+            service,
+            attempts.get((check.probe, service.name), ()),
+            inventory.waivers,
+            on,
+            policy,
+        )
         for service in inventory.subjects
         for check in criteria.checks.values()
         if check.concerns(service)
@@ -53,6 +66,7 @@ def judge(
     attempts: Sequence[Measurement],
     waivers: Sequence[Waiver],
     on: date,
+    policy: Policy = PRODUCTION,
 ) -> Finding:
     """Judge `check` on `service` by the last of `attempts`; none at all is unknown."""
     try:
@@ -61,10 +75,11 @@ def judge(
         judged = _unknown(f"the service's own target or limit cannot be used: {error}")
     else:
         judged = _flaky(attempts, _judge(check, service, attempts))
-    waiver, expired = _waiver(check, service, waivers, on)
+    blocker = blocks(policy, check, service)
+    waiver, ignored = _waiver(check, service, waivers, on, policy, blocker)
     because = judged.because
-    if expired and (judged.outcome in ("fail", "unknown") or judged.undecided):
-        because += f" (the waiver of {expired.owner} expired on {expired.until})"
+    if ignored and (judged.outcome in ("fail", "unknown") or judged.undecided):
+        because += f" ({ignored})"
     return Finding(
         check=check.id,
         probe=check.probe,
@@ -72,7 +87,8 @@ def judge(
         area=check.area,
         title=check.title,
         severity=check.severity,
-        blocker=check.blocker and service.criticality in _BLOCKING,
+        blocker=blocker,
+        usual_blocker=blocks(PRODUCTION, check, service),
         outcome=judged.outcome,
         undecided=judged.undecided,
         flaky=judged.flaky,
@@ -87,9 +103,6 @@ def judge(
         failure=judged.failure,
         waiver=waiver,
     )
-
-
-_BLOCKING = ("critical", "high")
 
 
 def _judge(check: Check, service: Subject, attempts: Sequence[Measurement]) -> _Judged:
@@ -249,11 +262,24 @@ def _verdict_words(check: Check, outcome: Outcome, at_best: Outcome, undecided: 
 
 
 def _waiver(
-    check: Check, service: Subject, waivers: Sequence[Waiver], on: date
-) -> tuple[Waiver | None, Waiver | None]:
-    """Return the waiver in force and, failing one, the last that has expired."""
+    check: Check,
+    service: Subject,
+    waivers: Sequence[Waiver],
+    on: date,
+    policy: Policy,
+    blocker: bool,
+) -> tuple[Waiver | None, str]:
+    """Return the last waiver in force and, failing one, why the last there is does not hold."""
     mine = [w for w in waivers if w.check == check.id and w.service in (None, service.name)]
+    ignored = {w: _ignored(w, on, policy, blocker) for w in mine}
+    held = max((w for w in mine if not ignored[w]), key=lambda w: w.until, default=None)
     latest = max(mine, key=lambda w: w.until, default=None)
-    if latest is None:
-        return None, None
-    return (latest, None) if latest.until >= on else (None, latest)
+    return held, "" if held or latest is None else ignored[latest]
+
+
+def _ignored(waiver: Waiver, on: date, policy: Policy, blocker: bool) -> str:
+    """Return why `waiver` does not hold on the day `on`; empty if it does."""
+    if waiver.until < on:
+        return f"the waiver of {waiver.owner} expired on {waiver.until}"
+    why = refusal(policy, waiver, blocker, on)
+    return f"the waiver of {waiver.owner} is not accepted: {why}" if why else ""

@@ -1,6 +1,7 @@
 """Findings -> Scorecard: three levels of weighted means, with unknowns as bounds, exactly."""
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -71,127 +72,215 @@ class Bounds(NamedTuple):
 
 
 _NANO = 10**9
-_NOTHING_KNOWN = Bounds(Fraction(0), Fraction(1), Fraction(0))
 
 
 class _Sums(NamedTuple):
-    """What one area adds up to: weighted bounds of its services, and its conclusive checks."""
+    """What one area adds up to, in the area's own parts, and its conclusive checks."""
 
-    weight: Fraction = Fraction(0)
-    low: Fraction = Fraction(0)
-    high: Fraction = Fraction(0)
-    covered: Fraction = Fraction(0)
+    low: int = 0
+    high: int = 0
+    covered: int = 0
     conclusive: int = 0
 
-    def plus(self, weight: Fraction, cell: Sequence[Finding], sign: int = 1) -> "_Sums":
-        """Return these sums with a service's `cell` counted in, or out again with sign -1."""
-        if not cell:
-            return self
-        bounds, weight = _cell(cell), sign * weight
+    def plus(self, f: Finding, share: int) -> "_Sums":
+        """Return these sums with `f` counted in, which earns `share` parts for a billionth."""
         return _Sums(
-            self.weight + weight,
-            self.low + weight * bounds.low,
-            self.high + weight * bounds.high,
-            self.covered + weight * bounds.covered,
-            self.conclusive + sign * sum(f.conclusive for f in cell),
+            self.low + share * _exact(f.score),
+            self.high + share * _exact(f.upper),
+            self.covered + share * _NANO * f.conclusive,
+            self.conclusive + f.conclusive,
         )
 
-    @property
-    def bounds(self) -> Bounds:
-        """The weighted mean."""
-        if not self.weight:
-            return _NOTHING_KNOWN
-        return Bounds(*(part / self.weight for part in (self.low, self.high, self.covered)))
+    def mended(self, f: Finding, share: int) -> "_Sums":
+        """Return these sums, in which `f` is, as they would be with it passing."""
+        return _Sums(
+            self.low + share * (_NANO - _exact(f.score)),
+            self.high + share * (_NANO - _exact(f.upper)),
+            self.covered + share * _NANO * (not f.conclusive),
+            self.conclusive + (not f.conclusive),
+        )
 
 
-_Cells = Mapping[tuple[str, str], tuple[Finding, ...]]
-"""(area id, service name) -> the findings that apply."""
+_NOTHING_KNOWN = _Sums(0, 1, 0)
+"""What an area of one part adds up to in which nothing was found."""
+_Shares = Mapping[tuple[str, str, Severity], int]
+"""(area id, service name, severity) -> the parts that a finding there earns for a billionth."""
+_Place = tuple[str, str, str]
+"""(area id, service name, check id)"""
 
 
 @dataclass(frozen=True)
 class Ledger:
-    """Findings added up exactly, so that a change costs what changed and not the whole model."""
+    """Findings added up exactly, so that a change costs what changed and not the whole model.
+
+    A finding's score counts by its severity and how many of that severity its service has in
+    the area, none of which its outcome changes: so all is added up in whole numbers. `wholes`
+    says how many a perfect area has, of those that apply; `factors`, how many of the system's
+    each is, of which a perfect one has `whole`.
+    """
 
     areas: Mapping[str, Area]
-    kinds: frozenset[SubjectKind]
-    weights: Mapping[str, Fraction]
-    cells: _Cells
+    shares: _Shares
+    wholes: Mapping[str, int]
+    factors: Mapping[str, int]
+    whole: int
     sums: Mapping[str, _Sums]
+    passed: tuple[frozenset[_Place], ...] = ()
 
     @classmethod
     def of(
         cls, findings: Iterable[Finding], inventory: Inventory, areas: Mapping[str, Area]
     ) -> "Ledger":
         """Add up `findings` on the services of `inventory`; their order does not matter."""
-        weights = {s.name: CRITICALITY_WEIGHTS[s.criticality] for s in inventory.subjects}
-        cells: dict[tuple[str, str], tuple[Finding, ...]] = {}
-        for f in findings:
-            if f.outcome != "not_applicable":
-                cells[f.area, f.service] = (*cells.get((f.area, f.service), ()), f)
+        found = [f for f in findings if f.outcome != "not_applicable"]
+        weights = {s.name: int(2 * CRITICALITY_WEIGHTS[s.criticality]) for s in inventory.subjects}
+        shares, wholes = _shared(found, weights)
         sums = dict.fromkeys(areas, _Sums())
-        for (area, service), cell in cells.items():
-            sums[area] = sums[area].plus(weights[service], cell)
+        for f in found:
+            sums[f.area] = sums[f.area].plus(f, shares[f.area, f.service, f.severity])
         kinds = frozenset[SubjectKind](s.kind for s in inventory.subjects)
-        return cls(areas, kinds, weights, cells, sums)
+        for area in areas.values():
+            if area.id not in wholes and not kinds.isdisjoint(area.kinds):
+                wholes[area.id], sums[area.id] = 1, _NOTHING_KNOWN
+        factors, whole = _factors(wholes, areas)
+        return cls(areas, shares, wholes, factors, whole, sums)
 
     def passing(self, findings: Iterable[Finding]) -> "Ledger":
         """Return this ledger as it would be with `findings`, which are in it, passing."""
-        cells, sums = dict(self.cells), dict(self.sums)
-        fixed: dict[tuple[str, str], set[str]] = {}
+        sums = dict(self.sums)
+        mended: set[_Place] = set()
         for f in findings:
-            fixed.setdefault((f.area, f.service), set()).add(f.check)
-        for key, checks in fixed.items():
-            area, service = key
-            old = cells.get(key, ())
-            new = tuple(f.passing() if f.check in checks else f for f in old)
-            weight = self.weights[service]
-            sums[area] = sums[area].plus(weight, old, -1).plus(weight, new)
-            cells[key] = new
-        return replace(self, cells=cells, sums=sums)
+            place = (f.area, f.service, f.check)
+            if place not in mended and self._counts(f, place):
+                mended.add(place)
+                sums[f.area] = sums[f.area].mended(f, self.shares[f.area, f.service, f.severity])
+        return replace(self, sums=sums, passed=_joined(self.passed, frozenset(mended)))
+
+    def replacing(self, old: Finding, new: Finding) -> "Ledger":
+        """Return this ledger with `new` in place of `old`, which counts for as much."""
+        share = self.shares[old.area, old.service, old.severity]
+        sums = self.sums[old.area].plus(old, -share).plus(new, share)
+        fewer = sums._replace(conclusive=sums.conclusive - 2 * old.conclusive)
+        return replace(self, sums={**self.sums, old.area: fewer})
+
+    def _counts(self, f: Finding, place: _Place) -> bool:
+        """Whether `f` is among the sums, and not as passing already."""
+        return f.outcome != "not_applicable" and not any(place in some for some in self.passed)
+
+    def gains(self, findings: Iterable[Finding]) -> Mapping[str, tuple[int, int, int]]:
+        """Return what `findings` add to areas, each passing once: low, covered, conclusive.
+
+        The first two are in the area's own parts, of which `wholes` has how many it takes.
+        """
+        found: dict[str, _Sums] = {}
+        seen: set[_Place] = set()
+        for f in findings:
+            place = (f.area, f.service, f.check)
+            if place not in seen and self._counts(f, place):
+                seen.add(place)
+                share = self.shares[f.area, f.service, f.severity]
+                found[f.area] = found.get(f.area, _Sums()).mended(f, share)
+        return {area: (s.low, s.covered, s.conclusive) for area, s in found.items()}
 
     @property
     def total(self) -> Bounds:
         """The bounds of the whole system."""
-        areas = filter(self._applies, self.areas.values())
-        return _mean((Fraction(a.weight), self._bounds(a)) for a in areas)
+        return Bounds(*(Fraction(part, self.whole) for part in self._total))
 
     def card(self) -> Scorecard:
         """Round down once, to what is printed and compared."""
-        total = self.total
+        low, high, covered = (100 * part // self.whole for part in self._total)
         return Scorecard(
-            raw=percent(total.low),
-            upper=percent(total.high),
-            coverage=percent(total.covered) / 100,
+            raw=low,
+            upper=high,
+            coverage=covered / 100,
             areas=tuple(
-                self._row(a) if self._applies(a) else _not_applicable(a)
+                self._row(a) if a.id in self.wholes else _not_applicable(a)
                 for a in self.areas.values()
             ),
         )
 
-    def _applies(self, area: Area) -> bool:
-        """Whether the inventory holds its kind of service, or a check of a pack falls in it."""
-        return not self.kinds.isdisjoint(area.kinds) or self.sums[area.id].weight > 0
+    @property
+    def _total(self) -> tuple[int, int, int]:
+        """The system's parts at each bound."""
+        if not self.factors:
+            return _NOTHING_KNOWN[:3]
+        found = [(k, *self.earned(area)) for area, k in self.factors.items()]
+        low = sum(k * low for k, low, _, _ in found)
+        high = sum(k * high for k, _, high, _ in found)
+        return low, high, sum(k * covered for k, _, _, covered in found)
 
-    def _bounds(self, area: Area) -> Bounds:
-        """Mean over the services; with too few conclusive checks nothing is earned."""
-        sums = self.sums[area.id]
-        if sums.conclusive >= area.min_checks:
-            return sums.bounds
-        return sums.bounds._replace(low=Fraction(0), covered=Fraction(0))
+    def earned(self, area: str) -> tuple[int, int, int]:
+        """An area's parts at each bound: with too few conclusive checks nothing is earned."""
+        sums = self.sums[area]
+        if sums.conclusive >= self.areas[area].min_checks:
+            return sums.low, sums.high, sums.covered
+        return 0, sums.high, 0
 
     def _row(self, area: Area) -> AreaScore:
-        bounds, conclusive = self._bounds(area), self.sums[area.id].conclusive
+        whole, conclusive = self.wholes[area.id], self.sums[area.id].conclusive
+        low, high, covered = (100 * part // whole for part in self.earned(area.id))
         few = f"{conclusive} of at least {area.min_checks} checks gave a result"
         return AreaScore(
             id=area.id,
             title=area.title,
             weight=area.weight,
-            score=percent(bounds.low),
-            upper=percent(bounds.high),
-            coverage=percent(bounds.covered) / 100,
+            score=low,
+            upper=high,
+            coverage=covered / 100,
             applicable=True,
             because=few if conclusive < area.min_checks else "",
         )
+
+
+def _shared(
+    findings: Sequence[Finding], weights: Mapping[str, int]
+) -> tuple[_Shares, dict[str, int]]:
+    """Return each finding's share of its area, and how many parts the whole of each area is.
+
+    A cell is the mean over the severities present of the mean within each severity, and an area
+    the mean over its services, all weighted: (area, service, severity) -> what 1 of n counts.
+    """
+    counts = Counter((f.area, f.service, f.severity) for f in findings)
+    present: dict[tuple[str, str], int] = {}
+    for area, service, severity in counts:
+        weight = int(2 * SEVERITY_WEIGHTS[severity])
+        present[area, service] = present.get((area, service), 0) + weight
+    units: dict[str, int] = {}
+    for (area, service, _), n in counts.items():
+        units[area] = math.lcm(units.get(area, 1), present[area, service] * n)
+    shares = {
+        key: weights[key[1]]
+        * int(2 * SEVERITY_WEIGHTS[key[2]])
+        * units[key[0]]
+        // (present[key[:2]] * n)
+        for key, n in counts.items()
+    }
+    wholes = dict.fromkeys(units, 0)
+    for area, service in present:
+        wholes[area] += weights[service] * units[area] * _NANO
+    return shares, wholes
+
+
+def _factors(wholes: Mapping[str, int], areas: Mapping[str, Area]) -> tuple[Mapping[str, int], int]:
+    """Return what a part of each area is in parts of the system, and how many that has."""
+    weights = {name: Fraction(areas[name].weight) for name in wholes}
+    common = math.lcm(*(whole * weights[name].denominator for name, whole in wholes.items()))
+    factors = {name: int(weights[name] * (common // whole)) for name, whole in wholes.items()}
+    return factors, int(sum(weights.values()) * common) or 1
+
+
+def _joined(
+    sets: tuple[frozenset[_Place], ...], more: frozenset[_Place]
+) -> tuple[frozenset[_Place], ...]:
+    """Return `sets` with `more`, few and each far smaller than the one before it.
+
+    One set would be copied whole at every step of a plan, however small the step.
+    """
+    while sets and len(sets[-1]) <= 2 * len(more):
+        *rest, last = sets
+        sets, more = tuple(rest), last | more
+    return (*sets, more) if more else sets
 
 
 def score(
@@ -204,8 +293,10 @@ def score(
 def partial(findings: Iterable[Finding], inventory: Inventory, areas: Mapping[str, Area]) -> int:
     """Score (0..100) a part of the system by the areas its `findings` fall in."""
     ledger = Ledger.of(findings, inventory, areas)
-    parts = [(Fraction(areas[name].weight), sums) for name, sums in ledger.sums.items()]
-    return percent(_mean((weight, sums.bounds) for weight, sums in parts if sums.weight).low)
+    factors = {area: ledger.factors[area] for area, _, _ in ledger.shares}
+    earned = sum(factor * ledger.sums[area].low for area, factor in factors.items())
+    whole = sum(factor * ledger.wholes[area] for area, factor in factors.items())
+    return 100 * earned // whole if whole else 0
 
 
 def grade(value: int) -> Grade:
@@ -219,36 +310,9 @@ def percent(part: Fraction) -> int:
     return math.floor(100 * part)
 
 
-def _cell(findings: Sequence[Finding]) -> Bounds:
-    """Mean over the severities present of the mean within each severity."""
-    by_severity: dict[Severity, list[Finding]] = {}
-    for f in findings:
-        by_severity.setdefault(f.severity, []).append(f)
-    return _mean((SEVERITY_WEIGHTS[s], _average(mine)) for s, mine in by_severity.items())
-
-
-def _average(findings: Sequence[Finding]) -> Bounds:
-    """Mean of the findings' bounds, added up in whole numbers, which are quicker than fractions."""
-    whole = _NANO * len(findings)
-    return Bounds(
-        Fraction(sum(_exact(f.score) for f in findings), whole),
-        Fraction(sum(_exact(f.upper) for f in findings), whole),
-        Fraction(sum(f.conclusive for f in findings), len(findings)),
-    )
-
-
 def _exact(part: float) -> int:
     """Return `part` in billionths: 0.85 is 85 of 100, though its float is a little less."""
     return round(part * _NANO)
-
-
-def _mean(parts: Iterable[tuple[Fraction, Bounds]]) -> Bounds:
-    """Weighted mean; of nothing, the bounds of not knowing anything."""
-    kept = list(parts)
-    total = sum((w for w, _ in kept), Fraction(0))
-    if not total:
-        return _NOTHING_KNOWN
-    return Bounds(*(sum((w * b[i] for w, b in kept), Fraction(0)) / total for i in range(3)))
 
 
 def _not_applicable(area: Area) -> AreaScore:

@@ -5,7 +5,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
-from urllib.parse import SplitResult, parse_qsl, quote, quote_plus, unquote
+from urllib.parse import SplitResult, parse_qsl, quote, quote_plus, unquote, urlsplit
 
 SECRET_KEYS = frozenset(
     {
@@ -66,6 +66,9 @@ def of_settings(settings: Any, *, secret: bool = False) -> Iterator[str]:
             if secret and _is_public(str(key).lower(), value):
                 yield from _queried(value)
                 continue
+            if not secret and _is_url(key, value):
+                yield from of_url(_parts(value))
+                continue
             yield from of_settings(value, secret=secret or str(key).lower() in SECRET_KEYS)
     elif isinstance(settings, list | tuple):
         for value in settings:
@@ -124,7 +127,9 @@ def public_texts(settings: Any) -> Iterator[str]:
     """Yield the texts of `settings` that are no secrets, such as paths without their query."""
     if isinstance(settings, Mapping):
         for key, value in settings.items():
-            if str(key).lower() not in SECRET_KEYS:
+            if _is_url(key, value):
+                yield _parts(value).hostname or ""
+            elif str(key).lower() not in SECRET_KEYS:
                 yield from public_texts(value)
     elif isinstance(settings, list | tuple):
         for value in settings:
@@ -144,6 +149,18 @@ def spellings(secrets: Iterable[str]) -> Iterator[str]:
 def _is_public(key: str, value: Any) -> bool:
     pattern = _PUBLIC_VALUES.get(key)
     return pattern is not None and isinstance(value, str) and bool(re.fullmatch(pattern, value))
+
+
+def _is_url(key: Any, value: Any) -> bool:
+    """Whether it is where another service is: the setting `url`."""
+    return str(key).lower() == "url" and isinstance(value, str)
+
+
+def _parts(url: str) -> SplitResult:
+    try:
+        return urlsplit(url)
+    except ValueError:  # such as brackets with no address in them: all of it is a secret then
+        return SplitResult("", "", "", url, "")
 
 
 def _queried(text: str) -> Iterator[str]:

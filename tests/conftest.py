@@ -8,6 +8,7 @@ import pytest
 
 from readiness import demo, ledger
 from readiness.demo import postgres, valkey
+from readiness.history import where
 from tests import debian_postgres
 from tests.quiet import alone, beside_others
 from tests.sample_system import System
@@ -55,9 +56,15 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
 
 @pytest.fixture(scope="session", autouse=True)
 def _state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Keep the ledgers of all runs, those of started programs too, out of the user's home."""
+    """Keep what all runs leave, those of started programs too, out of the user's home.
+
+    Runs are kept nowhere, so that no test meets another's; should one ask for the default place,
+    that is in a folder of the tests as well.
+    """
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(ledger.VARIABLE, str(tmp_path_factory.mktemp("state")))
+        patch.setenv(where.VARIABLE, where.NOWHERE)
+        patch.setenv("XDG_DATA_HOME", str(tmp_path_factory.mktemp("data")))
         yield
 
 

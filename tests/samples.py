@@ -10,9 +10,8 @@ from readiness import inventory as inventories
 from readiness.estimate import Estimate, quantile, rate
 from readiness.evidence import Evidence, Previous, Tool
 from readiness.failure import Failure
-from readiness.gate import Policy
 from readiness.histogram import Histogram
-from readiness.inventory import Inventory, Subject, Waiver
+from readiness.inventory import Inventory, Policy, Subject, Waiver
 from readiness.measurement import Measurement, Value, Values
 from tests import sample_platform, sample_security
 
@@ -91,7 +90,7 @@ def partial(**changes: Any) -> Evidence:
         "run_id": "a0b1c2d3e4f50617",
         "inventory": inventory().model_copy(update={"services": services, "waivers": waivers}),
         "interrupted": "SIGINT",
-        "policy": Policy(gate=False),
+        "policy": Policy(stage="report"),
         "environment": "staging",
         "allowed": ("observe",),
     }

@@ -19,8 +19,10 @@ from readiness.failure import FAILURE_KINDS, Failure
 from readiness.gate import headline
 from readiness.inventory import DEFAULT_PROBES, Inventory, Service
 from readiness.measurement import Measurement, Value, Values
+from readiness.policy import PRODUCTION
 from readiness.score import score
 from tests import sample_platform
+from tests.baselines import baseline, reading
 from tests.judging import (
     ACCESS,
     CRITERIA,
@@ -98,10 +100,16 @@ TOP = {
     "findings",
     "root_causes",
     "not_tested",
+    "sampling",
     "risks",
     "plan",
     "journeys",
     "residue",
+    "policy",
+    "waivers",
+    "baseline",
+    "no_baseline",
+    "regressions",
 }
 KEYS = {
     "tool": {"name", "version"},
@@ -150,8 +158,44 @@ KEYS = {
     },
     "root_causes": {"service", "because", "explains"},
     "not_tested": {"probe", "service", "because"},
+    "sampling": {
+        "confidence",
+        "planned",
+        "checks",
+        "decided",
+        "at_first_look",
+        "samples",
+        "open",
+    },
     "risks": {"high", "medium", "low"},
     "plan": {"check", "service", "effort_hours", "projected_score"},
+    "baseline": {
+        "asked",
+        "run_id",
+        "started_at",
+        "commit",
+        "branch",
+        "value",
+        "recent",
+        "passed_over",
+        "metrics",
+        "added",
+        "gone",
+    },
+    "regressions": {
+        "check",
+        "service",
+        "title",
+        "unit",
+        "course",
+        "before",
+        "now",
+        "low",
+        "high",
+        "tolerance",
+        "noise",
+        "because",
+    },
 }
 LEVEL = {"users", "requests_per_second", "success_rate", "p95_ms", "errors"}
 
@@ -181,6 +225,7 @@ def everything() -> Assessment:
         measured("http_concurrency", success_rate=estimate(0.5), **levels),
         measured("redis_health", "cache", failure="refused"),
         previous=Previous(value=30, started_at=NOW),
+        baseline=baseline(reading("latency-p95", estimate(100))),
     )
 
 
@@ -455,7 +500,7 @@ def test_a_projection_is_the_score_with_that_finding_passing() -> None:
         card = score(anew, API, CRITERIA.areas)
         if f["outcome"] == "fail":
             open_ = [g for g in anew if g.blocker and g.outcome == "fail"]
-            assert f["projected_score"] == headline(card, open_), f["check"]
+            assert f["projected_score"] == headline(card, open_, PRODUCTION), f["check"]
         else:
             assert f["projected_score"] is None
 

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +75,8 @@ def test_a_healthy_system_is_ready_and_its_evidence_replays_to_the_byte(
     assert found["exit_code"] == 0
     assert found["system"] == {"name": "Shop", "version": "3", "environment": "test"}
     assert [s["status"] for s in found["services"]] == ["up"]
+    assert (found["sampling"]["confidence"], found["sampling"]["planned"]) == (0.95, 6)
+    assert found["sampling"]["decided"] == found["sampling"]["checks"] == 6
     assert {p.name for p in out.iterdir()} == {"report.md", "assessment.json", "evidence.json"}
 
     again = readiness("report", "readiness-report/evidence.json", "--out", "again", cwd=tmp_path)
@@ -111,6 +114,73 @@ def test_no_gate_turns_a_failed_gate_green_and_says_so(tmp_path: Path) -> None:
     assert done.returncode == 0
     assert "GATE DISABLED" in done.stdout
     assert "GATE DISABLED" in (tmp_path / "readiness-report" / "report.md").read_text()
+
+
+def test_the_policy_of_the_inventory_holds_and_is_replayed_to_the_byte(tmp_path: Path) -> None:
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        inventory(
+            tmp_path,
+            held.getsockname()[1],
+            "policy: {tier: internal, stage: warn, fail_on: conditional, areas: {security: 80}}\n"
+            "waivers:\n  - {check: tls-trusted, reason: r, owner: o, until: 2020-01-01}\n",
+        )
+        done = readiness("run", "--fail-on", "not-ready", "--format", "github", cwd=tmp_path)
+    assert done.returncode == 0
+    assert "::warning title=Nothing is blocked (stage warn)::The gate would exit with 1: " in (
+        done.stdout
+    )
+    assert "\nNOT READY (internal) 0/100 F\n" in done.stdout
+    assert (
+        "\nWARNING ONLY (stage warn): the gate would exit with 1: Service is down on" in done.stdout
+    )
+    assert "\nEASED POLICY: ready.score 80, usually 85; " in done.stdout
+    assert "\nWaiver: tls-trusted on all services (o) expired on 2020-01-01\n" in done.stdout
+    out = tmp_path / "readiness-report"
+    found = assessment(out)
+    assert (found["exit_code"], found["policy"]["gated_exit_code"]) == (0, 1)
+    assert (found["policy"]["tier"], found["policy"]["fail_on"]) == ("internal", "not-ready")
+    again = readiness("report", "readiness-report/evidence.json", "--out", "again", cwd=tmp_path)
+    assert again.returncode == 0
+    for file in ("report.md", "assessment.json", "evidence.json"):
+        assert (tmp_path / "again" / file).read_bytes() == (out / file).read_bytes()
+    words = ("--out", "other", "--no-gate", "--fail-on", "conditional")
+    other = readiness("report", "readiness-report/evidence.json", *words, cwd=tmp_path)
+    assert "GATE DISABLED (stage report)" in other.stdout
+    mine = assessment(tmp_path / "other")["policy"]
+    assert (mine["tier"], mine["stage"], mine["fail_on"]) == ("internal", "report", "conditional")
+
+
+def test_validate_says_what_the_policy_demands(tmp_path: Path) -> None:
+    soon = datetime.now(UTC).date() + timedelta(days=3)
+    inventory(
+        tmp_path,
+        1,
+        "policy: {tier: regulated, stage: report, areas: {security: 90}, "
+        "blockers: {latency-p99: true, health-ready: false}}\n"
+        "waivers:\n"
+        f"  - {{check: latency-p95, service: api, reason: r, owner: o, until: {soon}}}\n"
+        "  - {check: latency-p50, service: api, reason: r, owner: o, until: 2020-01-01}\n"
+        f"  - {{check: latency-p99, service: api, reason: r, owner: o, until: 2099-01-01}}\n",
+    )
+    done = readiness("validate", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    line = len((tmp_path / "services.yaml").read_text().splitlines())
+    told = [one for one in done.stdout.splitlines() if "waiver of" in one or "Policy" in one]
+    assert told == [
+        f"services.yaml:{line - 2}: the waiver of latency-p95 on api ends on {soon}, in 3 days.",
+        f"services.yaml:{line - 1}: the waiver of latency-p50 on api expired on 2020-01-01.",
+        f"services.yaml:{line}: the waiver of latency-p99 on api is not accepted on api: "
+        "no blocker may be waived.",
+        "Policy: tier regulated, stage report, fails on conditional. READY takes 90, 80 in every "
+        "area, 90 in security, 98 % coverage; CONDITIONAL takes 80, 90 % coverage.",
+        "Policy: latency-p99 blocks.",
+        "Policy: health-ready does not block.",
+        "Policy: waivers are accepted, not of blockers, at most 30 days long, "
+        "announced 14 days ahead.",
+        "Policy: eased: stage report, usually gate.",
+        "Policy: eased: blockers.health-ready false, usually true.",
+    ]
 
 
 def test_only_leaves_the_rest_unknown_and_the_verdict_inconclusive(
@@ -323,6 +393,11 @@ BAD_COMMANDS = {
     "unknown format": (["run", "--format", "markdwn"], "Did you mean 'markdown'?"),
     "unknown policy": (["run", "--fail-on", "conditionl"], "Did you mean 'conditional'?"),
     "bad deadline": (["run", "--deadline", "soon"], "90s or 5m"),
+    "bad confidence": (["run", "--confidence", "high"], "from 80 % to 99.99 %"),
+    "no confidence": (["run", "--confidence", "0"], "Write 95% or 0.95."),
+    "certainty": (["run", "--confidence", "100%"], "from 80 % to 99.99 %"),
+    "percent without its sign": (["run", "--confidence", "95"], "Write 95% or 0.95."),
+    "endless confidence": (["run", "--confidence", "nan"], "from 80 % to 99.99 %"),
     "missing pack": (["run", "--checks", "nowhere.yaml"], "nowhere.yaml"),
     "missing previous": (["run", "--previous", "nowhere.json"], "nowhere.json"),
     "output under a file": (["run", "--out", "services.yaml/out"], "--out"),
@@ -380,6 +455,16 @@ BAD_INVENTORIES = {
         "NOWHERE_URL",
     ),
     "bad address": ("    kind: http\n    url: h:1\n", "services.yaml:21: ", "http://"),
+    "unknown policy": (
+        "    kind: http\n    url: http://h:1\npolicy: {tier: prod}\n",
+        "services.yaml:22: ",
+        "Did you mean 'production'?",
+    ),
+    "unknown blocker": (
+        "    kind: http\n    url: http://h:1\npolicy: {blockers: {latency-p59: true}}\n",
+        "services.yaml:22: ",
+        "Did you mean 'latency-p",
+    ),
     "too deep": ("    tags: " + "[" * 50_000 + "\n", "services.yaml:20: ", ""),
 }
 
@@ -412,10 +497,14 @@ def _refused(done: "subprocess.CompletedProcess[str]", hint: str) -> None:
 
 def test_validate_names_what_the_samples_cannot_prove(tmp_path: Path, port: int) -> None:
     path = inventory(tmp_path, port)
-    path.write_text(path.read_text().replace("samples: 400", "samples: 50"))
+    free = readiness("validate", cwd=tmp_path)
+    assert "cannot prove" not in free.stdout  # as more are taken while it is open
+    fixed = "    probes:\n      http_latency: {samples: 50}\n"
+    path.write_text(path.read_text().replace("    probes:\n", fixed))
     done = readiness("validate", cwd=tmp_path)
     assert done.returncode == 0
-    assert "api: success-rate wants 99 %, which 50 samples cannot prove" in done.stdout
+    told = "api: success-rate wants 99 %, which 50 samples cannot prove. It takes 368."
+    assert told in done.stdout
     assert "valid. 1 service," in done.stdout
 
 

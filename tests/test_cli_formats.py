@@ -16,7 +16,7 @@ def report(
     """Render saved evidence in `formats` to the folder `out`, in no CI but that of `env`."""
     words = [word for name in formats for word in ("--format", name)]
     evidence = str(FOLDER / f"{sample}.evidence.json")
-    environ = {"GITHUB_STEP_SUMMARY": "", **(env or {})}
+    environ = {"GITHUB_STEP_SUMMARY": "", "GITHUB_OUTPUT": "", **(env or {})}
     return readiness("report", evidence, "--out", "out", *words, cwd=where, env=environ)
 
 
@@ -38,7 +38,7 @@ def test_github_annotates_on_stdout_and_adds_to_the_step_summary(tmp_path: Path)
     done = report(tmp_path, "github", "summary", env={"GITHUB_STEP_SUMMARY": str(collected)})
     assert done.returncode == 1
     lines = done.stdout.splitlines()
-    assert sum(line.startswith("::error title=") for line in lines) == github.MOST
+    assert sum(line.startswith("::error file=") for line in lines) == github.MOST
     assert any(line.startswith("NOT READY") for line in lines)
     summary = (tmp_path / "out" / "summary.md").read_text("utf-8")
     assert collected.read_text("utf-8") == f"# Tests\n{summary}"
@@ -46,7 +46,7 @@ def test_github_annotates_on_stdout_and_adds_to_the_step_summary(tmp_path: Path)
 
 def test_github_elsewhere_only_annotates(tmp_path: Path) -> None:
     done = report(tmp_path, "github")
-    assert done.stdout.count("::error title=") == github.MOST
+    assert done.stdout.count("::error file=") == github.MOST
     written = {path.name for path in (tmp_path / "out").iterdir()}
     assert written == {"report.md", "evidence.json", "assessment.json"}
 

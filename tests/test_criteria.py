@@ -212,7 +212,16 @@ DECLARING = service(
     probes={"postgres_queries": {"queries": {"q": {}}}, "postgres_migrations": {"folder": "db"}},
 )
 
+PAIRED = service(probes={"http_paired": {"reference": True}})
+
+
+def _paired(metric: str, good: Any, bad: Any) -> Case:
+    return PAIRED, {"has_reference": True, metric: good}, {"has_reference": True, metric: bad}
+
+
 CASES: dict[str, Case] = {
+    "paired-time": _paired("time_ratio", estimate(1.0, 0.99, 1.01), estimate(1.25, 1.2, 1.3)),
+    "paired-success": _paired("failure_excess", estimate(0, 0, 0.01), estimate(0.2, 0.15, 0.25)),
     "health-ready": (HTTP, {"healthy": True}, {"healthy": False}),
     "health-live": (HTTP, {"live_healthy": True}, {"live_healthy": False}),
     "health-honest": (HTTP, {"contradiction": False}, {"contradiction": True}),
@@ -1017,6 +1026,7 @@ def test_quantiles_and_rates_are_judged_by_their_interval_alone() -> None:
             )
         )
         sampled |= rule.id in ("postgres-connect", "postgres-queries-p95")
+        sampled |= rule.metric in ("time_ratio", "failure_excess")
         assert rule.sampled is sampled, rule.id
 
 
@@ -1140,6 +1150,21 @@ def test_overrides_and_waivers_must_fit_a_check(
         check_overrides(of, CRITERIA, document)
     assert str(caught.value).startswith(f"services.yaml:{line}: ")
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("latency-p59", "unknown check 'latency-p59' of a number, under regression. Did you mean"),
+        ("health-ready", "unknown check 'health-ready' of a number, under regression."),
+    ],
+)
+def test_a_tolerance_must_fit_a_check_of_a_number(name: str, message: str) -> None:
+    text = f"version: 1\nregression:\n  checks:\n    {name}: 20%\n"
+    of = inventory(service(), regression={"checks": {name: "20%"}})
+    with pytest.raises(ConfigurationError) as caught:
+        check_overrides(of, CRITERIA, parse(text, "services.yaml"))
+    assert str(caught.value).startswith(f"services.yaml:4: {message}")
 
 
 def test_the_bundled_criteria_are_read_from_their_folder() -> None:

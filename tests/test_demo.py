@@ -25,6 +25,7 @@ class Demo:
     out: str
     found: dict[str, Any]
     report: str
+    trend: list[dict[str, Any]]
     seconds: float
 
     def service(self, name: str) -> dict[str, Any]:
@@ -53,6 +54,7 @@ def demo(folder: Path, *words: str) -> Demo:
         done.stdout,
         json.loads((out / "assessment.json").read_text()),
         (out / "report.md").read_text(),
+        json.loads((out / "evidence.json").read_text())["trend"],
         seconds,
     )
 
@@ -126,6 +128,11 @@ def test_the_repaired_system_is_ready_and_shows_the_delta(broken: Demo, fixed: D
     assert fixed.found["score"]["previous"]["value"] == before
     assert f"(+{after - before})" in fixed.report
     assert fixed.level("api-gateway", 50) >= 0.98
+
+
+def test_it_keeps_a_history_of_its_own(broken: Demo, fixed: Demo) -> None:
+    assert broken.trend == []
+    assert [past["value"] for past in fixed.trend] == [broken.found["score"]["value"]]
 
 
 def test_both_judge_by_the_same_inventory_and_criteria(broken: Demo, fixed: Demo) -> None:

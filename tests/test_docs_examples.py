@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from readiness import collect, criteria
+from readiness import collect, criteria, policy
 from readiness.document import parse
 from readiness.inventory import from_document
 
@@ -35,7 +35,9 @@ def test_it_can_be_read_and_binds(name: str, tmp_path: Path) -> None:
     urls = {key: f"{SCHEMES.get(key, 'http')}://localhost:1" for key in variables if "URL" in key}
     inventory = from_document(document, {**variables, **urls})
     collect.plan(inventory, document, frozenset())
-    criteria.check_overrides(inventory, criteria.bundled_criteria(), document)
+    rules = criteria.bundled_criteria()
+    criteria.check_overrides(inventory, rules, document)
+    policy.check(inventory.policy, rules, document)
 
 
 SCHEMES = {"DATABASE_URL": "postgres", "REDIS_URL": "redis"}
@@ -45,7 +47,7 @@ def _whole(written: dict[str, Any]) -> dict[str, Any]:
     """Return the inventory that an example is a part of."""
     if set(written) <= {"probes", "checks"}:
         return {**HEAD, "services": {"api": {**API, **written}}}
-    if not set(written) & {"services", "artifacts", "waivers", "journeys", "identities"}:
+    if not set(written) & {"services", "artifacts", "waivers", "journeys", "identities", "policy"}:
         return {**HEAD, "services": written}
     reports = {"reports": API, "api": API}
     return {**HEAD, "services": reports, **written}

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from readiness import escape
 from tests.hostile import HOSTILE, shown, tokens
+from tests.runner_commands import suspicious
 
 FUNCTIONS = [
     escape.line,
@@ -214,3 +215,20 @@ def test_a_label_of_prometheus_ends_at_its_quote(text: str) -> None:
     found = re.fullmatch(r'a="((?:[^"\\]|\\[\\"])*)"', f'a="{escape.prometheus(text)}"')
     assert found
     assert re.sub(r"\\(.)", r"\1", found[1]) == escape.line(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("::error::x", ": :error::x"),
+        ("a\n  ::error::x\r::b", "a\n  : :error::x\r: :b"),
+        ("\u200b\t:\u00ad:x", "\u200b\t: \u00ad:x"),
+        ("a ##[b]  ###vso[c] #\u200b#d[", "a # #[b]  ## #vso[c] # \u200b#d["),
+        ("a ::error::b\t c\n# ## [x]", "a ::error::b\t c\n# ## [x]"),
+    ],
+)
+def test_inert_lines_start_no_command_and_are_otherwise_as_they_were(
+    text: str, expected: str
+) -> None:
+    assert escape.inert(text) == expected
+    assert suspicious(escape.inert(text)) == []

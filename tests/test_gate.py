@@ -5,7 +5,9 @@ from typing import Any
 import pytest
 
 from readiness.finding import Finding
-from readiness.gate import Cap, Decision, Policy, blockers, decide, headline, weak_areas
+from readiness.gate import Cap, Decision, blockers, decide, headline, weak_areas
+from readiness.inventory import Policy
+from readiness.policy import PRODUCTION
 from readiness.score import AreaScore, Scorecard
 from tests.judging import finding, outage, unknown, waiver
 
@@ -36,6 +38,18 @@ def card(
 
 def decided(of: Scorecard, *found: Finding, **policy: Any) -> Decision:
     return decide(of, found, Policy(**policy))
+
+
+def test_a_regression_makes_ready_conditional_and_nothing_else_of_anything() -> None:
+    ready = decide(card(97), [], Policy(), ["Speed on api"])
+    assert (ready.verdict, ready.value, ready.upper) == ("conditional", 84, 84)
+    assert ready.caps == (Cap(to=84, because="regressed: Speed on api"),)
+    assert decide(card(97), [], Policy(fail_on="conditional"), ["x"]).exit_code == 1
+    for one, verdict in ((FAILED, "not_ready"), (UNKNOWN, "inconclusive")):
+        found = decide(card(97), [one], Policy(), ["Speed on api"])
+        assert (found.verdict, found.value) == (verdict, 59)
+    nothing = decide(card(0, areas={"data": None}), [], Policy(), ["Speed on api"])
+    assert (nothing.verdict, nothing.value) == ("inconclusive", 0)
 
 
 FAILED = finding(0, blocker=True)
@@ -102,7 +116,7 @@ def test_coverage_caps_the_score(coverage: float, value: int, because: str | Non
 
 def test_a_weak_area_caps_the_score() -> None:
     of = card(97, areas={"security": (69, 100), "performance": (70, 70), "data": None})
-    assert weak_areas(of) == ("security",)
+    assert weak_areas(of, PRODUCTION) == ("security",)
     found = decided(of)
     assert found.caps == (Cap(to=84, because="area below 70: Security"),)
     assert (found.value, found.upper) == (84, 100)
@@ -117,10 +131,10 @@ def test_all_caps_are_told_the_lowest_first_and_the_lowest_holds() -> None:
 
 
 def test_the_headline_is_the_raw_score_under_its_caps() -> None:
-    assert headline(card(50), [FAILED]) == 50
-    assert headline(card(97), [FAILED]) == 59
-    assert headline(card(97), [excused(FAILED)]) == 84
-    assert headline(card(97), []) == 97
+    assert headline(card(50), [FAILED], PRODUCTION) == 50
+    assert headline(card(97), [FAILED], PRODUCTION) == 59
+    assert headline(card(97), [excused(FAILED)], PRODUCTION) == 84
+    assert headline(card(97), [], PRODUCTION) == 97
 
 
 @pytest.mark.parametrize(
@@ -175,11 +189,11 @@ def test_the_verdict(of: Scorecard, found: tuple[Finding, ...], verdict: str) ->
         ("conditional", {"fail_on": "conditional"}, 1),
         ("not_ready", {"fail_on": "conditional"}, 1),
         ("inconclusive", {"fail_on": "conditional"}, 4),
-        ("ready", {"gate": False}, 0),
-        ("conditional", {"gate": False}, 0),
-        ("not_ready", {"gate": False}, 0),
-        ("inconclusive", {"gate": False}, 4),
-        ("conditional", {"gate": False, "fail_on": "conditional"}, 0),
+        ("ready", {"stage": "report"}, 0),
+        ("conditional", {"stage": "report"}, 0),
+        ("not_ready", {"stage": "report"}, 0),
+        ("inconclusive", {"stage": "report"}, 4),
+        ("conditional", {"stage": "report", "fail_on": "conditional"}, 0),
     ],
 )
 def test_the_exit_code(verdict: str, policy: dict[str, Any], code: int) -> None:

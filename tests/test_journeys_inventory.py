@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
+from jsonschema import Draft202012Validator
 
 from readiness.document import ConfigurationError, parse
 from readiness.inventory import Inventory, from_document, schema

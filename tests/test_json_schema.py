@@ -3,7 +3,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytest
-from jsonschema import (  # type: ignore[import-untyped]
+from jsonschema import (
     Draft202012Validator,
     FormatChecker,
 )

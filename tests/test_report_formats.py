@@ -11,6 +11,8 @@ from hypothesis import example, given
 
 from readiness.assessment import Assessment, assess
 from readiness.criteria import bundled_criteria
+from readiness.inventory import Policy
+from readiness.policy import PRESETS
 from readiness.report import FORMATS, PRINTED, github
 from readiness.report.problems import problems
 from tests import samples
@@ -34,6 +36,8 @@ def test_the_badge_is_an_endpoint_of_shields() -> None:
     }
     assert found["broken"]["message"] == "not ready, 59/100"
     assert found["broken"]["isError"] is True
+    internal = assess(samples.fixed(policy=PRESETS["internal"]), CRITERIA)
+    assert json.loads(FORMATS["badge"].render(internal))["message"] == "ready (internal), 100/100"
 
 
 def test_the_csv_has_a_row_for_each_finding() -> None:
@@ -54,7 +58,7 @@ def test_junit_calls_the_unknown_an_error_and_the_waived_skipped() -> None:
     cases = {(c.get("classname"), c.get("name")): c for c in root.iter("testcase")}
     assert len(cases) == int(root.get("tests", 0)) == sum(int(s.get("tests", 0)) for s in root)
     for attribute, tag in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
-        assert int(root.get(attribute, 0)) == len(list(root.iter(tag)))
+        assert sum(int(s.get(attribute, 0)) for s in root) == len(list(root.iter(tag)))
     assert cases["postgres", "Database answers"][0].tag == "error"
     login = cases["auth", "Documented login works"][0]
     assert login.tag == "skipped"
@@ -96,10 +100,11 @@ def test_machines_can_read_every_format_whatever_a_server_answers(text: str) -> 
 
 HOSTILE_LINE = "\r\n::error::x%0A::stop-commands::y\n##[error]z,title=a:b [c](http://d.example) {0}"
 COMMAND = re.compile(
-    r"::(?P<level>error|warning|notice) title=(?P<title>(?:[^%:,\r\n]|%(?:25|3A|2C))+)"
+    r"::(?P<level>error|warning|notice) (?:file=(?P<file>[\w./-]+),line=(?P<line>\d+),)?"
+    r"title=(?P<title>(?:[^%:,\r\n]|%(?:25|3A|2C))+)"
     r"::(?P<text>(?:[^%\r\n]|%25)+)"
 )
-"""What GitHub's runner takes for a command with one property, written as it demands."""
+"""What GitHub's runner takes for a command that stands at a line, written as it demands."""
 
 
 def annotations(assessment: Assessment) -> list[re.Match[str]]:
@@ -159,7 +164,9 @@ def sarif(assessment: Assessment) -> dict[str, Any]:
         assert result["level"] in ("error", "warning", "note")
         assert re.fullmatch(r".+", result["message"]["text"])
         (location,) = result["locations"]
-        assert location["physicalLocation"] == {"artifactLocation": {"uri": "services.yaml"}}
+        place = location["physicalLocation"]
+        assert place["artifactLocation"]["uri"] in ("services.yaml", "compose.yaml")
+        assert place["region"]["startLine"] >= 1
         assert re.fullmatch("[0-9a-f]{64}", result["partialFingerprints"]["checkAndService/v1"])
     return dict(run)
 
@@ -206,7 +213,7 @@ def test_gitlab_gets_what_fails_or_warns() -> None:
     for issue in issues:
         assert set(issue) == {"description", "check_name", "fingerprint", "severity", "location"}
         assert issue["severity"] in ("info", "minor", "major", "critical", "blocker")
-        assert issue["location"] == {"path": "services.yaml", "lines": {"begin": 1}}
+        assert issue["location"]["path"] in ("services.yaml", "compose.yaml")
     assert len({i["fingerprint"] for i in issues}) == len(issues)
 
 
@@ -238,6 +245,14 @@ def test_github_annotates_the_worst_of_each_level() -> None:
     for level, command in (("error", "error"), ("warning", "warning"), ("note", "notice")):
         shown = sum(a["level"] == command for a in found)
         assert shown == min(levels.count(level), github.MOST)
+    assert found[0]["title"] == "Nothing is blocked (stage report)"
+    warning = annotations(assess(samples.partial(policy=Policy(stage="warn")), CRITERIA))
+    assert (warning[0]["level"], warning[0]["title"]) == (
+        "warning",
+        "Nothing is blocked (stage warn)",
+    )
+    assert "The gate would exit with 1: Users get through on session, " in warning[0]["text"]
+    assert sum(a["level"] == "warning" for a in warning) <= github.MOST
     found = annotations(assess(samples.broken(), CRITERIA))
     assert sum(a["level"] == "error" for a in found) == github.MOST
     login = next(a for a in found if a["title"] == "Documented login works (auth)")

@@ -53,6 +53,12 @@ def test_a_user_alone_is_known_as_http_sends_it() -> None:
         ({"text": "What is it? this=something-else"}, set()),
         ({"request": "GET /x", "users": [1, 10]}, set()),
         ({"credential": True}, set()),
+        (
+            {"reference": {"url": "http://me:pw-12345@host/p?key=abcd-1234"}},
+            {"", *("me", "pw-12345", "bWU6cHctMTIzNDU=", "key=abcd-1234", "abcd-1234")},
+        ),
+        ({"json": {"url": "a secret"}}, {"a secret"}),
+        ({"reference": {"url": "http://[no-address"}}, {"", "http://[no-address"}),
     ],
 )
 def test_everything_secret_of_settings(settings: object, secrets: set[str]) -> None:
@@ -67,6 +73,7 @@ def test_a_body_nested_past_reason_is_a_secret_as_a_whole() -> None:
 def test_what_is_public_of_settings() -> None:
     settings = {"request": "GET /x?key=k", "public": ["/a"], "json": {"p": "x"}, "n": 1}
     assert list(public_texts(settings)) == ["GET /x", "/a"]
+    assert list(public_texts({"url": "http://me:pw@host:1/p?key=k"})) == ["host"]
 
 
 def test_short_texts_are_left_out_and_long_ones_spelt_in_every_way() -> None:

@@ -25,19 +25,16 @@ def root_causes(inventory: Inventory, findings: Sequence[Finding]) -> tuple[Root
     """Name each outage once. This orders the report and never changes a score."""
     outages = _outages(findings)
     stuck = {f.service for f in findings if f.probe == JOURNEY and f.outcome == "fail"}
-    upstream = {s.name: _upstream(s.name, inventory) for s in inventory.subjects}
+    suffering = [s.name for s in inventory.subjects if s.name in outages or s.name in stuck]
+    blamed = {name: _upstream(name, inventory) & outages.keys() for name in suffering}
+    explained_by: dict[str, list[str]] = {}
+    for name, causes in blamed.items():
+        for cause in causes:
+            explained_by.setdefault(cause, []).append(name)
     return tuple(
-        RootCause(
-            service=name,
-            because=outages[name],
-            explains=tuple(
-                s.name
-                for s in inventory.subjects
-                if s.name in outages.keys() | stuck and name in upstream[s.name]
-            ),
-        )
-        for name in outages
-        if not upstream[name] & outages.keys()
+        RootCause(service=name, because=because, explains=tuple(explained_by.get(name, ())))
+        for name, because in outages.items()
+        if not blamed.get(name)
     )
 
 

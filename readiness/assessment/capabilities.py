@@ -10,7 +10,7 @@ from readiness.assessment.blame import down
 from readiness.assessment.journeys import JourneyRow
 from readiness.assessment.model import Model
 from readiness.finding import Finding
-from readiness.gate import CAP_BLOCKED, blockers
+from readiness.gate import CAP_BLOCKED, capping
 from readiness.inventory import Capability
 from readiness.score import SEVERITY_WEIGHTS, partial, percent
 
@@ -52,7 +52,7 @@ def _row(
     findings = [f for f in model.findings if f.service in mine]
     out = down(model.evidence.inventory, findings)
     points = _points(capability, findings, model, walked)
-    if any(not f.waived for f in blockers(findings)):
+    if any(not f.waived for f in capping(findings)):
         points = min(points, CAP_BLOCKED)
     return CapabilityRow(
         id=name,

@@ -4,15 +4,16 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
+from readiness.assessment.regression import Comparison, compare
 from readiness.checks import Criteria
 from readiness.evidence import Evidence
 from readiness.finding import Finding
-from readiness.gate import Decision, blockers, decide, headline
+from readiness.finding import Key as Key
+from readiness.gate import Decision, blockers, capping, decide, headline, in_part
+from readiness.inventory import Policy
 from readiness.judge import judge_all
+from readiness.policy import at_least
 from readiness.score import Ledger, Scorecard
-
-Key = tuple[str, str]
-"""(check id, service name)"""
 
 
 @dataclass(frozen=True)
@@ -20,20 +21,33 @@ class Standing:
     """The score as it is, or as it would be once some findings are fixed."""
 
     ledger: Ledger
-    open_blockers: tuple[Finding, ...]
+    capping: tuple[Finding, ...]
+    """The findings that cap it."""
+    strict: Policy
+    """The thresholds that cap it."""
+    regressed: frozenset[Key] = frozenset()
+    """What has surely got worse since the baseline, which caps it too."""
 
     def passing(self, findings: Collection[Finding]) -> "Standing":
         """Return this standing with `findings` passing: the whole model, evaluated again."""
-        fixed = {(f.check, f.service) for f in findings if f.blocker}
-        still_open = self.open_blockers
+        fixed = {(f.check, f.service) for f in findings if f.blocker or f.usual_blocker}
+        still_open = self.capping
         if fixed:
             still_open = tuple(f for f in still_open if (f.check, f.service) not in fixed)
-        return Standing(self.ledger.passing(findings), still_open)
+        still_worse = self.regressed
+        if still_worse:
+            still_worse -= {(f.check, f.service) for f in findings}
+        return Standing(self.ledger.passing(findings), still_open, self.strict, still_worse)
+
+    @property
+    def open_blockers(self) -> tuple[Finding, ...]:
+        """What blocks by the policy."""
+        return blockers(self.capping)
 
     @property
     def value(self) -> int:
         """The headline score (0..100)."""
-        return headline(self.ledger.card(), self.open_blockers)
+        return headline(self.ledger.card(), self.capping, self.strict, bool(self.regressed))
 
     @property
     def exact(self) -> Fraction:
@@ -51,22 +65,38 @@ class Model:
     standing: Standing
     card: Scorecard
     decision: Decision
+    comparison: Comparison | None = None
 
 
 def evaluate(evidence: Evidence, criteria: Criteria) -> Model:
     """Judge and score `evidence`; waivers are those in force on the day it was finished."""
+    return judged(evidence, criteria, findings_of(evidence, criteria))
+
+
+def findings_of(evidence: Evidence, criteria: Criteria) -> tuple[Finding, ...]:
+    """Judge `evidence` by `criteria`, check by check."""
     day = evidence.finished_at.date()
-    return judged(
-        evidence,
-        criteria,
-        judge_all(evidence.inventory, evidence.measurements, criteria, day),
-    )
+    return judge_all(evidence.inventory, evidence.measurements, criteria, day, evidence.policy)
+
+
+def standing_of(
+    evidence: Evidence,
+    criteria: Criteria,
+    findings: Sequence[Finding],
+    regressed: frozenset[Key] = frozenset(),
+) -> Standing:
+    """Return where the system of `evidence` stands by `findings`."""
+    ledger = Ledger.of(findings, evidence.inventory, criteria.areas)
+    return Standing(ledger, capping(findings), at_least(evidence.policy), regressed)
 
 
 def judged(evidence: Evidence, criteria: Criteria, findings: Sequence[Finding]) -> Model:
     """Score and decide on `findings`."""
-    ledger = Ledger.of(findings, evidence.inventory, criteria.areas)
-    card = ledger.card()
-    decision = decide(card, findings, evidence.policy)
-    standing = Standing(ledger, blockers(findings))
-    return Model(evidence, criteria, tuple(findings), standing, card, decision)
+    comparison = compare(evidence, criteria, findings)
+    worse = comparison.regressed if comparison else ()
+    standing = standing_of(evidence, criteria, findings, frozenset(c.key for c in worse))
+    card = standing.ledger.card()
+    decision = decide(card, findings, evidence.policy, [change.what for change in worse])
+    if criteria.only:
+        decision = in_part(decision)
+    return Model(evidence, criteria, tuple(findings), standing, card, decision, comparison)

@@ -7,9 +7,10 @@ from fractions import Fraction
 from pydantic import BaseModel, ConfigDict
 
 from readiness.assessment.blame import JOURNEY
-from readiness.assessment.model import Key, Model
-from readiness.finding import Finding
-from readiness.gate import READY_AREA, READY_COVERAGE, READY_SCORE, blockers, weak_areas
+from readiness.assessment.model import Model
+from readiness.finding import Finding, Key
+from readiness.gate import blockers, weak_areas
+from readiness.score import AreaScore
 
 _TELLING = 24
 """Characters from which on a reason is not found in another by chance."""
@@ -177,6 +178,7 @@ def conditions(model: Model, work: Sequence[Work]) -> tuple[Condition, ...]:
             group = grouped.get((f.check, f.service), (f,))
             seen |= {(g.check, g.service) for g in group}
             found.append(_blocker(model, f, group, owners[f.service]))
+    found += _regressions(model, owners)
     return (*found, *_areas(model, work), *_coverage(model), *_score(model, work))
 
 
@@ -218,28 +220,51 @@ def _blocker(
     )
 
 
-def _areas(model: Model, work: Sequence[Work]) -> list[Condition]:
-    weak = weak_areas(model.card)
+def _regressions(model: Model, owners: Mapping[str, str | None]) -> list[Condition]:
+    worse = {c.key: c for c in model.comparison.regressed} if model.comparison else {}
     return [
-        _lift(model, work, f"{a.title} is at {a.score}, READY needs {READY_AREA}", [a.id])
+        Condition(
+            text=f"{f.title}, {f.service}, has regressed: {worse[f.check, f.service].because}",
+            owner=owners[f.service],
+            effort_hours=None,
+            projected_score=model.standing.passing([f]).value,
+        )
+        for f in model.findings
+        if (f.check, f.service) in worse
+    ]
+
+
+def _areas(model: Model, work: Sequence[Work]) -> list[Condition]:
+    policy = model.evidence.policy
+    weak = weak_areas(model.card, policy)
+    return [
+        _lift(model, work, f"{_at(a)}, READY needs {policy.minimum(a.id)}", [a.id])
         for a in model.card.areas
         if a.id in weak
     ]
 
 
+def _at(area: AreaScore) -> str:
+    where = "without a subject in the inventory" if area.score is None else f"at {area.score}"
+    return f"{area.title} is {where}"
+
+
 def _score(model: Model, work: Sequence[Work]) -> list[Condition]:
-    if model.card.raw >= READY_SCORE:
+    needed = model.evidence.policy.ready.score
+    if model.card.raw >= needed:
         return []
-    text = f"The score before caps is {model.card.raw}, READY needs {READY_SCORE}"
+    text = f"The score before caps is {model.card.raw}, READY needs {needed}"
     return [_lift(model, work, text, [a.id for a in model.card.areas])]
 
 
 def _coverage(model: Model) -> list[Condition]:
-    if model.card.coverage >= READY_COVERAGE:
+    needed = model.evidence.policy.ready.coverage
+    if model.card.coverage >= needed:
         return []
     unmeasured = [f for f in model.findings if not f.conclusive and f.outcome != "not_applicable"]
     text = (
-        f"{model.card.coverage * 100:.0f} % of the score rests on measured values, READY needs 95 %"
+        f"{model.card.coverage * 100:.0f} % of the score rests on measured values, "
+        f"READY needs {needed * 100:g} %"
     )
     return [
         Condition(

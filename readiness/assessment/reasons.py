@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from readiness.finding import Finding
-from readiness.gate import READY_AREA, READY_COVERAGE, READY_SCORE, weak_areas
+from readiness.gate import weak_areas
+from readiness.inventory import Policy
 from readiness.score import Scorecard
 
 _NAMED = 2
@@ -11,29 +12,40 @@ _NAMED = 2
 _STATES = ("failed", "unknown", "undecided", "waived")
 
 
-def reasons(card: Scorecard, open_blockers: Sequence[Finding]) -> tuple[str, ...]:
+def reasons(
+    card: Scorecard, open_blockers: Sequence[Finding], policy: Policy, regressed: int = 0
+) -> tuple[str, ...]:
     """Return every requirement of READY that is not met, the gravest first.
 
-    `open_blockers` are those that `gate.blockers` returns.
+    `open_blockers` are those that `gate.blockers` returns, `regressed` counts what has surely
+    got worse since the baseline.
     """
     if not card.applicable:
         return ("nothing in the inventory was applicable",)
     found = _blockers(open_blockers)
-    found += _areas(card)
-    if card.coverage < READY_COVERAGE:
-        found.append(
-            f"coverage of {card.coverage * 100:.0f} % is below {READY_COVERAGE * 100:.0f} %"
-        )
-    if card.raw < READY_SCORE:
-        found.append(f"the score before caps is {card.raw}, below {READY_SCORE}")
+    if regressed:
+        found.append(f"{regressed} metric{'s have' if regressed > 1 else ' has'} regressed")
+    found += _areas(card, policy)
+    needed = policy.ready
+    if card.coverage < needed.coverage:
+        least = f"{needed.coverage * 100:g} %"
+        found.append(f"coverage of {card.coverage * 100:.0f} % is below {least}")
+    if card.raw < needed.score:
+        found.append(f"the score before caps is {card.raw}, below {needed.score}")
     return tuple(found)
 
 
-def _areas(card: Scorecard) -> list[str]:
-    weak = [area for area in card.areas if area.id in weak_areas(card)]
+def _areas(card: Scorecard, policy: Policy) -> list[str]:
+    weak = [area for area in card.areas if area.id in weak_areas(card, policy)]
     if len(weak) > _NAMED:
-        return [f"{len(weak)} areas are below {READY_AREA}"]
-    return [f"{area.title} is at {area.score}, below {READY_AREA}" for area in weak]
+        least = {policy.minimum(area.id) for area in weak}
+        return [f"{len(weak)} areas are below {least.pop() if len(least) == 1 else 'their least'}"]
+    return [
+        f"{area.title} has no subject, and the policy demands {policy.minimum(area.id)}"
+        if area.score is None
+        else f"{area.title} is at {area.score}, below {policy.minimum(area.id)}"
+        for area in weak
+    ]
 
 
 def _blockers(open_blockers: Sequence[Finding]) -> list[str]:

@@ -59,10 +59,10 @@ def rows(
 ) -> tuple[ServiceRow, ...]:
     """Return one row for each service, in the inventory's order."""
     last = {(m.probe, m.service): m for m in sorted(measurements, key=lambda m: m.attempt)}
-    return tuple(
-        _row(service, last, [f for f in findings if f.service == service.name])
-        for service in inventory.services
-    )
+    mine: dict[str, list[Finding]] = {}
+    for f in findings:
+        mine.setdefault(f.service, []).append(f)
+    return tuple(_row(service, last, mine.get(service.name, ())) for service in inventory.services)
 
 
 def _row(

@@ -6,35 +6,43 @@ import os
 import secrets
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import get_args
 
 from readiness import (
     __version__,
+    against,
     collect,
     criteria,
     document,
     evidence,
     inventory,
     loop,
+    policy,
     probes,
     safety,
 )
 from readiness.assessment import Assessment, assess
+from readiness.baseline import Baseline
 from readiness.checks import Criteria
-from readiness.cli import leftovers, output, progress, words
-from readiness.cli.option import member
+from readiness.cli import baseline, leftovers, output, progress, surroundings, words
+from readiness.cli.keeper import Keeper
+from readiness.cli.option import above_zero, member
+from readiness.cli.origin import origin
 from readiness.cli.say import say
 from readiness.document import ConfigurationError, Document
-from readiness.evidence import Evidence, Previous, Tool
-from readiness.gate import FailOn, Policy
-from readiness.inventory import Environment, Inventory, Tier
-from readiness.inventory.duration import seconds
+from readiness.estimate import CONFIDENCE
+from readiness.evidence import Compared, Confidence, Evidence, Previous, Tool
+from readiness.history.baselines import Wanted
+from readiness.inventory import Environment, FailOn, Inventory, Stage, Tier
+from readiness.looks import Looks
 from readiness.measurement import Measurement
+from readiness.quantity import quantity
 
 NOT_SAVED = 6
+_LEAST_CONFIDENCE, _MOST_CONFIDENCE = 0.8, 0.9999
 
 
 @dataclass(frozen=True)
@@ -48,9 +56,14 @@ class Request:
     only: tuple[str, ...]
     packs: Mapping[str, str]
     previous: Path | None
-    policy: Policy
+    fail_on: FailOn | None
+    stage: Stage | None
     deadline: float
     formats: tuple[str, ...]
+    history: str | None = None
+    baseline: str | None = None
+    confidence: float = CONFIDENCE
+    against: Path | None = None
 
 
 def request(
@@ -65,6 +78,10 @@ def request(
     deadline: str,
     formats: Sequence[str],
     no_gate: bool,
+    history: str | None = None,
+    baseline: str | None = None,
+    confidence: str = str(CONFIDENCE),
+    against: Path | None = None,
 ) -> Request:
     """Check every word of the command line; ConfigurationError says which one is wrong."""
     return Request(
@@ -75,9 +92,14 @@ def request(
         only=tuple(only),
         packs=criteria.read_packs(checks),
         previous=previous,
-        policy=_policy(fail_on, no_gate),
-        deadline=_deadline(deadline),
+        fail_on=_fail_on(fail_on),
+        stage=_stage(no_gate),
+        deadline=above_zero(deadline, "--deadline"),
         formats=output.known(formats),
+        history=history,
+        baseline=baseline,
+        confidence=_confidence(confidence),
+        against=against,
     )
 
 
@@ -93,42 +115,67 @@ def run(
     source = document.read(asked.inventory)
     known = os.environ if environ is None else environ
     wanted = inventory.from_document(source, known)
+    reference = _reference(asked.against, wanted, known)
+    if reference:
+        wanted = against.paired(wanted, reference, str(asked.against))
     rules = judged_by(asked.packs)
     criteria.check_overrides(wanted, rules, source)
+    policy.check(wanted.policy, rules, source)
     plan = _plan(asked, wanted, source, rules)
+    shared = _confidence_of(asked, plan, rules)
+    plan = replace(plan, looks=Looks(shared.asked, shared.checks))
     output.prepare(asked.out)
     leftovers.remind(wanted.system.name, known)
-    before = _previous(asked)
-    earlier = evidence.measured_before(
-        (asked.previous or asked.out / output.ASSESSMENT).parent / output.EVIDENCE
-    )
+    environment = asked.environment or wanted.system.environment
+    keeper = Keeper(asked.history, known, wanted.system.name, environment)
+    last = asked.previous or asked.out / output.ASSESSMENT
+    if asked.previous or last.exists():
+        before = _previous(asked)
+        earlier = evidence.measured_before(last.parent / output.EVIDENCE)
+    else:
+        before, earlier = keeper.previous()
+    compared = _baseline(asked, wanted, rules, known)
     with ExitStack() as stack:
         held = signals or stack.enter_context(loop.Signals())
-        found = _collect(asked, plan, before, earlier, held, known)
+        found = _collect(asked, plan, shared, before, earlier, held, known)
+        found = found.model_copy(
+            update={
+                "trend": keeper.trend,
+                "source": origin(source, plan, known),
+                "against": Compared.of(reference.system) if reference else None,
+                **compared,
+            }
+        )
         # Should judging or rendering break, what was measured is kept all the same.
         saved = stack.enter_context(ExitStack())
         saved.callback(output.save, {asked.out / output.EVIDENCE: found.to_json()})
-        code = _conclude(assess(found, rules), asked.out, asked.formats)
+        judged = assess(found, rules)
+        kept = keeper.keep(judged)
+        code = _conclude(judged, asked.out, asked.formats)
         saved.pop_all()
-        return code
+        return code if kept else code or NOT_SAVED
 
 
 def replay(
     path: Path,
     out: Path,
     checks: Sequence[Path] | None,
+    only_checks: Sequence[str],
     fail_on: str | None,
     formats: Sequence[str],
     no_gate: bool,
 ) -> int:
-    """Judge the evidence at `path` again, write and print; return the exit code."""
+    """Judge the evidence at `path` again, write and print; return the exit code.
+
+    `only_checks` are packs, ids of checks or patterns of them, to judge by alone.
+    """
     wanted = output.known(formats)
     found = evidence.from_json(output.text(path), str(path))
     packs = criteria.read_packs(checks) if checks else found.packs
-    policy = _policy(fail_on, no_gate) if fail_on or no_gate else found.policy
-    rules = judged_by(packs)
+    held = policy.overridden(found.policy, _fail_on(fail_on), _stage(no_gate))
+    rules = part(packs, only_checks) if only_checks else judged_by(packs)
     output.prepare(out)
-    found = found.model_copy(update={"packs": packs, "policy": policy})
+    found = found.model_copy(update={"packs": packs, "policy": held})
     return _conclude(assess(found, rules), out, wanted)
 
 
@@ -138,14 +185,47 @@ def judged_by(packs: Mapping[str, str]) -> Criteria:
     return criteria.with_packs(criteria.bundled_criteria(), packs, metrics)
 
 
+def part(packs: Mapping[str, str], asked: Sequence[str]) -> Criteria:
+    """Return the criteria that `asked` names: packs, ids of checks, or patterns of them."""
+    files = [word for word in asked if Path(word).exists()]
+    new = criteria.read_packs([Path(file) for file in files])
+    known = judged_by({name: text for name, text in packs.items() if name not in new})
+    rules = judged_by({**packs, **new}) if new else known
+    patterns = [word for word in asked if word not in files]
+    found = criteria.narrowed(rules, patterns, rules.checks.keys() - known.checks.keys())
+    return found.model_copy(update={"only": tuple(asked)})
+
+
+def _reference(
+    path: Path | None, wanted: Inventory, environ: Mapping[str, str]
+) -> Inventory | None:
+    """Read the inventory to compare `wanted` with; ConfigurationError names its line at fault.
+
+    Variables of services that are not compared need not be set.
+    """
+    if path is None:
+        return None
+    source = against.needed(inventory.tolerant(document.read(path), environ), wanted)
+    found = inventory.from_document(source, environ)
+    collect.plan(found, source, frozenset())  # its settings are read as if it were assessed
+    return found
+
+
 def _plan(asked: Request, wanted: Inventory, source: Document, rules: Criteria) -> collect.Plan:
     allowed = safety.allowed_tiers(wanted.system, asked.allow, asked.environment)
-    return collect.plan(wanted, source, allowed, asked.only, rules.limits)
+    return collect.plan(wanted, source, allowed, asked.only, rules.limits, asked.environment)
+
+
+def _confidence_of(asked: Request, plan: collect.Plan, rules: Criteria) -> Confidence:
+    """Return what was asked for, and the number of checks it is parted among."""
+    measured = [(step.service, step.name) for step in plan.steps if not step.withheld]
+    return Confidence(asked=asked.confidence, checks=rules.sampled(measured))
 
 
 def _collect(
     asked: Request,
     plan: collect.Plan,
+    confidence: Confidence,
     before: Previous | None,
     earlier: Sequence[Measurement],
     signals: loop.Signals,
@@ -172,8 +252,11 @@ def _collect(
         interrupted=interrupted,
         measurements=collector.measurements(left),
         packs=asked.packs,
-        policy=asked.policy,
+        policy=policy.effective(plan.inventory.policy, asked.fail_on, asked.stage),
         previous=before,
+        runner=surroundings.runner(environ),
+        revision=surroundings.revision(environ, asked.inventory.parent),
+        confidence=confidence,
         residue=collector.residue,
     )
     return evidence.from_json(found.to_json(), "evidence.json")
@@ -192,29 +275,49 @@ def _conclude(found: Assessment, out: Path, formats: Sequence[str]) -> int:
     return found.exit_code
 
 
+def _baseline(
+    asked: Request, wanted: Inventory, rules: Criteria, environ: Mapping[str, str]
+) -> Mapping[str, Baseline | str]:
+    """Return what the evidence will hold of the run to compare with."""
+    if asked.baseline is None:
+        return {}
+    like = Wanted(
+        system=wanted.system.name,
+        environment=asked.environment or wanted.system.environment,
+        criteria=criteria.digest(rules),
+        runner=surroundings.runner(environ).kind,
+    )
+    found = baseline.find(asked.baseline, asked.history, environ, like, judged_by)
+    if isinstance(found, Baseline):
+        return {"baseline": found}
+    return {"no_baseline": f"Asked for was {asked.baseline}. {found}"}
+
+
 def _previous(asked: Request) -> Previous | None:
     if asked.previous:
         return evidence.previous(asked.previous)
-    last = asked.out / output.ASSESSMENT
-    if not last.exists():
-        return None
     try:
-        return evidence.previous(last)
+        return evidence.previous(asked.out / output.ASSESSMENT)
     except ConfigurationError as error:
         say(f"readiness: {error} Going on without a comparison.", err=True)
         return None
 
 
-def _policy(fail_on: str | None, no_gate: bool) -> Policy:
-    level: FailOn = member(fail_on, FailOn, "--fail-on") if fail_on else "not-ready"
-    return Policy(fail_on=level, gate=not no_gate)
+def _fail_on(written: str | None) -> FailOn | None:
+    return member(written, FailOn, "--fail-on") if written else None
 
 
-def _deadline(written: str) -> float:
+def _stage(no_gate: bool) -> Stage | None:
+    return "report" if no_gate else None
+
+
+def _confidence(written: str) -> float:
     try:
-        value = seconds(written)
+        value = quantity(written, "ratio")
     except ValueError:
         value = 0.0
-    if value <= 0:
-        raise ConfigurationError("--deadline must be a time above 0.", fix="Write 90s or 5m.")
+    if not _LEAST_CONFIDENCE <= value <= _MOST_CONFIDENCE:
+        raise ConfigurationError(
+            "--confidence must be from 80 % to 99.99 %.", fix="Write 95% or 0.95."
+        )
     return value

@@ -15,8 +15,8 @@ from readiness.document.complaint import suggest
 from readiness.document.file import read_text, why
 
 EVIDENCE, ASSESSMENT = "evidence.json", "assessment.json"
-STEP_SUMMARY = "GITHUB_STEP_SUMMARY"
-"""The variable in which GitHub Actions names the file of a step's summary."""
+STEP_SUMMARY, STEP_OUTPUT = "GITHUB_STEP_SUMMARY", "GITHUB_OUTPUT"
+"""The variables in which GitHub Actions names the files of a step's summary and outputs."""
 
 
 def known(formats: Sequence[str]) -> tuple[str, ...]:
@@ -63,38 +63,40 @@ def write(found: Assessment, folder: Path, formats: Sequence[str]) -> tuple[Path
     for name in formats:
         if name in report.PRINTED:
             for line in report.PRINTED[name](found).splitlines():
-                say(line)
+                say(line, raw=True)
         else:
             file, render = report.FORMATS[name]
             texts[file] = render(found)
     save({folder / file: content for file, content in texts.items()})
     if "github" in formats:
-        _append_summary(found)
+        _append(STEP_SUMMARY, report.FORMATS["summary"].render(found))
+        decision = found.model.decision
+        _append(STEP_OUTPUT, f"verdict={decision.verdict}\nscore={decision.value}\n")
     return tuple(folder / file for file in texts)
 
 
-def _append_summary(found: Assessment) -> None:
-    """Add the summary to those of other steps, where GitHub Actions collects them."""
-    path = os.environ.get(STEP_SUMMARY)
+def _append(variable: str, content: str) -> None:
+    """Add `content` to the file that GitHub Actions names in `variable`, if it runs us."""
+    path = os.environ.get(variable)
     if not path:
         return
     try:
         with Path(path).open("a", encoding="utf-8", newline="\n") as file:
-            file.write(report.FORMATS["summary"].render(found))
+            file.write(content)
     except OSError as error:
-        reason = f"{STEP_SUMMARY} cannot be written to ({error.strerror})"
+        reason = f"{variable} cannot be written to ({error.strerror})"
         raise OSError(error.errno, reason) from None
 
 
-def save(content: Mapping[Path, str]) -> None:
+def save(content: Mapping[Path, str], mode: int = 0o644) -> None:
     """Put each text at its path, all or none: a full disk or a kill leaves every old file whole."""
     with ExitStack() as stack:
-        staged = [(_staged(path, text, stack), path) for path, text in content.items()]
+        staged = [(_staged(path, text, mode, stack), path) for path, text in content.items()]
         for temporary, path in staged:
             temporary.replace(path)
 
 
-def _staged(path: Path, text: str, stack: ExitStack) -> Path:
+def _staged(path: Path, text: str, mode: int, stack: ExitStack) -> Path:
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     temporary = Path(name)
     stack.callback(temporary.unlink, missing_ok=True)
@@ -102,7 +104,7 @@ def _staged(path: Path, text: str, stack: ExitStack) -> Path:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
-    temporary.chmod(0o644)
+    temporary.chmod(mode)
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, f"{path.name} is a folder")
     return temporary

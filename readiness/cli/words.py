@@ -5,9 +5,13 @@ from pathlib import Path
 
 from readiness.assessment import Assessment
 from readiness.escape import ci_log
+from readiness.report import words
+from readiness.report.page import Page
 
 FIRST = 3
 """How many things to fix are named at the end of a run."""
+
+MOST_WAIVERS = 10
 
 VERDICTS = {
     "ready": "READY",
@@ -20,10 +24,11 @@ VERDICTS = {
 def conclusion(found: Assessment) -> str:
     """Return verdict, score and the first things to fix."""
     decision, card, signal = found.model.decision, found.model.card, found.evidence.interrupted
-    applied = sum(f.outcome != "not_applicable" for f in found.model.findings)
+    applied, page = sum(f.outcome != "not_applicable" for f in found.model.findings), Page(found)
     lines = [
         "",
-        f"{VERDICTS[decision.verdict]}  {decision.value}/100 {decision.grade}{_around(found)}",
+        f"{VERDICTS[decision.verdict]}{_tier(found)}  {decision.value}/100 "
+        f"{decision.grade}{_around(found)}",
         f"Coverage {card.coverage * 100:.0f} %, {_counted(applied, 'check')} on "
         f"{_counted(len(found.services), 'service')}",
     ]
@@ -31,12 +36,66 @@ def conclusion(found: Assessment) -> str:
         lines.append(
             f"LEFT BEHIND: {', '.join(found.evidence.residue[:FIRST])} (readiness cleanup)"
         )
+    if found.model.criteria.only:
+        lines.append(f"BY SOME CHECKS ONLY: {', '.join(found.model.criteria.only)}")
+    lines += _sampled(found)
     if signal:
         lines.append(f"PARTIAL: interrupted by {signal}")
-    if not found.evidence.policy.gate:
-        lines.append("GATE DISABLED: --no-gate")
+    lines += _policy(page)
+    lines += _compared(found)
     lines += _work(found)
+    told = [f"Waiver: {words.waived(row)}" for row in page.announced]
+    lines += told[:MOST_WAIVERS]
+    if len(told) > MOST_WAIVERS:
+        lines.append(f"... and {len(told) - MOST_WAIVERS} more waivers to look at")
     return "\n".join(ci_log(line) for line in lines)
+
+
+def _tier(found: Assessment) -> str:
+    tier = found.evidence.policy.tier
+    return "" if tier == "production" else f" ({tier})"
+
+
+def _policy(page: Page) -> list[str]:
+    """Return what keeps the gate from blocking, and what in the policy is easier than usual."""
+    policy, code = page.model.evidence.policy, page.model.decision.gated_exit_code
+    lines = []
+    if policy.stage != "gate":
+        what = "GATE DISABLED" if policy.stage == "report" else "WARNING ONLY"
+        why = f": {words.joined(page.blocking, FIRST)}" if page.blocking else ""
+        lines.append(f"{what} (stage {policy.stage}): the gate would exit with {code}{why}")
+    easy = tuple(words.eased(one) for one in page.eased if one.setting != "stage")
+    if easy:
+        lines.append(f"EASED POLICY: {'; '.join(easy)}")
+    return lines
+
+
+def _compared(found: Assessment) -> list[str]:
+    """Say what has got worse since the baseline, or that there is none though one was wanted."""
+    if because := found.evidence.no_baseline:
+        return [f"NO BASELINE: {because} Nothing was compared."]
+    comparison = found.model.comparison
+    if comparison is None:
+        return []
+    base, worse = comparison.baseline, comparison.regressed
+    lines = [
+        f"Compared with {base.asked} (run {base.run_id[:8]} of {base.started_at:%Y-%m-%d}): "
+        f"{_counted(len(comparison.compared), 'metric')}, {len(worse)} regressed"
+        + (f", {lost} not comparable" if (lost := len(comparison.of("not_comparable"))) else "")
+    ]
+    lines += [f"REGRESSED: {change.what}: {change.because}" for change in worse[:FIRST]]
+    left = len(worse) - FIRST
+    return lines + ([f"and {left} more regressed"] if left > 0 else [])
+
+
+def _sampled(found: Assessment) -> list[str]:
+    seen = found.sampling
+    if not seen.open:
+        return []
+    return [
+        f"Too close to call: {_counted(len(seen.open), 'check')} of {seen.checks} by "
+        f"{seen.samples:,} samples; a longer --deadline decides more"
+    ]
 
 
 def _around(found: Assessment) -> str:
@@ -46,7 +105,7 @@ def _around(found: Assessment) -> str:
     return (
         (upper if decision.upper != decision.value else "")
         + (f", {card.raw} before caps" if card.raw != decision.value else "")
-        + ("" if found.evidence.interrupted else delta)
+        + ("" if found.evidence.interrupted or found.model.criteria.only else delta)
     )
 
 
@@ -76,4 +135,4 @@ def _counted(n: int, noun: str) -> str:
 
 def files(written: Sequence[Path]) -> str:
     """Return where the report and its data are."""
-    return "Written: " + ", ".join(str(path) for path in written)
+    return "Written: " + ", ".join(ci_log(str(path)) for path in written)

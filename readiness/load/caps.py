@@ -24,10 +24,11 @@ PER_HOST = 1_000_000
 def check(load: Level | Schedule) -> None:
     """Raise ProbeError `not_allowed` for a load beyond the caps."""
     if isinstance(load, Level):
-        users, rate, seconds = load.users, 0.0, max(load.seconds, load.longest) + load.ramp
+        users, rate, seconds = load.users, 0.0, max(load.seconds, load.longest)
+        seconds += load.ramp + load.patience
         requests = load.requests
     else:
-        users, seconds = load.in_flight, load.seconds
+        users, seconds = load.in_flight, load.seconds + load.patience
         rate = max(max(stage.rate, stage.to or 0.0) for stage in load.stages)
         requests = load.samples or round(sum(stage.arrivals for stage in load.stages))
     for what, asked, most in (

@@ -70,6 +70,33 @@ class Model(Protocol):
         """Whether nothing more will be asked and nothing is awaited."""
 
 
+class Served(Protocol):
+    """What a driver serves: one crew, or two whose requests go out in step."""
+
+    polled_ns: int
+    """All that came before this moment has been read."""
+
+    @property
+    def offset_ns(self) -> int:
+        """What to take from a wall-clock stamp to get the monotonic moment."""
+
+    @property
+    def over(self) -> bool:
+        """Whether the driver's work is done."""
+
+    def begin(self, now: int) -> None:
+        """Let whoever asks take charge of the channels."""
+
+    def tick(self, now: int) -> int:
+        """Do what is due; return the moment of the next call, at the latest."""
+
+    def spare(self, now: int, wake: int) -> None:
+        """Do what can wait, if there is time for it until the moment `wake`."""
+
+    def close(self) -> None:
+        """Close every connection."""
+
+
 class Driver(Protocol):
     """What turns the sockets' events into calls of the channels."""
 
@@ -81,7 +108,7 @@ class Driver(Protocol):
     def connect(self, endpoint: Endpoint, channel: Channel) -> Wire | None:
         """Begin to connect; what comes of it is reported to the channel later."""
 
-    def run(self, crew: "Crew") -> None:
+    def run(self, crew: Served) -> None:
         """Serve the crew until its model is over."""
 
     @property
@@ -265,6 +292,15 @@ class Crew:
         return True
 
     # what the driver calls
+
+    @property
+    def offset_ns(self) -> int:
+        """Part of Served."""
+        return self.clock.offset_ns
+
+    def begin(self, now: int) -> None:
+        """Part of Served."""
+        self.model.begin(self, now)
 
     def tick(self, now: int) -> int:
         """Do what is due; return the moment of the next call, at the latest."""

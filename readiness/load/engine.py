@@ -7,17 +7,18 @@ import importlib.util
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Literal
+from typing import Literal, TypeVar
 
 from readiness.failure import ProbeError
 from readiness.load import caps
 from readiness.load.check import Check
 from readiness.load.closed import Closed, Level
-from readiness.load.crew import Crew, Driver
-from readiness.load.open import Enough, Open, Schedule
+from readiness.load.crew import Crew, Driver, Served
+from readiness.load.open import Open, Schedule
 from readiness.load.portable import Portable
+from readiness.load.recorder import Enough
 from readiness.load.request import Endpoint, Request
 from readiness.load.result import Result
 
@@ -25,6 +26,7 @@ DriverName = Literal["epoll", "uvloop", "asyncio"]
 Load = Level | Schedule
 """A number of users, or a schedule of arrivals."""
 Watch = Callable[[Crew], None]
+T = TypeVar("T")
 
 _SWITCH_SECONDS = 0.0005
 """What another thread may keep the interpreter while a request waits to be sent."""
@@ -55,14 +57,14 @@ async def run(
     """Send `request` as `load` says; each has `timeout` seconds from its intended start.
 
     Every connection makes one request before the clock starts. `deadline` (loop time) bounds the
-    whole run; a schedule goes on past its samples until `enough` says so. Raises ProbeError for
-    what is wrong on our side.
+    whole run; a load with patience goes on past its samples until `enough` says so. Raises
+    ProbeError for what is wrong on our side.
     """
     caps.check(load)
-    model = Closed(load) if isinstance(load, Level) else Open(load, enough)
+    model = Closed(load, enough) if isinstance(load, Level) else Open(load, enough)
     channels = load.users if isinstance(load, Level) else load.in_flight
     loop = asyncio.get_running_loop()
-    drive = _driver(driver or driver_name())
+    drive = driven(driver)
     crew = Crew(
         endpoint,
         request,
@@ -74,21 +76,40 @@ async def run(
         channels=channels,
         watch=watch,
     )
+    return await in_thread([crew], lambda: _measure(crew, drive, model))
+
+
+async def in_thread(crews: Sequence[Crew], measure: Callable[[], T]) -> T:
+    """Return what `measure` does, which serves `crews`; they stop if this is cancelled."""
     thread = ThreadPoolExecutor(1, thread_name_prefix="load")
     try:
-        return await loop.run_in_executor(thread, _measure, crew, drive, model)
+        return await asyncio.get_running_loop().run_in_executor(thread, measure)
     finally:
-        crew.stopping = True
+        for crew in crews:
+            crew.stopping = True
         thread.shutdown(wait=False)
 
 
 def _measure(crew: Crew, drive: Driver, model: Open | Closed) -> Result:
-    with _undisturbed():
-        crew.watch_processor(time.monotonic_ns())
-        drive.run(crew)
-        cpu = crew.cpu
-    if crew.error:
-        raise crew.error
+    serve(crew, [crew], drive)
+    return result_of(crew, drive, model)
+
+
+def serve(whole: Served, crews: Sequence[Crew], drive: Driver) -> None:
+    """Drive `whole`, made of `crews`, to its end; ProbeError for what is wrong on our side."""
+    with undisturbed():
+        for crew in crews:
+            crew.watch_processor(time.monotonic_ns())
+        drive.run(whole)
+        for crew in crews:
+            crew.leave_processor()
+    for crew in crews:
+        if crew.error:
+            raise crew.error
+
+
+def result_of(crew: Crew, drive: Driver, model: Open | Closed) -> Result:
+    """Return what `crew` saw, which `drive` has served to its end."""
     recorder, now = crew.recorder, time.monotonic_ns()
     last = recorder.last_success()
     crew.finish()
@@ -105,7 +126,7 @@ def _measure(crew: Crew, drive: Driver, model: Open | Closed) -> Result:
         offered=model.offered if isinstance(model, Open) else 0,
         queued=model.queued if isinstance(model, Open) else 0,
         clock=drive.clock,
-        cpu=cpu,
+        cpu=crew.cpu,
         settled=model.settled,
         silent=max(0, (model.closed or now) - last) / 1e9 if last else 0.0,
         late=recorder.late,
@@ -124,7 +145,9 @@ def _measure(crew: Crew, drive: Driver, model: Open | Closed) -> Result:
     )
 
 
-def _driver(name: DriverName) -> Driver:
+def driven(by: DriverName | None = None) -> Driver:
+    """Return a driver, the best one unless it is named."""
+    name = by or driver_name()
     if name == "epoll":
         from readiness.load.epoll import Epoll
 
@@ -133,7 +156,7 @@ def _driver(name: DriverName) -> Driver:
 
 
 @contextlib.contextmanager
-def _undisturbed() -> Iterator[None]:
+def undisturbed() -> Iterator[None]:
     """Keep the collector of cycles, and other threads, from making requests late.
 
     A run that was cancelled may still be ending as the next begins: the last one puts things right.

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 
 from readiness.load.channel import Channel, Wire
-from readiness.load.crew import Crew
+from readiness.load.crew import Served
 from readiness.load.request import Endpoint
 
 _SO_TIMESTAMPNS = getattr(socket, "SO_TIMESTAMPNS", 35)
@@ -52,7 +52,7 @@ class Epoll:
             self._broken.append((channel, error))
         return wire
 
-    def run(self, crew: Crew) -> None:
+    def run(self, crew: Served) -> None:
         """Part of Driver."""
         self._poll.register(self._timer.fileno(), select.EPOLLIN | select.EPOLLET)
         try:
@@ -62,9 +62,9 @@ class Epoll:
             self._timer.close()
             self._poll.close()
 
-    def _serve(self, crew: Crew) -> None:
+    def _serve(self, crew: Served) -> None:
         poll, timer, now_ns = self._poll.poll, self._timer, time.monotonic_ns
-        crew.model.begin(crew, now_ns())
+        crew.begin(now_ns())
         stretch = _SPIN_NS
         while True:
             now = now_ns()
@@ -79,7 +79,7 @@ class Epoll:
                 timer.arm(min(wake - _SPIN_NS // 2, now + _IDLE_NS))
             polled = now_ns()
             events = poll(0) if spin else poll()
-            self.offset_ns = crew.clock.offset_ns
+            self.offset_ns = crew.offset_ns
             self._take(events)
             crew.polled_ns = polled
             if self._broken:

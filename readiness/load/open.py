@@ -2,15 +2,16 @@
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from itertools import islice
 
 from readiness.load.arrivals import Spacing, Stage, arrivals
 from readiness.load.channel import Channel
 from readiness.load.crew import Crew
-from readiness.load.recorder import Recorder
+from readiness.load.recorder import PAUSE_NS, Enough
 from readiness.load.warmth import Warmth
+from readiness.looks import GROWTH
 
 _ARRIVAL_NS = 250_000
 """Between the openings of two connections at least, lest they overflow the listen backlog."""
@@ -23,14 +24,7 @@ _WARM_SHARE = 0.25
 """Of the schedule, the part that is given to warming up at most."""
 _LEAST_WARMING = 20
 """Requests that may warm up, however few are wanted."""
-_MORE = 1.3
-"""So many times the samples are taken before asking again whether they are enough."""
-_PAUSE_NS = 250_000_000
-"""Arrivals pause until what is under way is answered, or so long, before it is asked."""
 _NEVER = 1 << 62
-
-Enough = Callable[[Recorder], bool]
-"""Whether what was seen will do, asked when the wanted number of samples is there."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +32,8 @@ class Schedule:
     """When requests start, and how many are in flight at most.
 
     A request whose time has come while all connections are busy waits, and its waiting counts.
-    It ends with its stages, or after `samples` timed arrivals once they are enough.
+    It ends with its stages, or after `samples` timed arrivals once they are enough. While they are
+    not, it goes on at the last stage's rate for up to `patience` seconds more.
     """
 
     stages: tuple[Stage, ...]
@@ -55,11 +50,23 @@ class Schedule:
     warm: int | None = None
     """Connections opened first at most; the others are when they are needed. If not given, as many
     as there are arrivals in that time: so it is done at the rate asked for."""
+    patience: float = 0.0
 
     @property
     def seconds(self) -> float:
         """Length of all stages."""
         return sum(stage.seconds for stage in self.stages)
+
+    @property
+    def longest(self) -> tuple[Stage, ...]:
+        """The stages as they are if no number of samples is enough; the last rate does not move."""
+        *before, last = self.stages
+        return (*before, replace(last, seconds=last.seconds + self.patience))
+
+    @property
+    def arrivals(self) -> float:
+        """The expected number of arrivals at most."""
+        return sum(stage.arrivals for stage in self.longest)
 
 
 class Open:
@@ -175,16 +182,24 @@ class Open:
         return self._next if self._cold else _NEVER
 
     def _start(self) -> None:
-        """Begin the schedule: every connection has had an answer, or has failed."""
-        schedule, now = self._schedule, time.monotonic_ns()
+        """Every connection has had an answer, or has failed."""
+        self.set_off(time.monotonic_ns())
+
+    def set_off(self, now: int) -> None:
+        """Begin the schedule."""
+        schedule = self._schedule
         self._began = now + _LEAD_NS
         if schedule.phase is not None and schedule.stages[0].rate:
             # on the grid of the clock, so that processes that share a rate keep their phases
             period = round(1e9 / schedule.stages[0].rate)
             self._began += -self._began % period
-        starts = arrivals(schedule.stages, schedule.spacing, schedule.seed, schedule.phase or 0.0)
-        self._starts = islice(starts, schedule.most)
+        self._starts = islice(self.starts(), schedule.most)
         self._next = self._following(now)
+
+    def starts(self) -> Iterator[int]:
+        """Yield when requests are meant to start, in nanoseconds from the begin."""
+        schedule = self._schedule
+        return arrivals(schedule.longest, schedule.spacing, schedule.seed, schedule.phase or 0.0)
 
     def _arrive(self, intended: int, now: int) -> None:
         timed = 0 < self.opened <= intended
@@ -201,7 +216,8 @@ class Open:
         """Return the next arrival, unless the schedule or the wish for samples is at its end."""
         start = next(self._starts, None)
         if start is None:
-            planned = self._began + round(self._schedule.seconds * 1e9)
+            schedule = self._schedule
+            planned = self._began + round((schedule.seconds + schedule.patience) * 1e9)
             self.stop(now if self._schedule.most else max(now, planned))
             return _NEVER
         if self.offered >= self._wanted:
@@ -212,7 +228,7 @@ class Open:
     def think(self, now: int) -> None:
         """Part of Model: end it if the samples are enough; else go on as if without a pause."""
         paused_at = self._paused_at
-        if not paused_at or (self._busy and now < paused_at + _PAUSE_NS):
+        if not paused_at or (self._busy and now < paused_at + PAUSE_NS):
             return
         enough = self._enough(self._crew.recorder)
         resumed = time.monotonic_ns()
@@ -220,19 +236,27 @@ class Open:
         if enough:
             self.stop(resumed)
             return
-        self._wanted = round(self._wanted * _MORE)
+        self._wanted = round(self._wanted * GROWTH)
         self._began += resumed - paused_at
         self._paused_at, self._next = 0, self._began + self._awaited
 
     def _warm(self, now: int) -> None:
+        if self.is_warm(now):
+            self.open_window(now)
+
+    def is_warm(self, now: int) -> bool:
+        """Look at the newest times; return whether it is no use, or too late, to wait for more."""
         self._warmth.feed(self._crew.recorder.recent())
         self.settled = self._warmth.settled
         share = (now - self._began) / 1e9 / self._schedule.seconds
         asked = self._crew.recorder.n - self._opening
         ends = self._warmth.given_up or self._warmth.unserved(asked) or share >= _WARM_SHARE
-        if self.settled or ends or asked >= max(self._wanted, _LEAST_WARMING):
-            self.opened = now
-            self._crew.opened(now)
+        return self.settled or ends or asked >= max(self._wanted, _LEAST_WARMING)
+
+    def open_window(self, now: int) -> None:
+        """Time what is asked for from now on."""
+        self.opened = now
+        self._crew.opened(now)
 
     def _count(self, now: int) -> None:
         if now >= self._counted + _BACKLOG_NS:

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from readiness.failure import ProbeError
 from readiness.load.channel import Channel, Wire
-from readiness.load.crew import Crew
+from readiness.load.crew import Served
 from readiness.load.request import Endpoint
 
 _SPIN_NS = 1_000_000
@@ -31,7 +31,7 @@ class Portable:
         """Part of Driver."""
         return _Wire(self, self._loop, endpoint, channel)
 
-    def run(self, crew: Crew) -> None:
+    def run(self, crew: Served) -> None:
         """Part of Driver."""
         try:
             self._loop.run_until_complete(self._serve(crew))
@@ -40,9 +40,9 @@ class Portable:
             self._loop.run_until_complete(_settle())
             self._loop.close()
 
-    async def _serve(self, crew: Crew) -> None:
+    async def _serve(self, crew: Served) -> None:
         now_ns = time.monotonic_ns
-        crew.model.begin(crew, now_ns())
+        crew.begin(now_ns())
         while True:
             now = now_ns()
             wake = crew.tick(now)

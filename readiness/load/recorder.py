@@ -1,7 +1,7 @@
 """Outcomes as they come in, one row each -> the samples behind a Result."""
 
 from collections import Counter, defaultdict, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, islice
 from operator import itemgetter
 
@@ -29,6 +29,8 @@ SEPARATE = 500_000
 _MOST_FRESH = 1000
 """Rows to be sliced; more do not wait for a moment to spare."""
 _CODE = itemgetter(4)
+PAUSE_NS = 250_000_000
+"""Requests pause until what is under way is answered, or so long, before a look at the samples."""
 
 
 class Recorder:
@@ -207,3 +209,7 @@ class Recorder:
         self.service.add(found.service)
         self.lag.add(found.lag)
         return found
+
+
+Enough = Callable[[Recorder], bool]
+"""Whether what was seen will do, asked when the wanted number of samples is there."""

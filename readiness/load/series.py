@@ -11,7 +11,16 @@ from collections.abc import Sequence
 from itertools import pairwise
 from operator import add
 
-from readiness.estimate import Estimate, Exceedances, Ranks, exceedances, ranks, share
+from readiness.estimate import (
+    EVEN,
+    Estimate,
+    Exceedances,
+    Ranks,
+    Sides,
+    exceedances,
+    ranks,
+    share,
+)
 from readiness.histogram import Counting, Histogram
 
 RAW = 200_000
@@ -95,9 +104,9 @@ class Series:
         """The mean of all samples, exactly; 0 if there is none."""
         return self._sum / self.n / _MS if self.n else 0.0
 
-    def quantile(self, q: float) -> Estimate:
+    def quantile(self, q: float, sides: Sides = EVEN) -> Estimate:
         """Estimate the `q` quantile (ms); empty where the samples cannot bound it."""
-        found = ranks(self.n, q, self._above)
+        found = ranks(self.n, q, self._above, sides)
         if found is None:
             return Estimate(value=None, low=None, high=None, n=self.n)
         lowest, value, highest = self._values(found)

@@ -19,11 +19,13 @@ from typing import Any, Literal, Protocol, cast
 
 from pydantic import BaseModel, ConfigDict
 
-from readiness.inventory import Inventory, Login, Tier
+from readiness.estimate import Sides
+from readiness.inventory import Environment, Inventory, Login, Tier
 from readiness.ledger import Ledger
 from readiness.load.caps import Budget
 from readiness.load.closed import Level
 from readiness.load.result import Result
+from readiness.looks import ALONE, Looks
 from readiness.measurement import Values
 
 PROBE_SECONDS = 60.0
@@ -92,6 +94,16 @@ class Context:
     """The inventory's folder, at which the paths written in it begin."""
     previous: Values
     """What this probe measured on this service in the run before; empty if there was none."""
+    looks: Looks = ALONE
+    """How sure intervals must be, at each look at the samples of one of the run's checks."""
+    until: float = 0.0
+    """The loop time until which a probe whose samples do not decide yet may take more."""
+    environment: Environment = "local"
+    """What the run takes the system for: the command line's word, else the inventory's."""
+
+    def sides(self, metric: str) -> Sides:
+        """Return how sure the interval of a metric must be whose samples are looked at once."""
+        return self.looks.once().sides(1, self.limits.get(metric))
 
 
 class Probe(Protocol):

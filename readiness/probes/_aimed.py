@@ -11,9 +11,11 @@ from readiness.load.capacity import Capacity, Search
 from readiness.load.closed import Level
 from readiness.load.engine import Watch, run
 from readiness.load.knee import Bounds, Objective
-from readiness.load.open import Enough, Schedule
+from readiness.load.open import Schedule
+from readiness.load.recorder import Enough
 from readiness.load.request import Endpoint, Request, preformat
 from readiness.load.result import Result
+from readiness.load.twins import Duel, Target, duel
 from readiness.probes import Context
 from readiness.probes._connection import dial, within
 from readiness.probes._http import target
@@ -41,7 +43,7 @@ class Aimed:
         self._endpoint, self._request, self._check = endpoint, request, settings.check
         self._context = context
 
-    async def closed(self, level: Level) -> Result:
+    async def closed(self, level: Level, enough: Enough = lambda _: True) -> Result:
         """Put `level` on the service; ProbeError if no connection got as far as a request.
 
         A trial that this run has made already is not made again, unless more is asked of it.
@@ -56,8 +58,9 @@ class Aimed:
             await run(
                 self._endpoint,
                 self._request,
-                replace(level, requests=min(level.requests, left // 2)),
+                replace(level, requests=min(level.requests, left // 2), most=left // 2),
                 check=self._check,
+                enough=enough,
                 timeout=self._context.timeout,
                 deadline=self._context.deadline,
             )
@@ -72,7 +75,7 @@ class Aimed:
         """Play `schedule` on the service; raises as `closed` does."""
         opening = schedule.in_flight  # each connection asks once before
         most = self._context.budget.left(self._endpoint.host, 1 + opening) - opening
-        if sum(stage.arrivals for stage in schedule.stages) > most:
+        if schedule.arrivals > most:
             schedule = replace(schedule, most=most)
         return self._reached(
             await run(
@@ -86,6 +89,32 @@ class Aimed:
                 deadline=self._context.deadline,
             )
         )
+
+    async def beside(self, other: "Aimed", schedule: Schedule, watch: Watch | None = None) -> Duel:
+        """Play `schedule` on this and on `other` in step; both may be on one host."""
+        budget, both = self._context.budget, (self, other)
+        opening = schedule.in_flight
+        least = min(budget.left(aimed._endpoint.host, 2 + 2 * opening) for aimed in both)
+        most = least // 2 - opening
+        if sum(stage.arrivals for stage in schedule.stages) > most:
+            schedule = replace(schedule, most=most)
+        first, second = (Target(one._endpoint, one._request, one._check) for one in both)
+        found = await duel(
+            first,
+            second,
+            schedule,
+            timeout=self._context.timeout,
+            deadline=self._context.deadline,
+            watch=watch,
+        )
+        budget.spend(self._endpoint.host, found.first.n)
+        budget.spend(other._endpoint.host, found.second.n)
+        return found
+
+    def shares_a_door_with(self, other: "Aimed") -> bool:
+        """Whether both go to one address and port, behind which one worker may serve them."""
+        ours, theirs = self._endpoint, other._endpoint
+        return (ours.host, ours.port) == (theirs.host, theirs.port)
 
     async def knee(self, objective: Objective, seconds: float, seed: str) -> Capacity:
         """Search the greatest rate that holds `objective`, within `seconds`."""

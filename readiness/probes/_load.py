@@ -1,12 +1,12 @@
 """What the load probes share: the one request they repeat, and how its results are put."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, JsonValue, Secret, SecretStr, model_validator
 
-from readiness.estimate import needed, rate
+from readiness.estimate import EVEN, Sides, needed, rate
 from readiness.inventory import Service
 from readiness.load.check import BODY_FAILED, Check
 from readiness.load.machine import Machine, load_average
@@ -104,7 +104,7 @@ def errors(result: Result) -> str:
     return ", ".join(f"{name}: {count}" for name, count in ordered)
 
 
-def success(result: Result) -> Values:
+def success(result: Result, sides: Sides = EVEN) -> Values:
     """Return `success_rate` with what explains it, and `errors` where there were any."""
     values: Values = {"n": result.n}
     counted = result.n - result.limited
@@ -118,7 +118,7 @@ def success(result: Result) -> Values:
     elif (doubt := result.doubted_timeouts) and failed <= _LIMITED_SHARE * counted:
         values["success_rate_because"] = f"local_limit: of {counted} requests {doubt}"
     elif counted > doubted:
-        values["success_rate"] = rate(result.successes, counted - doubted)
+        values["success_rate"] = rate(result.successes, counted - doubted, sides)
     if result.successes < counted:
         because = f"{counted - result.successes} of {counted} requests failed: {errors(result)}"
         values["success_rate_because"] = values.get("success_rate_because", because)
@@ -127,8 +127,11 @@ def success(result: Result) -> Values:
     return values
 
 
-def latencies(result: Result, *percentiles: int) -> Values:
-    """Return `p<N>_ms` of the response times, and for one that is not known the reason."""
+def latencies(result: Result, percentiles: Sequence[int], sides: Callable[[str], Sides]) -> Values:
+    """Return `p<N>_ms` of the response times, and for one that is not known the reason.
+
+    `sides` says of each metric how sure its interval must be.
+    """
     values: Values = {}
     for percent in percentiles:
         metric, q = f"p{percent}_ms", percent / 100
@@ -137,7 +140,7 @@ def latencies(result: Result, *percentiles: int) -> Values:
                 f"{result.untrusted} timed answers came over connections that answered unasked"
             )
             continue
-        estimate = result.response.quantile(q)
+        estimate = result.response.quantile(q, sides(metric))
         if estimate.value is None:
             values[metric] = estimate
             values[f"{metric}_because"] = too_few(estimate.n, percent)

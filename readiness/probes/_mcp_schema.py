@@ -50,7 +50,7 @@ class Steps:
 def require_jsonschema() -> None:
     """Raise ProbeError `not_installed` without the validator, which comes with the MCP SDK."""
     try:
-        import jsonschema  # type: ignore[import-untyped]  # noqa: F401
+        import jsonschema  # noqa: F401
     except ImportError as error:
         how = "jsonschema is not installed: pip install 'readiness[mcp]'"
         raise ProbeError("not_installed", how) from error
@@ -222,7 +222,7 @@ def _nothing(_validator: Any, _value: Any, _instance: Any, _schema: Any) -> Iter
 
 def _unique(validator: Any, value: Any, instance: Any, _schema: Any) -> Iterator[Any]:
     """Part of JSON Schema, in a time that grows with the items and not with their square."""
-    from jsonschema.exceptions import ValidationError  # type: ignore[import-untyped]
+    from jsonschema.exceptions import ValidationError
 
     if value and validator.is_type(instance, "array"):
         texts = [json.dumps(item, sort_keys=True) for item in instance]

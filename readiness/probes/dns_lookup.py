@@ -29,6 +29,7 @@ METRICS: Mapping[str, str] = {
     "resolved": "true: the name has records",
     "p50_ms": "ms: median time of a look-up",
     "p95_ms": "ms: 95th percentile of a look-up",
+    "looks": "count: how often these samples were looked at, to end if they decide",
     "addresses": "count: different addresses found",
     "families": "families of the addresses found: IPv4, IPv6",
     "records": "the records found, other than addresses",

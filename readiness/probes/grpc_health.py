@@ -26,6 +26,7 @@ METRICS: Mapping[str, str] = {
     "services_serving": "true or false: each of `services` is SERVING",
     "p50_ms": "ms: median of Health/Check on one connection",
     "p95_ms": "ms: 95th percentile of Health/Check on one connection",
+    "looks": "count: how often these samples were looked at, to end if they decide",
 }
 CHECK = "/grpc.health.v1.Health/Check"
 _STATUS = ("UNKNOWN", "SERVING", "NOT_SERVING", "SERVICE_UNKNOWN")

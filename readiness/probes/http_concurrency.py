@@ -21,6 +21,7 @@ from readiness.load.scalability import Scalability, fit
 from readiness.measurement import Values
 from readiness.probes import PROBE_SECONDS, Context
 from readiness.probes._aimed import Aimed
+from readiness.probes._deciding import Deciding
 from readiness.probes._load import SPARE_SECONDS, LoadSettings, company, latencies, success
 
 TIER: Tier = "load"
@@ -31,6 +32,7 @@ METRICS: Mapping[str, str] = {
     "success_rate": "ratio: requests answered with success at users_max",
     "p95_ms": "ms: 95th percentile of the time to a successful answer at users_max",
     "requests_per_second": "1/s: successful answers per second at users_max",
+    "looks": "count: how often the samples at users_max were looked at, to end if they decide",
     "users.*.success_rate": "ratio: requests answered with success at so many users",
     "users.*.requests_per_second": "1/s: successful answers per second at so many users",
     "users.*.p50_ms": "ms: median time to a successful answer at so many users",
@@ -40,6 +42,7 @@ METRICS: Mapping[str, str] = {
     "users.*.rate_limited": "count of requests refused with 429, absent when none was",
     "users.*.closed_by_server": "count of connections that the service closed, absent if none",
     "target_rate": "1/s: the declared rate of arrivals, where there is one",
+    "at_rate.looks": "count: how often the samples at the declared rate were looked at",
     "at_rate.sustained": "true or false: no queue grew while requests came at the declared rate",
     "at_rate.success_rate": "ratio: requests answered with success at the declared rate",
     "at_rate.requests_per_second": "1/s: successful answers per second at the declared rate",
@@ -60,6 +63,7 @@ METRICS: Mapping[str, str] = {
 }
 
 _SHARED = ("success_rate", "p95_ms", "requests_per_second")
+_SECONDS = 0.4
 _LEAST_PER_USER = 4
 _MOST_PER_USER = 5
 _FOR_P95, _MANY = 76, 10
@@ -102,17 +106,19 @@ class Settings(LoadSettings):
         ge=1,
         le=1_000_000,
         description="requests to time at each number of users at most; if not given "
-        f"{_MOST_PER_USER} a user and no fewer than {_MOST} at the highest, below it "
+        f"{_MOST_PER_USER} a user and no fewer than {_MOST} at the highest, more while an interval "
+        "straddles a limit, and below it "
         f"{_LEAST_PER_USER} a user and no fewer than {_FOR_P95}",
     )
-    seconds: float = Field(
-        0.4,
+    seconds: float | None = Field(
+        None,
         gt=0,
         le=300,
-        description="time at each number of users, below the highest a sixth of it; up to "
-        f"{_PATIENCE} times as long if a user has had fewer than {_LEAST_PER_USER} answers, if "
-        f"there were fewer than {_MOST} at the highest, "
-        f"or if {_MANY} users or more had too few for a p95",
+        description=f"time at each number of users, {_SECONDS:g} if not given, below the highest a "
+        f"sixth of it; up to {_PATIENCE} times as long if a user has had fewer than "
+        f"{_LEAST_PER_USER} answers, if there were fewer than {_MOST} at the highest, "
+        f"or if {_MANY} users or more had too few for a p95; if not given, longer at the highest "
+        "while an interval straddles a limit, within the run's deadline",
     )
 
     rate: float | None = Field(
@@ -132,10 +138,20 @@ class Settings(LoadSettings):
     @property
     def at_most_seconds(self) -> float:
         """Part of ProbeSettings."""
-        levels = 2 * _PATIENCE * self.seconds * len(self.users)
+        levels = 2 * _PATIENCE * self.usual_seconds * len(self.users)
         knee = _KNEE_SECONDS + _KNEE_SPARE if self.knee else 0.0
         rate = _MOST_RATE_SECONDS if self.rate else 0.0
         return max(PROBE_SECONDS, levels + rate + knee + SPARE_SECONDS)
+
+    @property
+    def usual_seconds(self) -> float:
+        """The time at the highest number of users that is usually enough."""
+        return self.seconds or _SECONDS
+
+    @property
+    def fixed(self) -> bool:
+        """Whether it was said how much to ask, so that no more is asked."""
+        return bool(self.seconds or self.requests)
 
     def level(self, users: int) -> Level:
         """Return what to put on the service for so many users."""
@@ -145,9 +161,9 @@ class Settings(LoadSettings):
         return Level(
             users=users,
             requests=self.requests or max(fewest, users * per_user),
-            seconds=self.seconds * (1 if highest else _BELOW),
+            seconds=self.usual_seconds * (1 if highest else _BELOW),
             least=max(least, _FOR_P95) if users >= _MANY else least,
-            longest=self.seconds * _PATIENCE,
+            longest=self.usual_seconds * _PATIENCE,
             trial=not highest,
         )
 
@@ -160,7 +176,7 @@ async def measure(service: Service, settings: Settings, context: Context) -> Val
     """
     aimed = await Aimed.at(service, settings, context)
     own, before = await ceiling(), Machine.now()
-    climb = await _climb(aimed, settings, own)
+    climb = await _climb(aimed, settings, own, context)
     values: Values = {
         "request": settings.shown(service),
         "users_max": settings.users[-1],
@@ -194,18 +210,22 @@ class _Climbed:
     """Why no more may be asked; empty if it may."""
 
 
-async def _climb(aimed: Aimed, settings: Settings, own: Ceiling) -> _Climbed:
+async def _climb(aimed: Aimed, settings: Settings, own: Ceiling, context: Context) -> _Climbed:
     held_back = min(_MOST_PER_SECOND, _CEILING_SHARE * own.requests_per_second)
     values, points, last, ended = Values(), list[tuple[float, float]](), None, ""
     for users in settings.users:
+        level = replace(settings.level(users), per_second=held_back)
+        planned = level.trial or settings.fixed
+        looked = _looking(context, planned)
+        patience = 0.0 if planned else _left(context) - level.longest
         try:
-            last = await aimed.closed(replace(settings.level(users), per_second=held_back))
+            last = await aimed.closed(replace(level, patience=max(0.0, patience)), looked.enough)
         except ProbeError as error:
             if error.failure.blames_target or last is None:
                 raise
             ended = f"{error.failure.kind}: {error.failure.detail}"
             break
-        seen = _seen(last)
+        seen = _seen(last, looked)
         if last.throughput > _HELD_BACK_SHARE * held_back:
             seen["requests_per_second_because"] = (
                 f"held back at {held_back:,.0f} requests/s, lest this machine is measured"
@@ -215,6 +235,7 @@ async def _climb(aimed: Aimed, settings: Settings, own: Ceiling) -> _Climbed:
         values |= {f"users.{users}.{metric}": value for metric, value in seen.items()}
         if users == settings.users[-1]:
             values |= {m: v for m, v in seen.items() if m.removesuffix("_because") in _SHARED}
+            values["looks"] = looked.made
         if last.asked_to_wait:
             ended = f"the service asked for a pause (Retry-After) at {users} users"
             break
@@ -243,8 +264,9 @@ async def _or_why(metric: str, measured: Awaitable[Values]) -> Values:
 
 async def _rate(aimed: Aimed, rate: float, before: Result, context: Context) -> Values:
     schedule = _at_rate(rate, before, context)
-    result = await aimed.open(schedule)
-    seen = _seen(result) | _sustained(result)
+    looked = _looking(context, planned=False, of="at_rate.")
+    result = await aimed.open(schedule, looked.enough)
+    seen = _seen(result, looked) | _sustained(result) | {"looks": looked.made}
     few = schedule.in_flight == most_slots() and result.crowded
     if few and result.service.point(0.5) <= 2 * before.service.point(0.5):
         why = f"local_limit: all {schedule.in_flight} connections of this tool were busy"
@@ -252,6 +274,17 @@ async def _rate(aimed: Aimed, rate: float, before: Result, context: Context) -> 
         seen = {m: v for m, v in seen.items() if m.removesuffix("_because") not in judged}
         seen |= {f"{metric}_because": why for metric in judged}
     return {f"at_rate.{metric}": value for metric, value in seen.items()} | {"target_rate": rate}
+
+
+def _looking(context: Context, planned: bool, of: str = "") -> Deciding:
+    """Return what looks at the samples behind the metrics whose names begin with `of`."""
+    mine = {m.removeprefix(of): v for m, v in context.limits.items() if m.startswith(of)}
+    looks = context.looks.once(planned)
+    return Deciding(mine, looks, percentiles=(50, 95), punctual=False)
+
+
+def _left(context: Context) -> float:
+    return context.until - asyncio.get_running_loop().time()
 
 
 def _sustained(result: Result) -> Values:
@@ -307,14 +340,20 @@ def _at_rate(rate: float, before: Result, context: Context) -> Schedule:
     seconds = min(max(_RATE_SECONDS, context.samples / rate), _MOST_RATE_SECONDS)
     typical = before.service.point(0.5) / 1000 if before.service.n else context.timeout
     slots = min(most_slots(), max(_LEAST_SLOTS, round(4 * rate * typical)))
-    return Schedule((Stage(rate, seconds),), in_flight=slots, seed=f"{context.run_id} rate")
+    return Schedule(
+        (Stage(rate, seconds),),
+        in_flight=slots,
+        seed=f"{context.run_id} rate",
+        samples=round(rate * seconds),
+        patience=max(0.0, _left(context) - seconds),
+    )
 
 
-def _seen(result: Result) -> Values:
+def _seen(result: Result, looked: Deciding) -> Values:
     values: Values = {
         "requests_per_second": result.throughput,
-        **success(result),
-        **latencies(result, 50, 95),
+        **success(result, looked.sides("success_rate")),
+        **latencies(result, (50, 95), looked.sides),
     }
     if result.limited:
         values["rate_limited"] = result.limited

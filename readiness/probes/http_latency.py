@@ -1,5 +1,6 @@
 """How long one request takes at light load: quantiles from the intended start, and error rate."""
 
+import asyncio
 import math
 import time
 from collections.abc import Mapping
@@ -7,19 +8,20 @@ from dataclasses import dataclass, replace
 
 from pydantic import Field
 
-from readiness.estimate import Estimate, rate
+from readiness.enough import PLENTY
+from readiness.estimate import Sides, rate
 from readiness.inventory import Service, Tier
 from readiness.load.arrivals import Spacing, Stage
 from readiness.load.check import LIMITED
 from readiness.load.closed import Level
 from readiness.load.crew import Crew
 from readiness.load.machine import Machine
-from readiness.load.open import Enough, Open, Schedule
-from readiness.load.recorder import Recorder
-from readiness.load.result import Result, late
+from readiness.load.open import Open, Schedule
+from readiness.load.result import Result
 from readiness.measurement import Values
 from readiness.probes import PROBE_SECONDS, Context
 from readiness.probes._aimed import Aimed
+from readiness.probes._deciding import Deciding
 from readiness.probes._load import SPARE_SECONDS, LoadSettings, company, latencies, success
 from readiness.probes._pace import ALONE, CROWDS, GENTLE_PACING, PACING, bearable
 
@@ -39,6 +41,7 @@ METRICS: Mapping[str, str] = {
     "success_rate": "ratio: requests answered with success, warm-up included",
     "error_rate": "ratio: requests not answered with success, warm-up included",
     "n": "count of requests behind the two rates",
+    "looks": "count: how often the samples were looked at, each time to end if they decide",
     "errors": "text: what failed and how often, absent when nothing did",
     "requests_per_second": "1/s: mean rate of arrivals",
     "cpu": "ratio: share of one processor that this tool used, on the whole or while it timed",
@@ -66,14 +69,11 @@ _PILE, _PILE_PER_SLOT = 32, 3
 were refused for coming too often, if they are a tenth."""
 _WARMING = 1.3
 """So much longer than the sampling is the whole, since it begins with a warm-up."""
-_PLENTY = 3000
-"""Samples after which only an interval around a limit asks for more."""
-_HOPELESS = 20
-"""Requests after which, if none succeeded, no more are sent for a time of their answers."""
 _QUICK_PER_SECOND = 4000.0
 """A service that bears this rate with ease gives so many samples at once."""
 _FOR_P50, _PATIENCE = 6, 3
 """A slow service is given so many times as long, if only so it has a median."""
+_SECONDS = 10.0
 _BRIEFEST_SECONDS = 0.2
 """A service that bears less gives as many as come in this time, or what was asked for."""
 
@@ -109,11 +109,15 @@ class Settings(LoadSettings):
         ge=1,
         le=100_000,
         description="answers to time; if not given `defaults.samples` or, of a quick service, up "
-        f"to {_PLENTY}, and more while an interval straddles a limit; "
+        f"to {PLENTY}, and more while an interval straddles a limit; "
         f"at most {GENTLE.samples} without the load tier",
     )
-    seconds: float = Field(
-        10.0, gt=0, le=300, description="time to take them in; a slow service gives fewer"
+    seconds: float | None = Field(
+        None,
+        gt=0,
+        le=300,
+        description="time to take them in, a slow service gives fewer; if not given "
+        f"{_SECONDS:g}, and more while an interval straddles a limit, within the run's deadline",
     )
     in_flight: int | None = Field(
         None,
@@ -127,7 +131,12 @@ class Settings(LoadSettings):
     @property
     def at_most_seconds(self) -> float:
         """Part of ProbeSettings: twice the sampling, if the first try is not light enough."""
-        return max(PROBE_SECONDS, 2 * _WARMING * _PATIENCE * self.seconds + SPARE_SECONDS)
+        return max(PROBE_SECONDS, 2 * _WARMING * _PATIENCE * self.usual_seconds + SPARE_SECONDS)
+
+    @property
+    def usual_seconds(self) -> float:
+        """The time for as many samples as are usually enough."""
+        return self.seconds or _SECONDS
 
     arrivals: Spacing = Field(
         "poisson",
@@ -143,13 +152,15 @@ async def measure(service: Service, settings: Settings, context: Context) -> Val
     """
     aimed = await Aimed.at(service, settings, context)
     before = Machine.now()
-    result = await _sample(aimed, service, settings, context)
+    result, looked = await _sample(aimed, service, settings, context)
+    sides = looked.sides
     values: Values = {
         "request": settings.shown(service),
         "clock": result.clock,
-        **(found := success(result)),
-        **_error_rate(result, found),
-        **_explained(latencies(result, 50, 95, 99), context),
+        "looks": looked.made,
+        **(found := success(result, sides("success_rate"))),
+        **_error_rate(result, found, sides("success_rate")),
+        **_explained(latencies(result, (50, 95, 99), sides), context),
     }
     if not result.response.n:
         return values
@@ -169,14 +180,18 @@ async def measure(service: Service, settings: Settings, context: Context) -> Val
     return values
 
 
-def _error_rate(result: Result, found: Values) -> Values:
+def _error_rate(result: Result, found: Values, successes: Sides) -> Values:
     """Return `error_rate`, or what leaves it open: the same as of the success rate."""
     if "success_rate" in found:
-        return {"error_rate": rate(result.n - result.limited - result.successes, result.n)}
+        failed = result.n - result.limited - result.successes
+        return {"error_rate": rate(failed, result.n, Sides(successes.high, successes.low))}
     return {"error_rate_because": found["success_rate_because"]} if result.n else {}
 
 
-async def _sample(aimed: Aimed, service: Service, settings: Settings, context: Context) -> Result:
+async def _sample(
+    aimed: Aimed, service: Service, settings: Settings, context: Context
+) -> tuple[Result, Deciding]:
+    looked = Deciding(context.limits, context.looks.once())
     freely = "load" in context.allowed
     pace = await aimed.closed(PACING if freely else GENTLE_PACING)
     most = bounds_for(settings, context)
@@ -185,32 +200,36 @@ async def _sample(aimed: Aimed, service: Service, settings: Settings, context: C
         again = Level(users=most.in_flight, requests=most.in_flight, seconds=0)
         pace = await aimed.closed(again)
     if not pace.statuses:
-        return pace
+        return pace, looked
     if settings.in_flight is None and freely:
         mean = await bearable(aimed, pace, context.timeout)
         most = replace(most, in_flight=slots(mean), mean=mean)
     fixed = settings.samples is not None or not freely
-    enough = (lambda _: True) if fixed else decides(context.limits)
+    usual = settings.usual_seconds
     for slower in (1.0, _SLOWER):
         bounds = replace(most, mean=most.mean / slower, per_second=most.per_second / slower)
-        n, seconds = plan(pace, settings.seconds, bounds, settings.samples or context.samples)
+        n, seconds = plan(pace, usual, bounds, settings.samples or context.samples)
+        whole = max(usual, seconds) * _WARMING
+        left = context.until - asyncio.get_running_loop().time() - whole
         schedule = Schedule(
-            stages=(Stage(n / seconds, max(settings.seconds, seconds) * _WARMING),),
+            stages=(Stage(n / seconds, whole),),
             in_flight=most.in_flight,
             samples=n,
             spacing=settings.arrivals,
             seed=f"{context.run_id} {service.name}",
             opening=_BRISK_SECONDS if bounds.mean > ALONE else _LEISURELY_SECONDS,
-            warm=_opened(_typical(pace, settings.seconds), bounds),
+            warm=_opened(_typical(pace, usual), bounds),
+            patience=0.0 if fixed or settings.seconds else max(0.0, left),
         )
-        lookout = _Lookout()
-        result = await aimed.open(schedule, enough, lookout.look)
+        lookout = Lookout()
+        looked = Deciding(context.limits, context.looks.once(fixed))
+        result = await aimed.open(schedule, looked.enough, lookout.look)
         if not lookout.crowded:
             break
-    return result
+    return result, looked
 
 
-class _Lookout:
+class Lookout:
     """Ends a run that piles up work, or comes too often for the service: it is not light."""
 
     def __init__(self) -> None:
@@ -238,7 +257,7 @@ def _opened(typical: float, most: Bounds) -> int:
 def bounds_for(settings: Settings, context: Context) -> Bounds:
     """Return what is asked for, and no more than GENTLE where load is not allowed."""
     if "load" in context.allowed:
-        samples = settings.samples or max(_PLENTY, context.samples)
+        samples = settings.samples or max(PLENTY, context.samples)
         mean = settings.in_flight / _SLOTS_PER_REQUEST if settings.in_flight else ALONE
         in_flight = settings.in_flight or slots(mean)
         return Bounds(samples, in_flight, samples / _SPREAD_SECONDS, mean)
@@ -254,16 +273,24 @@ def bounds_for(settings: Settings, context: Context) -> Bounds:
 def plan(pace: Result, seconds: float, most: Bounds, samples: int) -> tuple[int, float]:
     """Return how many requests to send in how many seconds, so that few are in flight at once.
 
-    That is `samples`, more of a quick service, and plenty of a very quick one. By Little's law the
-    mean number in flight is the rate times the service time that `pace` saw.
+    By Little's law the mean number in flight is the rate times the service time that `pace` saw.
     """
     per_second = min(most.mean / max(_typical(pace, seconds), 1e-6), most.per_second)
-    quick = per_second >= _QUICK_PER_SECOND
-    wanted = max(samples, _PLENTY if quick else int(per_second * _BRIEFEST_SECONDS))
-    n = min(wanted, most.samples, max(1, int(per_second * seconds)))
-    if n < _FOR_P50 <= per_second * _PATIENCE * seconds:
-        n = min(_FOR_P50, wanted, most.samples)
+    n = first_look(per_second, seconds, most.samples, samples)
     return n, min(n / per_second, max(_PATIENCE * seconds, n / most.per_second))
+
+
+def first_look(per_second: float, seconds: float, most: int, samples: int) -> int:
+    """Return how many samples to take first, at this rate, of `samples` that were asked for.
+
+    That is more of a quick service, plenty of a very quick one, and fewer of a slow one.
+    """
+    quick = per_second >= _QUICK_PER_SECOND
+    wanted = max(samples, PLENTY if quick else int(per_second * _BRIEFEST_SECONDS))
+    n = min(wanted, most, max(1, int(per_second * seconds)))
+    if n < _FOR_P50 <= per_second * _PATIENCE * seconds:
+        return min(_FOR_P50, wanted, most)
+    return n
 
 
 def _typical(pace: Result, seconds: float) -> float:
@@ -271,36 +298,6 @@ def _typical(pace: Result, seconds: float) -> float:
     if pace.service.n:
         return pace.service.point(0.5) / 1000
     return pace.seconds / min(pace.n, GENTLE_PACING.requests) if pace.statuses else seconds
-
-
-def decides(limits: Mapping[str, tuple[float, float]]) -> Enough:
-    """Return whether samples so far settle every check that reads them.
-
-    While one in a hundred was sent late, more may show that it was a moment's trouble of ours.
-    Where nothing succeeds there is nothing to time, however many more are sent.
-    """
-
-    def enough(recorder: Recorder) -> bool:
-        seen = recorder.preview()
-        asked = sum(seen.codes.values())
-        if asked >= _HOPELESS and not seen.successes:
-            return True
-        found = {f"p{p}_ms": seen.response.quantile(p / 100) for p in (50, 95, 99)}
-        found["success_rate"] = rate(seen.successes, asked)
-        plenty = asked >= _PLENTY
-        if not plenty and late(seen.lag, seen.response, 0.99):
-            return False
-        return all(_clear(found[m], *limits[m], plenty) for m in found if m in limits)
-
-    return enough
-
-
-def _clear(estimate: Estimate, target: float, limit: float, plenty: bool) -> bool:
-    if estimate.low is None or estimate.high is None:
-        return False
-    if estimate.low <= limit <= estimate.high:
-        return False
-    return plenty or not estimate.low <= target <= estimate.high
 
 
 def _explained(values: Values, context: Context) -> Values:

@@ -7,10 +7,12 @@ from statistics import median
 
 from pydantic import Field
 
-from readiness.estimate import rate
+from readiness.enough import decided
+from readiness.estimate import Sides, rate
 from readiness.failure import Failure, ProbeError, classify
 from readiness.inventory import Journey, Tier
 from readiness.ledger import Entry
+from readiness.looks import GROWTH
 from readiness.measurement import Value, Values
 from readiness.probes import Context, ProbeSettings
 from readiness.probes._expectation import described
@@ -30,7 +32,8 @@ EXCLUSIVE = False
 METRICS: Mapping[str, str] = {
     "succeeded": "true or false: every round passed every step",
     "success_rate": "0..1: rounds that passed every step",
-    "rounds": "count of rounds walked",
+    "rounds": "count of rounds walked, more than `repeat` while a check of their rate is open",
+    "looks": "count: how often the rounds were looked at, to end if they decide",
     "round_ms": "ms: the median round that succeeded, from its first request to its last answer",
     "steps_passed": "0..1: share of the steps that passed, mean over the rounds",
     "left_nothing": "true or false: all that was created was taken away again",
@@ -43,6 +46,10 @@ METRICS: Mapping[str, str] = {
     "steps.*.expected": "what the answer must be",
     "steps.*.ms": "ms: from connecting to the end of the answer",
 }
+
+
+_SPARE = 2
+"""So many times the longest round must be left for one more that nobody asked for."""
 
 
 class Settings(ProbeSettings):
@@ -85,16 +92,40 @@ async def measure(journey: Journey, settings: Settings, context: Context) -> Val
     now = asyncio.get_running_loop().time()
     ends = min(context.deadline, now + journey.deadline)
     walking = replace(context, deadline=walk_until(ends))
-    rounds = []
-    for n in range(1, journey.repeat + 1):
-        rounds.append(await walk(journey, walking, ends, str(n)))
-        if rounds[-1].failure:
+    looks, bounds = context.looks.once(journey.repeat == 1), context.limits.get("success_rate")
+    rounds: list[Round] = []
+    wanted, look = journey.repeat, 1
+    while await _walked(journey, walking, ends, rounds, wanted):
+        found = _success(journey, rounds, looks.sides(look, bounds))
+        if looks.planned or decided(found, context.limits):
             break
+        wanted, look = max(wanted + 1, round(wanted * GROWTH)), look + 1
     return {
-        **_success(journey, rounds),
+        "looks": look,
+        **_success(journey, rounds, looks.sides(look, bounds)),
         **_steps(journey, rounds),
         **_left(journey, rounds, context),
     }
+
+
+async def _walked(
+    journey: Journey, walking: Context, ends: float, rounds: list[Round], wanted: int
+) -> bool:
+    """Walk up to `wanted` rounds; return whether that many told something.
+
+    Those beyond what was asked for are walked only if there is time for them.
+    """
+    clock = asyncio.get_running_loop().time
+    longest = max((one.ms for one in rounds), default=0.0) / 1000
+    while len(rounds) < wanted:
+        began = clock()
+        if len(rounds) >= journey.repeat and began + _SPARE * longest > walking.deadline:
+            return False
+        rounds.append(await walk(journey, walking, ends, str(len(rounds) + 1)))
+        if rounds[-1].failure:
+            return False
+        longest = max(longest, clock() - began)
+    return True
 
 
 async def walk(journey: Journey, context: Context, ends: float, round_: str) -> Round:
@@ -138,13 +169,13 @@ async def clean(journey: Journey, context: Context, ends: float, round_: str) ->
             context.ledger.gone(entry, "stays")
 
 
-def _success(journey: Journey, rounds: Sequence[Round]) -> Values:
+def _success(journey: Journey, rounds: Sequence[Round], sides: Sides) -> Values:
     walked = [one for one in rounds if one.failure is None]
     passed = [one for one in walked if one.passed]
     failed = [one for one in walked if not one.passed]
     values: Values = {"rounds": len(rounds)}
     if walked:
-        values["success_rate"] = rate(len(passed), len(walked))
+        values["success_rate"] = rate(len(passed), len(walked), sides)
     if passed:
         values["round_ms"] = round(median(one.ms for one in passed), 3)
     if failed:

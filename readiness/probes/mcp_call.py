@@ -135,7 +135,7 @@ async def _called(
     values |= _success(replies) | _judged(first, tool, settings)
     if read_only and values["succeeded"]:
         times = [reply.ms for reply in replies[1:] if isinstance(reply, Reply)]
-        values["p50_ms"] = quantile(times, 0.5)
+        values["p50_ms"] = quantile(times, 0.5, context.sides("p50_ms"))
     return values
 
 

@@ -35,11 +35,13 @@ METRICS: Mapping[str, str] = {
     "discoverable": "true or false: it answers server/discover, which can be asked again and again",
     "discover_p50_ms": "ms: median of server/discover",
     "discover_p95_ms": "ms: 95th percentile of server/discover",
+    "discover_looks": "count: how often these samples were looked at, to end if they decide",
     "tools": "count: tools offered",
     "tool_names": "names of the tools, separated by commas",
     "expected_tools_present": "true or false: every tool in `tools` is offered",
     "p50_ms": "ms: median of tools/list (its first page)",
     "p95_ms": "ms: 95th percentile of tools/list",
+    "looks": "count: how often these samples were looked at, to end if they decide",
 }
 
 _FIRST_DISCOVER_VERSION = "2026-07-28"
@@ -135,7 +137,7 @@ async def _discovery(client: "Client", context: Context) -> Values:
         told = ("discoverable", "discover_p50_ms", "discover_p95_ms")
         return {"discoverable": False, **{f"{metric}_because": because for metric in told}}
     n = min(context.samples, _MOST_SAMPLES)
-    found = await sample(lambda: client.session.send_discover(version), n, context)
+    found = await sample(lambda: client.session.send_discover(version), n, context, of="discover_")
     return {"discoverable": True, **{f"discover_{name}": value for name, value in found.items()}}
 
 

@@ -40,6 +40,7 @@ METRICS: Mapping[str, str] = {
     "ends_with_stdin": "true or false: it ends by itself once its stdin is closed",
     "p50_ms": "ms: median of tools/list (its first page)",
     "p95_ms": "ms: 95th percentile of tools/list",
+    "looks": "count: how often these samples were looked at, to end if they decide",
 }
 _MOST_SAMPLES = 76
 _LEAVE_SECONDS = 2.0

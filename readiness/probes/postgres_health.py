@@ -26,6 +26,7 @@ METRICS: Mapping[str, str] = {
     "connect_p95_ms": "ms: 95th percentile of the same",
     "p50_ms": "ms: median of SELECT 1 on that connection",
     "p95_ms": "ms: 95th percentile of SELECT 1",
+    "looks": "count: how often these samples were looked at, to end if they decide",
     "version": "version of the server",
     "major": "major version of the server",
     "end_of_life": "ISO date of the last release of that major version",
@@ -128,8 +129,8 @@ async def _connects(url: str, pooled: bool, first_ms: float, context: Context) -
         except asyncpg.TooManyConnectionsError:
             why = "; every connection is taken"
     values: Values = {
-        "connect_ms": (p50 := quantile(samples, 0.5)),
-        "connect_p95_ms": (p95 := quantile(samples, 0.95)),
+        "connect_ms": (p50 := quantile(samples, 0.5, context.sides("connect_ms"))),
+        "connect_p95_ms": (p95 := quantile(samples, 0.95, context.sides("connect_p95_ms"))),
     }
     if p50.value is None:
         values["connect_ms_because"] = too_few(len(samples), 50, "connections") + why

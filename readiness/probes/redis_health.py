@@ -22,6 +22,7 @@ METRICS: Mapping[str, str] = {
     "p50_ms": "ms: median of PING on that connection",
     "p95_ms": "ms: 95th percentile of PING",
     "p99_ms": "ms: 99th percentile of PING",
+    "looks": "count: how often these samples were looked at, to end if they decide",
     "version": "version of the server",
     "server": "redis or valkey",
     "holds_data": "true or false: it keeps keys; false for a sentinel",

@@ -67,7 +67,7 @@ async def measure(service: Service, settings: Settings, context: Context) -> Val
     found: Values = {"window_seconds": round(looks.seconds, 3)}
     found |= plain(looks.last, "used_memory_bytes", "used_memory")
     found |= plain(looks.last, "used_memory_peak_bytes", "used_memory_peak")
-    found |= _eviction(looks, role) | _hits(looks, role) | _fragments(looks.last)
+    found |= _eviction(looks, role) | _hits(looks, role, context) | _fragments(looks.last)
     return found | _clients(looks, clients)
 
 
@@ -117,7 +117,7 @@ def _evictable(fields: Mapping[str, str], policy: str) -> Values:
     return {"evictable_ratio": value, "evictable_ratio_because": because}
 
 
-def _hits(looks: Looks, role: Role | None) -> Values:
+def _hits(looks: Looks, role: Role | None, context: Context) -> Values:
     hits, misses = looks.delta("keyspace_hits"), looks.delta("keyspace_misses")
     all_hits = number(looks.last, "keyspace_hits")
     all_misses = number(looks.last, "keyspace_misses")
@@ -135,7 +135,10 @@ def _hits(looks: Looks, role: Role | None) -> Values:
             f"a hit ratio needs {_FEW_LOOKUPS}"
         )
         return found | fact("hits_count", False, because)
-    return found | {"hits_count": True, "hit_ratio": rate(hits, hits + misses)}
+    return found | {
+        "hits_count": True,
+        "hit_ratio": rate(hits, hits + misses, context.sides("hit_ratio")),
+    }
 
 
 def _fragments(fields: Mapping[str, str]) -> Values:

@@ -22,6 +22,7 @@ METRICS: Mapping[str, str] = {
     "connected": "true: the port accepts connections",
     "p50_ms": "ms: median time of a TCP connect",
     "p95_ms": "ms: 95th percentile of a TCP connect",
+    "looks": "count: how often these samples were looked at, to end if they decide",
     "greets": "true or false: the server begins with `banner`",
 }
 _MOST_SAMPLES = 100

@@ -28,6 +28,7 @@ METRICS: Mapping[str, str] = {
     "html": "true or false: the answer is a web page",
     "p50_ms": "ms: median of a whole exchange on a fresh connection, seven others under way",
     "p95_ms": "ms: 95th percentile of the same",
+    "looks": "count: how often these samples were looked at, to end if they decide",
     **COLD_METRICS,
 }
 _MOST_SAMPLES = 80

@@ -25,9 +25,11 @@ METRICS: Mapping[str, str] = {
     "connected": "true: the opening handshake was answered 101",
     "handshake.p50_ms": "ms: median of TCP connect, TLS and opening handshake",
     "handshake.p95_ms": "ms: 95th percentile of TCP connect, TLS and opening handshake",
+    "handshake.looks": "count: how often these samples were looked at, to end if they decide",
     "answered": "true or false: a ping, or the message of `send`, was answered as expected",
     "p50_ms": "ms: median round trip of that",
     "p95_ms": "ms: 95th percentile of the round trip of that",
+    "looks": "count: how often these samples were looked at, to end if they decide",
     "subprotocol": "the subprotocol that the server chose",
     "subprotocol_agreed": "true or false: it chose one of `subprotocols`",
     **_websocket_origins.METRICS,
@@ -176,6 +178,10 @@ async def _handshakes(
 
     n = min(context.samples, _MOST_SAMPLES)
     timed = await sample(
-        lambda: Channel.open(service, opening, context), n, context, after=farewell
+        lambda: Channel.open(service, opening, context),
+        n,
+        context,
+        after=farewell,
+        of="handshake.",
     )
     return {f"handshake.{name}": value for name, value in timed.items()}

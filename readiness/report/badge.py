@@ -19,11 +19,12 @@ _COLOURS: Mapping[Verdict, str] = {
 
 def render(assessment: Assessment) -> str:
     """Return the JSON of shields.io's endpoint schema, version 1."""
-    decision = assessment.model.decision
+    decision, tier = assessment.model.decision, assessment.evidence.policy.tier
+    judged_as = "" if tier == "production" else f" ({tier})"
     badge = {
         "schemaVersion": 1,
         "label": "production readiness",
-        "message": f"{spoken(decision.verdict)}, {decision.value}/100",
+        "message": f"{spoken(decision.verdict)}{judged_as}, {decision.value}/100",
         "color": _COLOURS[decision.verdict],
         "isError": decision.verdict == "not_ready",
     }

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 
 from readiness.escape import mermaid
-from readiness.gate import READY_SCORE
 from readiness.report.graph import Graph, Node
 from readiness.report.trend import Point, days
 from readiness.report.words import Sign
@@ -19,14 +18,14 @@ _OUTAGE = "stroke:#cf222e,stroke-width:2px"
 _LETTERS = 60
 
 
-def chart(points: Sequence[Point]) -> str:
+def chart(points: Sequence[Point], ready: int) -> str:
     """Return a chart of the scores and of what READY needs; `points` are two or more."""
     scores = ", ".join(str(point.value) for point in points)
-    needed = ", ".join([str(READY_SCORE)] * len(points))
+    needed = ", ".join([str(ready)] * len(points))
     named = ", ".join(f'"{day}"' for day in days(points))
     return _fenced(
         "xychart-beta",
-        f'title "Score of the last {len(points)} runs; READY needs {READY_SCORE}"',
+        f'title "Score of the last {len(points)} runs; READY needs {ready}"',
         f"x-axis [{named}]",
         'y-axis "Score" 0 --> 100',
         f"line [{scores}]",

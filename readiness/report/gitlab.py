@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from readiness.assessment import Assessment
-from readiness.report.problems import INVENTORY, SEVERITIES, Problem, problems
+from readiness.report.problems import SEVERITIES, Problem, problems
 
 FILE = "gl-code-quality.json"
 
@@ -24,7 +24,7 @@ def _issue(problem: Problem) -> Mapping[str, Any]:
         "check_name": problem.finding.check,
         "fingerprint": problem.fingerprint,
         "severity": _severity(problem),
-        "location": {"path": INVENTORY, "lines": {"begin": 1}},
+        "location": {"path": problem.place.path, "lines": {"begin": problem.place.line}},
     }
 
 

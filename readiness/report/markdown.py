@@ -20,9 +20,12 @@ BRIEF, LONG = 160, 1000
 """Characters kept of a text: on the first screen, and where it is the point of its section."""
 
 _PLAIN = (
-    *(words.duration, words.gain, words.goal, words.hours, words.joined, words.measured, words.met),
-    *(words.moment, words.percentile, words.plural, words.points, words.rate, words.samples),
+    *(words.apart, words.change, words.duration, words.eased, words.gain, words.goal),
+    *(words.hours, words.joined, words.measured, words.met),
+    *(words.moment, words.number, words.percentile, words.plural, words.points),
+    *(words.rate, words.samples),
     *(words.sentence, words.share, words.spark, words.spoken),
+    *(words.eased, words.waived),
 )
 """Filters that return plain text, which is escaped like any other."""
 
@@ -83,8 +86,8 @@ def _sign(sign: words.Sign) -> Written:
     return Written(words.ICONS[sign])
 
 
-def _chart(points: Sequence[Point]) -> Written:
-    return Written(diagram.chart(points))
+def _chart(points: Sequence[Point], ready: int) -> Written:
+    return Written(diagram.chart(points, ready))
 
 
 def _flowchart(graph: Graph) -> Written:

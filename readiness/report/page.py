@@ -7,12 +7,21 @@ from functools import cached_property
 from readiness.assessment import Assessment
 from readiness.assessment.access import MatrixRow, TokenRow, matrix, tokens
 from readiness.assessment.backends import backends
+from readiness.assessment.beside import alone
 from readiness.assessment.grades import GradeRow, grades
-from readiness.assessment.leniency import Loosened, WaiverRow, loosened, waivers
+from readiness.assessment.leniency import (
+    Loosened,
+    WaiverRow,
+    announced,
+    eased,
+    loosened,
+    waivers,
+)
 from readiness.assessment.model import Model, Standing
 from readiness.assessment.objectives import ObjectiveRow
 from readiness.assessment.plan import Work
 from readiness.assessment.reasons import reasons
+from readiness.assessment.regression import Comparison
 from readiness.assessment.services import ServiceRow
 from readiness.assessment.stores import StoreRow, stores
 from readiness.assessment.timings import (
@@ -25,8 +34,11 @@ from readiness.assessment.timings import (
     rates,
     timings,
 )
+from readiness.baseline import FEWEST_RUNS
 from readiness.finding import Finding, Outcome
 from readiness.gate import blockers
+from readiness.policy import Eased
+from readiness.quantity import amount
 from readiness.report.graph import Graph, graph
 from readiness.report.rows import (
     SEVEREST_FIRST,
@@ -39,7 +51,7 @@ from readiness.report.rows import (
     open_checks,
 )
 from readiness.report.trend import Point, trend
-from readiness.report.words import NONE, SIGNS, Sign, demanded, hours, plural, share
+from readiness.report.words import NONE, SIGNS, Sign, demanded, hours, joined, plural, share
 from readiness.score import CRITICALITY_WEIGHTS, SEVERITY_WEIGHTS, AreaScore, grade
 
 
@@ -49,11 +61,14 @@ class Page:
 
     a: Assessment
     most: int = 30
+    fewest_runs: int = FEWEST_RUNS
     first: int = 5
     runs: int = 12
     """Points of the trend."""
     listed: bool = True
     """Whether the findings are listed one by one, area by area."""
+    folded: int = 200
+    """Rows that a fold holds at most: what is beyond them is in assessment.json alone."""
 
     @property
     def model(self) -> Model:
@@ -73,7 +88,24 @@ class Page:
     @cached_property
     def reasons(self) -> tuple[str, ...]:
         """What keeps the system from READY."""
-        return reasons(self.model.card, self.model.standing.open_blockers)
+        standing = self.model.standing
+        policy, worse = self.model.evidence.policy, len(standing.regressed)
+        return reasons(self.model.card, standing.open_blockers, policy, worse)
+
+    @cached_property
+    def blocking(self) -> tuple[str, ...]:
+        """What the gate would fail by, where the stage lets it pass; empty where it does not."""
+        decision, policy = self.model.decision, self.model.evidence.policy
+        if decision.gated_exit_code != 1 or policy.stage == "gate":
+            return ()
+        vetoes = (f for f in self.model.standing.open_blockers if not f.waived)
+        failed = {(f.check, f.service) for f in vetoes if f.outcome == "fail"}
+        works = (work for work in self.a.work if work.keys & failed)
+        named = [f"{self.problem(work)} on {work.head.service}" for work in works]
+        if self.model.card.upper < policy.conditional.score:
+            upper = self.model.card.upper
+            named.append(f"the score is {upper} at best, below {policy.conditional.score}")
+        return tuple(named) or self.reasons
 
     @property
     def seconds(self) -> float:
@@ -102,10 +134,25 @@ class Page:
     def previous(self) -> str:
         """The score of the run before, when that was, and the change since."""
         previous = self.a.evidence.previous
-        if previous is None:
+        if previous is None or self.model.criteria.only:
             return NONE
         change = self.model.decision.value - previous.value
         return f"{previous.value} on {previous.started_at:%Y-%m-%d} ({change:+d})"
+
+    @property
+    def comparison(self) -> Comparison | None:
+        """What has changed since the baseline, if there is one."""
+        return self.model.comparison
+
+    @property
+    def tolerances(self) -> str:
+        """What may change without being a regression."""
+        mine = self.a.evidence.inventory.regression
+        each = [f"{check} {share(value)}" for check, value in mine.checks.items()]
+        rates = amount(100 * mine.rate_tolerance, "")
+        return joined(
+            (f"{share(mine.tolerance)} of what it was", f"of rates {rates} points", *each), 8
+        )
 
     @cached_property
     def trend(self) -> tuple[Point, ...]:
@@ -150,10 +197,14 @@ class Page:
 
     def proofs(self, area: str) -> tuple[ProofRow, ...]:
         """Return for each service what of an area is proven, failed and not known."""
-        found = [f for f in self.model.findings if f.area == area]
+        found: dict[str, list[Finding]] = {}
+        for f in self.model.findings:
+            if f.area == area:
+                found.setdefault(f.service, []).append(f)
         return tuple(
-            ProofRow(name, [f for f in found if f.service == name])
-            for name in dict.fromkeys(f.service for f in found if f.outcome != "not_applicable")
+            ProofRow(name, mine)
+            for name, mine in found.items()
+            if any(f.outcome != "not_applicable" for f in mine)
         )
 
     @cached_property
@@ -244,6 +295,31 @@ class Page:
         return crowds(self.a.evidence.measurements)
 
     @property
+    def rival(self) -> str:
+        """What services were compared with, by name."""
+        known = self.a.evidence.against
+        if known is None:
+            return "the reference"
+        version = f" {known.version}" if known.version else ""
+        return f"{known.name}{version} ({known.environment})"
+
+    @property
+    def alone(self) -> tuple[tuple[str, str], ...]:
+        """The services that there was nothing to compare with, and why."""
+        return tuple(alone(self.model.findings).items())
+
+    @property
+    def standings(self) -> tuple[str, ...]:
+        """How many services stand how beside the reference, the worst first, with their names."""
+        order = ("slower", "too close to call", "not known", "as quick", "quicker")
+        rows = {word: [r.service for r in self.a.beside if r.standing == word] for word in order}
+        return tuple(
+            f"{len(names)} {word}" + (f" ({joined(tuple(names), 5)})" if word in order[:3] else "")
+            for word, names in rows.items()
+            if names
+        )
+
+    @property
     def grades(self) -> tuple[GradeRow, ...]:
         """The letters of performance."""
         return grades(self.model)
@@ -274,7 +350,8 @@ class Page:
     @property
     def remaining(self) -> tuple[str, ...]:
         """What keeps the system from READY when the whole plan is done."""
-        return reasons(self.repaired.ledger.card(), self.repaired.open_blockers)
+        left, policy = self.repaired, self.model.evidence.policy
+        return reasons(left.ledger.card(), left.open_blockers, policy, len(left.regressed))
 
     @cached_property
     def planned(self) -> tuple[int, int]:
@@ -305,6 +382,16 @@ class Page:
     def waivers(self) -> tuple[WaiverRow, ...]:
         """What is excused."""
         return waivers(self.model)
+
+    @property
+    def announced(self) -> tuple[WaiverRow, ...]:
+        """The waivers that someone has to look at."""
+        return announced(self.model)
+
+    @property
+    def eased(self) -> tuple[Eased, ...]:
+        """Settings of the policy that let more pass than usual."""
+        return eased(self.model)
 
     @property
     def loosened(self) -> tuple[Loosened, ...]:
@@ -388,7 +475,8 @@ class Page:
         )
 
     def _group(self, title: str, sign: Sign) -> Group:
-        issues = [(r, self._issues(r)) for r in self.a.services if SIGNS[r.readiness] == sign]
+        mine = [r for r in self.a.services if SIGNS[r.readiness] == sign]
+        issues = [(r, self._issues.get(r.name, ())) for r in mine]
         return Group(
             title=title,
             sign=sign,
@@ -397,19 +485,20 @@ class Page:
             clear=tuple(row.name for row, found in issues if not found),
         )
 
-    def _issues(self, row: ServiceRow) -> tuple[str, ...]:
-        """The work on a service, and its blockers that no work can mend before they are known."""
-        work = [
-            f"{self.problem(w)} ({hours(w.head.fix.effort_hours)})"
-            for w in self._work.get(row.name, ())
-        ]
-        explained = [
-            f"down because of {cause.service}"
-            for cause in self.a.root_causes
-            if row.name in cause.explains
-        ]
-        unknown = [f"{f.title}: not known" for f in self._unknown_blockers.get(row.name, ())]
-        return (*explained, *work, *unknown)
+    @cached_property
+    def _issues(self) -> Mapping[str, tuple[str, ...]]:
+        """Service -> the work on it, and its blockers that no work mends before they are known."""
+        found: dict[str, list[str]] = {}
+        for cause in self.a.root_causes:
+            for name in cause.explains:
+                found.setdefault(name, []).append(f"down because of {cause.service}")
+        for w in self.a.work:
+            text = f"{self.problem(w)} ({hours(w.head.fix.effort_hours)})"
+            found.setdefault(w.head.service, []).append(text)
+        for f in self.model.standing.open_blockers:
+            if f.outcome == "unknown":
+                found.setdefault(f.service, []).append(f"{f.title}: not known")
+        return {name: tuple(texts) for name, texts in found.items()}
 
 
 _PLATFORM = ("data", "observability", "containers", "infrastructure", "tests")

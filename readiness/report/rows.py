@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import takewhile
 
 from readiness.assessment.capabilities import CapabilityRow
@@ -28,7 +29,7 @@ class AreaSection:
         """How many findings have each outcome that occurs."""
         return counts(self.findings)
 
-    @property
+    @cached_property
     def rows(self) -> tuple[tuple[Finding, ...], ...]:
         """The findings, those together that say the same of several subjects."""
         rows: dict[tuple[str, ...], list[Finding]] = {}

@@ -4,20 +4,28 @@ import json
 import re
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import quote
 
 from readiness.assessment import Assessment
 from readiness.checks import Check
 from readiness.escape import line
-from readiness.report.problems import INVENTORY, Problem, problems
+from readiness.evidence import Evidence
+from readiness.report.problems import Problem, problems
 
 FILE = "readiness.sarif"
 
-SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
+SCHEMA = (
+    "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+)
+
+MOST = 25_000
+"""Results of one run beyond which GitHub refuses it; it shows the severest 5,000."""
 
 
 def render(assessment: Assessment) -> str:
     """Return the log of one run (OASIS SARIF 2.1.0, as far as code hosts read it)."""
     evidence, checks = assessment.evidence, assessment.model.criteria.checks
+    found = problems(assessment)
     order = {check: index for index, check in enumerate(checks)}
     driver = {
         "name": line(evidence.tool.name),
@@ -26,17 +34,33 @@ def render(assessment: Assessment) -> str:
     }
     run = {
         "tool": {"driver": driver},
-        "automationDetails": {"id": "readiness/"},
-        "invocations": [
-            {
-                "executionSuccessful": evidence.interrupted is None,
-                "startTimeUtc": f"{evidence.started_at:%Y-%m-%dT%H:%M:%SZ}",
-                "endTimeUtc": f"{evidence.finished_at:%Y-%m-%dT%H:%M:%SZ}",
-            }
-        ],
-        "results": [_result(p, order[p.finding.check]) for p in problems(assessment)],
+        "automationDetails": {"id": _category(evidence)},
+        "invocations": [_invocation(evidence, len(found) - MOST)],
+        "results": [_result(p, order[p.finding.check]) for p in found[:MOST]],
     }
     return json.dumps({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}, indent=1) + "\n"
+
+
+def _category(evidence: Evidence) -> str:
+    """Return what tells the runs of this inventory from those of another in one repository.
+
+    GitHub takes what comes before the last slash for the category, within which the results of
+    a run take the place of those before.
+    """
+    parts = (evidence.inventory.system.name, evidence.environment, evidence.source.path)
+    return "readiness/" + "/".join(quote(line(part), safe="") for part in parts) + "/"
+
+
+def _invocation(evidence: Evidence, left_out: int) -> Mapping[str, Any]:
+    told = {
+        "executionSuccessful": evidence.interrupted is None,
+        "startTimeUtc": f"{evidence.started_at:%Y-%m-%dT%H:%M:%SZ}",
+        "endTimeUtc": f"{evidence.finished_at:%Y-%m-%dT%H:%M:%SZ}",
+    }
+    if left_out > 0:
+        text = f"{left_out} more results, the least severe, are in the full report only."
+        told["toolExecutionNotifications"] = [{"level": "warning", "message": {"text": text}}]
+    return told
 
 
 def _rule(check: Check) -> Mapping[str, Any]:
@@ -59,7 +83,10 @@ def _result(problem: Problem, rule: int) -> Mapping[str, Any]:
         "message": {"text": _message(problem.text, 1000)},
         "locations": [
             {
-                "physicalLocation": {"artifactLocation": {"uri": INVENTORY}},
+                "physicalLocation": {
+                    "artifactLocation": {"uri": quote(problem.place.path)},
+                    "region": {"startLine": problem.place.line},
+                },
                 "logicalLocations": [{"name": f.service, "kind": "module"}],
             }
         ],

@@ -1,15 +1,17 @@
 """Values of an assessment -> the words and numbers that a report prints for them."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Literal
 
+from readiness.assessment.leniency import WaiverRow
 from readiness.assessment.objectives import ObjectiveRow, higher_is_better
 from readiness.assessment.plan import Work
 from readiness.checks import Check
 from readiness.estimate import Estimate, needed
 from readiness.finding import Finding
+from readiness.policy import Eased
 from readiness.quantity import Unit, amount
 
 _BLOCKS = "·▁▂▃▄▅▆▇█"
@@ -33,6 +35,11 @@ SIGNS: Mapping[str, Sign] = {
     "passed": "good",
     "failed": "bad",
     "not reached": "none",
+    "regressed": "bad",
+    "changed": "fair",
+    "improved": "good",
+    "unchanged": "none",
+    "not_comparable": "unknown",
 }
 """Each outcome, status, readiness, verdict and label -> its sign."""
 
@@ -110,6 +117,26 @@ def percentile(estimate: Estimate | None, q: float) -> str:
     return NONE if estimate is None else interval(estimate, "")
 
 
+def apart(estimate: Estimate | None) -> str:
+    """Return a difference in milliseconds with its sign and interval: `+1.2 (+0.9 to +1.5)`."""
+    return _signed(estimate, lambda ms: ms)
+
+
+def change(estimate: Estimate | None) -> str:
+    """Return the ratio of two times as what was added to the one: `+25 % (+24 to +26)`."""
+    text = _signed(estimate, lambda ratio: 100 * (ratio - 1))
+    return text.replace(" (", " % (")
+
+
+def _signed(estimate: Estimate | None, scaled: Callable[[float], float]) -> str:
+    if estimate is None or estimate.value is None or estimate.low is None or estimate.high is None:
+        return NONE
+    ends = (estimate.value, estimate.low, estimate.high)
+    parts = [round(scaled(end), 2) + 0.0 for end in ends]  # -0.0 is 0
+    value, low, high = (("+" if part > 0 else "") + amount(part, "") for part in parts)
+    return f"{value} ({low} to {high})"
+
+
 def spark(bars: Sequence[int]) -> str:
     """Return counts as a row of blocks, each as high as its share of the greatest."""
     most = max(bars, default=0)
@@ -145,6 +172,29 @@ def demanded(finding: Finding, check: Check) -> tuple[str, str]:
         f"{sign} {amount(finding.target, finding.unit)}",
         f"{sign} {amount(finding.limit, finding.unit)}",
     )
+
+
+def waived(row: WaiverRow) -> str:
+    """Return a waiver and how it stands: `latency-p95 on auth (@dana) ends in 3 days`."""
+    w = row.waiver
+    stands = {
+        "in_force": f"holds until {w.until}",
+        "expiring": f"ends in {plural(row.days_left, 'day')}" if row.days_left else "ends today",
+        "expired": f"expired on {w.until}",
+        "not_needed": "excuses nothing",
+        "not_accepted": "is not accepted by the policy",
+    }
+    return f"{w.check} on {w.service or 'all services'} ({w.owner}) {stands[row.state]}"
+
+
+def eased(one: Eased) -> str:
+    """Return a setting that is easier than usual: `ready.score 60, usually 85`."""
+    return f"{one.setting} {one.value}, usually {one.usual}"
+
+
+def number(n: int) -> str:
+    """Return a whole number with its thousands apart: `31,400`."""
+    return f"{n:,}"
 
 
 def joined(parts: tuple[str, ...], most: int) -> str:

@@ -15,7 +15,7 @@ from readiness.failure import FailureKind, ProbeError
 from readiness.load.channel import Channel
 from readiness.load.check import Check
 from readiness.load.closed import Closed, Level
-from readiness.load.crew import Crew, Model
+from readiness.load.crew import Crew, Model, Served
 from readiness.load.request import Endpoint, preformat
 from readiness.load.response import Parser
 from readiness.load.tally import fault_code
@@ -57,7 +57,7 @@ class Pipes:
         self.pipes.append(Pipe())
         return self.pipes[-1]
 
-    def run(self, crew: Crew) -> None:
+    def run(self, crew: Served) -> None:
         raise AssertionError("nothing is driven here")
 
 

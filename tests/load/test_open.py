@@ -107,7 +107,7 @@ async def test_more_is_asked_for_until_it_is_enough(driver: DriverName) -> None:
         schedule = at_rate(300, 30, 4, samples=50)
         result = await opened(port, schedule, enough=enough, driver=driver)
     assert seen == sorted(seen)
-    assert result.offered == 84  # 50, a third more, and a third more again
+    assert result.offered == 112  # 50, half as many more, and half as many more again
 
 
 @pytest.mark.alone
@@ -122,7 +122,7 @@ async def test_thinking_makes_no_request_late(driver: DriverName) -> None:
     async with servers.serving(servers.Web(lambda _: OK, delay=0.01)) as port:
         schedule = at_rate(200, 30, 16, samples=60)
         result = await opened(port, schedule, enough=enough, driver=driver)
-    assert thought == [60, 78, 101]  # all that was asked for is answered by then
+    assert thought == [60, 90, 135]  # all that was asked for is answered by then
     assert result.lag.point(0.99) < 10
     assert result.late == 0
     assert result.offered / result.seconds == pytest.approx(200, rel=0.35)  # pauses left out
@@ -307,3 +307,14 @@ def test_a_wall_clock_set_forward_hurries_nobody() -> None:
     assert user.channel.busy
     user.channel.received(PLAIN, time.monotonic_ns() + 3600 * 10**9)
     assert {row[4] for row in user.crew.recorder.newest_rows()} == {200}  # nobody timed out
+
+
+async def test_a_schedule_goes_on_past_its_stages_only_as_long_as_it_has_patience(
+    driver: DriverName,
+) -> None:
+    async with servers.serving(servers.always(OK)) as port:
+        schedule = replace(at_rate(200, 0.3, 4, samples=30), patience=0.5)
+        more = await opened(port, schedule, enough=lambda _: False, driver=driver)
+        plain = await opened(port, replace(schedule, patience=0.0), driver=driver)
+    assert more.offered > 1.3 * plain.offered
+    assert more.seconds < 1.0

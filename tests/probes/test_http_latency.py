@@ -1,4 +1,5 @@
 import asyncio
+import random
 import statistics
 import sys
 import time
@@ -20,10 +21,12 @@ from readiness.load.check import Check
 from readiness.load.recorder import Recorder
 from readiness.load.result import Result
 from readiness.load.series import Series
+from readiness.looks import Looks
 from readiness.measurement import Values
 from readiness.probes import Context, _pace
 from readiness.probes import http_latency as probe
 from readiness.probes._aimed import Aimed
+from readiness.probes._deciding import Deciding
 from tests import servers
 from tests.certificates import Authority
 
@@ -173,7 +176,7 @@ async def test_a_service_that_never_answers_fails_with_its_errors(
         values = await measured(port, replace(context, timeout=0.3), in_flight=4)
     assert point(values, "success_rate") == 0
     assert values["errors"] == f"{kind}: {values['n']}"
-    assert (estimate(values, "success_rate").high or 0) < 0.6
+    assert (estimate(values, "success_rate").high or 0) < 0.61
     assert estimate(values, "p50_ms").value is None
 
 
@@ -293,7 +296,7 @@ def test_a_slow_service_is_asked_less_often(
     settings = probe.Settings(samples=fixed, in_flight=8)
     most = probe.bounds_for(settings, context)
     wanted = fixed or 400
-    count, duration = probe.plan(timed(milliseconds), settings.seconds, most, wanted)
+    count, duration = probe.plan(timed(milliseconds), settings.usual_seconds, most, wanted)
     assert count == n
     assert duration == pytest.approx(seconds, abs=0.02)
     assert count * milliseconds / 1000 / duration <= 8  # in flight on average
@@ -345,7 +348,8 @@ def test_more_is_taken_while_what_we_sent_late_may_decide(n: int, late: int, eno
         lag = 3_000_000 if place < late else 0
         sent = 10 + place * 1_000_000
         recorder.add((sent, sent, sent + 15_000_000, lag, 200, 1))
-    assert probe.decides({"p95_ms": (100.0, 200.0)})(recorder) is enough
+    looked = Deciding({"p95_ms": (100.0, 200.0)}, Looks(0.95))
+    assert looked.enough(recorder) is enough
 
 
 @pytest.mark.anyio
@@ -370,6 +374,35 @@ async def test_samples_go_on_while_an_interval_straddles_the_limit(context: Cont
         straddling = await measured(port, near, seconds=4, in_flight=4)
     assert estimate(decided, "p95_ms").n < estimate(straddling, "p95_ms").n
     assert point(straddling, "over_limit") == pytest.approx(1 / 16, abs=0.05)
+
+
+@pytest.mark.anyio
+@pytest.mark.alone
+async def test_a_service_near_its_limit_gets_more_samples_until_its_time_is_up(
+    context: Context,
+) -> None:
+    source = random.Random(5)
+
+    async def one_in_twenty_is_slow(
+        reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        while await servers.read_request(reader):
+            await asyncio.sleep(0.1 if source.random() < 0.05 else 0.02)
+            writer.write(OK)
+
+    async def asked(limits: tuple[float, float]) -> tuple[Values, float]:
+        began = asyncio.get_running_loop().time()
+        lent = replace(context, samples=100, limits={"p95_ms": limits}, until=began + 16)
+        values = await measured(port, lent)
+        return values, asyncio.get_running_loop().time() - began
+
+    async with servers.serving(one_in_twenty_is_slow) as port:
+        far, quick = await asked((4000.0, 9000.0))
+        near, slow = await asked((10.0, 60.0))  # its p95 is anywhere from 20 to 100 ms
+    assert far["looks"] == 1
+    assert int(str(near["looks"])) > 1
+    assert estimate(near, "p95_ms").n > 2 * estimate(far, "p95_ms").n
+    assert quick < slow < 20
 
 
 @pytest.mark.anyio

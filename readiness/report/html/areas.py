@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from readiness.gate import READY_AREA
+from readiness.inventory import Policy
 from readiness.report.html import vega
 from readiness.report.html.figure import Figure, Panel
 from readiness.report.rows import AreaSection
@@ -11,11 +11,12 @@ from readiness.report.words import Sign
 _BAR, _GOOD = 22, 90
 
 
-def areas(sections: Sequence[AreaSection]) -> Figure | None:
+def areas(sections: Sequence[AreaSection], policy: Policy) -> Figure | None:
     """Draw every area that applies, in the report's order."""
-    rows = [_row(s) for s in sections if s.score.applicable]
+    rows = [_row(s, policy) for s in sections if s.score.applicable]
     if not rows:
         return None
+    needed = policy.ready.area
     y: vega.Piece = {"field": "title", "type": "nominal", "sort": None}
     y |= {"axis": {"title": None, "labelLimit": 190, "labelColor": vega.TEXT, "labelFontSize": 12}}
     x: vega.Piece = {"type": "quantitative", "scale": {"domain": [0, 100]}, "axis": None}
@@ -24,7 +25,7 @@ def areas(sections: Sequence[AreaSection]) -> Figure | None:
         _bar({"opacity": 0.3}, {"x": {**x, "field": "upper"}, "y": y, **_COLOUR}),
         _bar({}, {"x": {**x, "field": "score"}, "y": y, **_COLOUR}),
         {
-            "data": vega.values({"at": READY_AREA}),
+            "data": vega.values({"at": needed}),
             "mark": {"type": "rule", "color": vega.TEXT},
             "encoding": {"x": {**x, "field": "at"}},
         },
@@ -35,11 +36,11 @@ def areas(sections: Sequence[AreaSection]) -> Figure | None:
     ]
     spec = {"data": vega.values(*rows), "width": 230, "height": {"step": _BAR}}
     told = ", ".join(f"{row['title']} {row['shown']}" for row in rows)
-    label = f"Score of each area: {told}; ready needs {READY_AREA}"
+    label = f"Score of each area: {told}; ready needs {needed}"
     drawing = vega.drawn({**spec, "layer": layer}, label, "areas")
     return Figure(
         "areas-chart",
-        f"Score of each area, of 100; READY needs {READY_AREA} in each.",
+        f"Score of each area, of 100; READY needs {needed} in each.",
         (Panel(drawing),),
     )
 
@@ -51,9 +52,10 @@ def _bar(look: vega.Spec, encoding: vega.Spec) -> vega.Spec:
 _COLOUR = {"color": {"field": "colour", "type": "nominal", "scale": None}}
 
 
-def _row(section: AreaSection) -> dict[str, str | int]:
+def _row(section: AreaSection, policy: Policy) -> dict[str, str | int | None]:
     score = section.score.score
-    sign: Sign = "unknown" if score is None else "bad" if score < READY_AREA else "fair"
+    weak = score is not None and score < policy.minimum(section.score.id)
+    sign: Sign = "unknown" if score is None else "bad" if weak else "fair"
     return {
         "title": section.score.title,
         "score": score or 0,

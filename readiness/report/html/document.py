@@ -33,7 +33,7 @@ _PART = re.compile(r"^(?=### )", re.M)
 _DIAGRAM = re.compile(r"^```mermaid\n.*?^```\n", re.M | re.S)
 
 CHARTS: Mapping[str, Callable[[Page], Figure | None]] = {
-    "Trend": lambda page: history(page.trend),
+    "Trend": lambda page: history(page.trend, page.model.evidence.policy),
     "Dependencies": lambda page: dependencies(page.graph),
     "Response time": latencies,
     "Under concurrency": throughput,
@@ -82,8 +82,10 @@ def render(assessment: Assessment) -> str:
             first=_section("## Verdict\n\n" + "\n\n".join(rest), page),
             sections=[_section(text, page) for text in sections],
             drawn=vega.available(),
-            gauge=gauge(assessment.model.decision) if vega.available() else None,
-            areas=areas(page.areas) if vega.available() else None,
+            gauge=gauge(assessment.model.decision, assessment.evidence.policy)
+            if vega.available()
+            else None,
+            areas=areas(page.areas, assessment.evidence.policy) if vega.available() else None,
             findings=listing(page),
             style=_own("report.css"),
             script=_own("report.js"),

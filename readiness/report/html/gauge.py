@@ -2,19 +2,21 @@
 
 from markupsafe import Markup
 
-from readiness.gate import CONDITIONAL_SCORE, READY_SCORE, Decision
+from readiness.gate import Decision
+from readiness.inventory import Policy
 from readiness.report.html import vega
 from readiness.report.words import SIGNS
 
 _HEIGHT = 12
 
 
-def gauge(decision: Decision) -> Markup:
+def gauge(decision: Decision, policy: Policy) -> Markup:
     """Draw the score, and behind it what it could be if all that is unknown were good."""
     colour = vega.COLOURS[SIGNS[decision.verdict]]
+    needed = (policy.conditional.score, policy.ready.score)
     label = (
         f"Score {decision.value} of 100, at best {decision.upper}; "
-        f"{CONDITIONAL_SCORE} to pass, {READY_SCORE} to be ready"
+        f"{needed[0]} to pass, {needed[1]} to be ready"
     )
     x: vega.Piece = {"type": "quantitative", "scale": {"domain": [0, 100]}, "axis": None}
     bars = [
@@ -22,7 +24,7 @@ def gauge(decision: Decision) -> Markup:
         _bar(decision.upper, colour, 0.3, x),
         _bar(decision.value, colour, 1, x),
     ]
-    marks = vega.values(*({"at": at} for at in (CONDITIONAL_SCORE, READY_SCORE)))
+    marks = vega.values(*({"at": at} for at in needed))
     ticks = {
         "data": marks,
         "encoding": {"x": {**x, "field": "at"}},

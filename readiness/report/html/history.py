@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from readiness.gate import CONDITIONAL_SCORE, READY_SCORE
+from readiness.inventory import Policy
 from readiness.report.html import vega
 from readiness.report.html.figure import Figure, Panel
 from readiness.report.trend import Point
@@ -12,11 +12,12 @@ MOST = 60
 _WIDTHS = {"wide": 900, "narrow": 290}
 
 
-def history(points: Sequence[Point]) -> Figure | None:
-    """Draw `points`, the oldest first."""
+def history(points: Sequence[Point], policy: Policy) -> Figure | None:
+    """Draw `points`, the oldest first, and what `policy` demands."""
     if not points:
         return None
     first, last = points[0], points[-1]
+    passing, ready = policy.conditional.score, policy.ready.score
     label = (
         f"The score of {len(points)} runs, from {first.value} on {first.at:%Y-%m-%d} "
         f"to {last.value} on {last.at:%Y-%m-%d}"
@@ -24,14 +25,17 @@ def history(points: Sequence[Point]) -> Figure | None:
     return Figure(
         id="trend-chart",
         caption=f"Score of the last {len(points)} runs, each in the colour of its verdict. "
-        f"The lines are at {CONDITIONAL_SCORE}, to pass, and {READY_SCORE}, to be ready.",
-        panels=tuple(Panel(vega.drawn(_spec(points, w), label, n)) for n, w in _WIDTHS.items()),
+        f"The lines are at {passing}, to pass, and {ready}, to be ready.",
+        panels=tuple(
+            Panel(vega.drawn(_spec(points, w, (passing, ready)), label, n))
+            for n, w in _WIDTHS.items()
+        ),
         columns=("Run", "Score", "Verdict"),
         rows=tuple((moment(p.at), str(p.value), spoken(p.verdict)) for p in reversed(points)),
     )
 
 
-def _spec(points: Sequence[Point], width: int) -> vega.Spec:
+def _spec(points: Sequence[Point], width: int, needed: tuple[int, ...]) -> vega.Spec:
     rows = [
         {"at": f"{p.at:%Y-%m-%dT%H:%M:%SZ}", "value": p.value, "colour": vega.COLOURS[p.sign]}
         for p in points
@@ -44,7 +48,7 @@ def _spec(points: Sequence[Point], width: int) -> vega.Spec:
     x |= {"axis": {"title": None, "grid": False, "format": "%b %-d", "tickCount": width // 90}}
     y: vega.Piece = {"type": "quantitative", "scale": {"domain": [0, 100]}}
     y |= {"axis": {"title": None, "values": [0, 50, 100]}}
-    marks = vega.values({"at": CONDITIONAL_SCORE}, {"at": READY_SCORE})
+    marks = vega.values(*({"at": at} for at in needed))
     rule = {"mark": {"type": "rule", "color": vega.FAINT, "strokeDash": [4, 4]}}
     score = {"x": x, "y": {**y, "field": "value"}}
     dots = {"color": {"field": "colour", "type": "nominal", "scale": None}}

@@ -29,7 +29,7 @@ def latencies(page: Page) -> Figure | None:
     if not lines:
         return None
     most = max(points[-1][0] for points in lines.values())
-    ends = _ends([*lines.values()], [f for name in lines for f in judged[name]])
+    ends = _ends(list(lines.values()), [f for name in lines for f in judged[name]])
     left = len(judged) - len(lines)
     return Figure(
         id="latency-chart",

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 
-from readiness.gate import READY_SCORE
 from readiness.report.html import vega
 from readiness.report.html.figure import Figure, Panel
 from readiness.report.page import Page
@@ -17,6 +16,7 @@ def waterfall(page: Page) -> Figure | None:
         return None
     steps = list(_steps(page))
     start, end = steps[0], steps[-1]
+    needed = page.model.evidence.policy.ready.score
     label = (
         f"Before caps the score rises from {start['to']:.0f} to {end['to']:.0f} by "
         f"{len(page.a.work)} fixes; with its caps from {start['score']} to {end['score']}"
@@ -27,9 +27,11 @@ def waterfall(page: Page) -> Figure | None:
         keys=(
             ("bar good", "points before caps"),
             ("line", "the score, which its caps hold down until their last reason is gone"),
-            ("dash", f"{READY_SCORE}, to be ready"),
+            ("dash", f"{needed}, to be ready"),
         ),
-        panels=tuple(Panel(vega.drawn(_spec(steps, w), label, n)) for n, w in _WIDTHS.items()),
+        panels=tuple(
+            Panel(vega.drawn(_spec(steps, w, needed), label, n)) for n, w in _WIDTHS.items()
+        ),
     )
 
 
@@ -52,8 +54,8 @@ def _step(name: str, start: float, end: float, score: int, colour: str) -> vega.
     return {"step": name, "from": start, "to": end, "score": score, "colour": colour}
 
 
-def _spec(steps: list[vega.Piece], width: int) -> vega.Spec:
-    low = min(float(min(s["to"], s["score"])) for s in steps)
+def _spec(steps: list[vega.Piece], width: int, needed: int) -> vega.Spec:
+    low = min(min(float(s["to"]), float(s["score"])) for s in steps)
     floor = max(0, (low - 5) // 10 * 10)
     x: vega.Piece = {
         "field": "step",
@@ -72,7 +74,7 @@ def _spec(steps: list[vega.Piece], width: int) -> vega.Spec:
         }
         for n, s in enumerate(steps)
     ]
-    bar = {"x": x, "y": {**y, "field": "from"}, "y2": {"field": "to"}}
+    bar: vega.Piece = {"x": x, "y": {**y, "field": "from"}, "y2": {"field": "to"}}
     bar |= {"color": {"field": "colour", "type": "nominal", "scale": None}}
     score = {"x": x, "y": {**y, "field": "score"}}
     line = {"type": "line", "interpolate": "step", "color": vega.ACCENT, "strokeWidth": 2}
@@ -82,7 +84,7 @@ def _spec(steps: list[vega.Piece], width: int) -> vega.Spec:
         "height": 200,
         "data": vega.values(*rows),
         "layer": [
-            {**ready, "encoding": {"y": {**y, "datum": READY_SCORE}}},
+            {**ready, "encoding": {"y": {**y, "datum": needed}}},
             {"mark": {"type": "bar", "minBandSize": 2}, "encoding": bar},
             {"mark": line, "encoding": score},
             {

@@ -1,0 +1,72 @@
+"""A past run and criteria it did not know -> whether they would have blocked it."""
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from readiness.assessment.model import Model, evaluate, judged
+from readiness.checks import Criteria
+from readiness.evidence import Evidence
+from readiness.finding import Finding, Outcome
+from readiness.gate import Decision
+
+Effect = Literal["blocked", "not_passed", "passes", "cannot_tell"]
+
+BLOCKS, PASSES = 1, 0
+
+
+@dataclass(frozen=True)
+class Backtest:
+    """What the gate said without the new criteria and says with them.
+
+    `blocked`: it passed and would not have. `not_passed`: it did not pass anyway. `cannot_tell`:
+    the new criteria ask for what was not measured then, on which it hangs.
+    """
+
+    effect: Effect
+    before: Decision
+    after: Decision
+    findings: tuple[Finding, ...]
+    """Those of the new criteria."""
+
+    @property
+    def outcomes(self) -> Mapping[Outcome, int]:
+        """How many of them have each outcome."""
+        return Counter(f.outcome for f in self.findings)
+
+
+def backtest(past: Evidence, known: Criteria, tried: Criteria, changed: Evidence) -> Backtest:
+    """Judge `past` by `known` and `changed`, which is `past` under another policy, by `tried`."""
+    before, after = evaluate(past, known), evaluate(changed, tried)
+    new = {name for name, check in tried.checks.items() if known.checks.get(name) != check}
+    return Backtest(
+        effect=_effect(before.decision, after, new),
+        before=before.decision,
+        after=after.decision,
+        findings=tuple(f for f in after.findings if f.check in new),
+    )
+
+
+def _effect(before: Decision, after: Model, new: Collection[str]) -> Effect:
+    if before.gated_exit_code != PASSES:
+        return "not_passed"
+    unknown = [f for f in after.findings if f.check in new and f.outcome == "unknown"]
+    if not unknown:
+        return "blocked" if after.decision.gated_exit_code == BLOCKS else "passes"
+    best = _blocks(after, [f.passing() for f in unknown])
+    worst = _blocks(after, [_failing(f) for f in unknown])
+    if best == worst:
+        return "blocked" if best else "passes"
+    return "cannot_tell"
+
+
+def _blocks(model: Model, instead: Sequence[Finding]) -> bool:
+    """Whether the gate blocks with these findings in place of those that they were."""
+    known = {(f.check, f.service): f for f in instead}
+    findings = [known.get((f.check, f.service), f) for f in model.findings]
+    return judged(model.evidence, model.criteria, findings).decision.gated_exit_code == BLOCKS
+
+
+def _failing(f: Finding) -> Finding:
+    return f.model_copy(update={"outcome": "fail", "score": 0.0, "upper": 0.0, "failure": None})
