@@ -30,8 +30,8 @@ def told(found: Duel, sides: Callable[[str], Sides]) -> Values:
         **_successes(found, sides("failure_excess")),
         **_times(found, sides("time_ratio")),
     }
-    sides = {"errors": errors(found.first), "reference_errors": errors(found.second)}
-    return values | {name: text for name, text in sides.items() if text}
+    failed = {"errors": errors(found.first), "reference_errors": errors(found.second)}
+    return values | {name: text for name, text in failed.items() if text}
 
 
 def _successes(found: Duel, sides: Sides) -> Values:
