@@ -259,7 +259,7 @@ def _discounted(n: int, effect: _Effect, z: float) -> float:
 
     The noise of the estimated variance is paid for as in Student's t.
     """
-    return min(n, n / effect.factor * (z / _student(effect.freedom, z)) ** 2)
+    return min(n, n / effect.factor * (z / student(effect.freedom, z)) ** 2)
 
 
 def effective(scores: Sequence[float], confidence: float = CONFIDENCE) -> float:
@@ -355,7 +355,7 @@ class _Stretches(NamedTuple):
         return max(3.0, 2 * size / (2 + excess + (4 if self.alike else 0)))
 
 
-def _student(freedom: float, z: float) -> float:
+def student(freedom: float, z: float) -> float:
     """Return Student's t where the standard normal is at `z` (Abramowitz and Stegun 26.7.5)."""
     terms = (
         (z**3 + z) / 4,
