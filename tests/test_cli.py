@@ -75,6 +75,8 @@ def test_a_healthy_system_is_ready_and_its_evidence_replays_to_the_byte(
     assert found["exit_code"] == 0
     assert found["system"] == {"name": "Shop", "version": "3", "environment": "test"}
     assert [s["status"] for s in found["services"]] == ["up"]
+    assert (found["sampling"]["confidence"], found["sampling"]["planned"]) == (0.95, 6)
+    assert found["sampling"]["decided"] == found["sampling"]["checks"] == 6
     assert {p.name for p in out.iterdir()} == {"report.md", "assessment.json", "evidence.json"}
 
     again = readiness("report", "readiness-report/evidence.json", "--out", "again", cwd=tmp_path)
@@ -391,6 +393,11 @@ BAD_COMMANDS = {
     "unknown format": (["run", "--format", "markdwn"], "Did you mean 'markdown'?"),
     "unknown policy": (["run", "--fail-on", "conditionl"], "Did you mean 'conditional'?"),
     "bad deadline": (["run", "--deadline", "soon"], "90s or 5m"),
+    "bad confidence": (["run", "--confidence", "high"], "from 80 % to 99.99 %"),
+    "no confidence": (["run", "--confidence", "0"], "Write 95% or 0.95."),
+    "certainty": (["run", "--confidence", "100%"], "from 80 % to 99.99 %"),
+    "percent without its sign": (["run", "--confidence", "95"], "Write 95% or 0.95."),
+    "endless confidence": (["run", "--confidence", "nan"], "from 80 % to 99.99 %"),
     "missing pack": (["run", "--checks", "nowhere.yaml"], "nowhere.yaml"),
     "missing previous": (["run", "--previous", "nowhere.json"], "nowhere.json"),
     "output under a file": (["run", "--out", "services.yaml/out"], "--out"),
@@ -490,10 +497,14 @@ def _refused(done: "subprocess.CompletedProcess[str]", hint: str) -> None:
 
 def test_validate_names_what_the_samples_cannot_prove(tmp_path: Path, port: int) -> None:
     path = inventory(tmp_path, port)
-    path.write_text(path.read_text().replace("samples: 400", "samples: 50"))
+    free = readiness("validate", cwd=tmp_path)
+    assert "cannot prove" not in free.stdout  # as more are taken while it is open
+    fixed = "    probes:\n      http_latency: {samples: 50}\n"
+    path.write_text(path.read_text().replace("    probes:\n", fixed))
     done = readiness("validate", cwd=tmp_path)
     assert done.returncode == 0
-    assert "api: success-rate wants 99 %, which 50 samples cannot prove" in done.stdout
+    told = "api: success-rate wants 99 %, which 50 samples cannot prove. It takes 368."
+    assert told in done.stdout
     assert "valid. 1 service," in done.stdout
 
 

@@ -279,7 +279,7 @@ def test_a_rates_interval_covers_the_truth_as_often_as_it_says(p: float) -> None
 def test_a_rates_interval_misses_no_more_than_it_may_on_either_side(
     n: int, q: float, mass: float
 ) -> None:
-    """Wilson's misses nine times as often where it is to miss in one of 100,000."""
+    """Wilson's misses seven times as often, of 400 samples, where it may in one of 100,000."""
     sides = Sides(1 - 2 * mass, 1 - 2 * mass)
     low = high = 0.0
     for successes in range(n + 1):

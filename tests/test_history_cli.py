@@ -2,9 +2,12 @@
 
 import asyncio
 import json
+import os
 import signal
 import socket
 import sqlite3
+import subprocess
+import termios
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -17,7 +20,7 @@ from readiness.inventory import System
 from tests.background import background
 from tests.history.runs import run
 from tests.judging import inventory, service
-from tests.program import readiness, started
+from tests.program import COMMAND, environment, readiness, started
 from tests.servers import Web, always, response, silent
 
 SYSTEM = """version: 1
@@ -332,3 +335,21 @@ def test_an_interrupted_run_is_kept_as_one(tmp_path: Path) -> None:
     [kept] = rows(tmp_path)
     assert (kept.interrupted, kept.exit_code) == (True, 130)
     assert "(interrupted)" in history(tmp_path).stdout
+
+
+@pytest.mark.parametrize(("columns", "drawn"), [(200, True), (60, False)])
+def test_a_terminal_shows_a_table_where_it_has_the_room(
+    kept: Path, columns: int, drawn: bool
+) -> None:
+    leader, follower = os.openpty()
+    termios.tcsetwinsize(follower, (40, columns))
+    command = [*COMMAND, "history", "--history", "h.db"]
+    env = environment({"TERM": "xterm", "COLUMNS": str(columns)})
+    done = subprocess.run(command, cwd=kept, env=env, stdout=follower, timeout=60, check=True)
+    shown = os.read(leader, 1 << 16).decode()
+    os.close(leader)
+    os.close(follower)
+    assert done.returncode == 0
+    assert ("────" in shown) == drawn
+    for part in ("aaaa1111", "[/]::set-output x", "(interrupted)", "main@5f3c0a7d"):
+        assert part in shown

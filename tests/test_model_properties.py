@@ -4,6 +4,7 @@ Of losing evidence, of order, of waivers and of saved evidence, test_assessment.
 """
 
 import random
+from typing import Any
 
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -74,7 +75,7 @@ def test_a_finding_that_comes_to_fail_never_pays(before: Evidence, data: st.Data
 def test_one_more_finding_that_fails_never_pays(before: Evidence, data: st.DataObject) -> None:
     """That the area or the coverage has enough only with it is another matter: more is known."""
     model = assess(before, CRITERIA).model
-    place = {
+    place: dict[str, Any] = {
         "check": "new",
         "service": data.draw(st.sampled_from([s.name for s in before.inventory.subjects])),
         "area": data.draw(st.sampled_from(sorted(CRITERIA.areas))),

@@ -62,17 +62,25 @@ def usual() -> list[tuple[str, dict[str, str]]]:
     return [(c.name, c.properties) for c in commands(PRINTED["github"](found))]
 
 
-@settings(parent=FEW, max_examples=3)
-@given(text=HOSTILE)
-@example(text="\n".join(ATTACKS))
-@example(text=ATTACKS[4])
-@example(text=ATTACKS[5])
-def test_nothing_from_outside_starts_a_command(text: str) -> None:
-    found = assess(spoiled(samples.partial(), sendable(text)), CRITERIA)
+def unharmed(text: str) -> None:
+    """Make sure that of a system described by `text` all is printed, and nothing obeyed."""
+    found = assess(spoiled(samples.partial(), text), CRITERIA)
     assert suspicious(conclusion(found)) == []
     printed = PRINTED["github"](found)
     assert [(c.name, c.properties) for c in commands(printed)] == usual()
     assert suspicious(printed) == printed.splitlines()
+
+
+@pytest.mark.parametrize("attack", ["\n".join(ATTACKS), ATTACKS[5]])
+def test_nothing_from_outside_starts_a_command(attack: str) -> None:
+    unharmed(attack)
+
+
+@pytest.mark.thorough
+@settings(parent=FEW, max_examples=50)
+@given(text=HOSTILE)
+def test_nothing_at_all_from_outside_starts_a_command(text: str) -> None:
+    unharmed(sendable(text))
 
 
 @given(text=HOSTILE)
@@ -146,12 +154,12 @@ def test_inventories_and_packs_are_told_of_without_effect(tmp_path: Path) -> Non
         'artifacts: {stack: {kind: compose, files: ["##[add-mask]x.yaml"]}}\n'
     )
     (tmp_path / "pack.yaml").write_text(
-        "version: 1\nchecks:\n  own-check:\n    area: performance\n    probe: http_latency\n"
+        "checks:\n  own-check:\n    area: performance\n    probe: http_latency\n"
         f"    metric: p50_ms\n    title: {attack}\n    severity: low\n    better: lower\n"
-        f"    target: 1ms\n    limit: 2ms\n    why: {attack}\n"
+        f"    target: 1\n    limit: 2\n    unit: ms\n    why: {attack}\n"
         "    fix: {text: Do it., effort_hours: 1}\n"
     )
     for words in (("validate",), ("explain", "--checks", "pack.yaml", "own-check")):
         done = readiness(*words, cwd=tmp_path)
         assert suspicious(done.stdout) == suspicious(done.stderr) == []
-        assert done.stdout + done.stderr
+        assert (done.returncode, done.stderr) == (0, "")

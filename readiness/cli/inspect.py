@@ -6,13 +6,24 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from readiness import collect, criteria, document, escape, inventory, policy, probes, safety
+from readiness import (
+    collect,
+    criteria,
+    document,
+    escape,
+    estimate,
+    inventory,
+    policy,
+    probes,
+    safety,
+)
 from readiness.checks import Check, Criteria
 from readiness.cli import demands
 from readiness.cli.assess import judged_by
 from readiness.cli.say import say
 from readiness.document import ConfigurationError
 from readiness.document.complaint import suggest
+from readiness.probes.http_latency import GENTLE
 from readiness.quantity import amount
 from readiness.report.words import plural
 
@@ -110,24 +121,34 @@ def _unmatched(plan: collect.Plan, source: document.Document) -> Iterator[tuple[
 
 
 def _unprovable(plan: collect.Plan, rules: Criteria) -> Iterator[str]:
-    """Name the rate targets that perfect results of the configured samples would not prove.
+    """Name the rate targets that perfect results of a fixed number of samples would not prove.
 
-    Wilson's lower bound of n successes in n is n / (n + 3.84), so a target T needs
-    n >= 3.84 * T / (1 - T).
+    Where it is not fixed, more are taken while a target is open.
     """
     for step in plan.steps:
-        if step.name != "http_latency" or not isinstance(step.service, inventory.Service):
+        n = _fixed(step, plan)
+        if n is None or not isinstance(step.service, inventory.Service):
             continue
-        n = step.settings.model_dump().get("samples") or (
-            step.service.samples or plan.inventory.defaults.samples
-        )
         for check in rules.checks.values():
-            if check.probe != step.name or check.curve != "nines":
+            if check.probe != step.name or check.curve != "nines" or check.metric != "success_rate":
                 continue
             target = check.for_service(step.service).target or 0.0
-            needed = 3.8416 * target / (1 - target)
-            if n < needed:
+            fewest = estimate.needed(target)  # all of so many succeed by chance in 1 of 40 runs
+            if n < fewest:
                 yield (
                     f"{step.service.name}: {check.id} wants {amount(target, check.unit)}, which "
-                    f"{n} samples cannot prove. Raise samples to {int(needed) + 1}."
+                    f"{n} samples cannot prove. It takes {fewest}."
                 )
+
+
+def _fixed(step: collect.Step, plan: collect.Plan) -> int | None:
+    """Return how many samples a probe of HTTP takes; None where that depends on what it sees."""
+    settings: dict[str, int | None] = step.settings.model_dump()
+    if step.name == "http_concurrency":
+        return settings["requests"]
+    if step.name != "http_latency":
+        return None
+    if "load" in plan.allowed:
+        return settings["samples"]
+    usual = isinstance(step.service, inventory.Service) and step.service.samples
+    return min(settings["samples"] or usual or plan.inventory.defaults.samples, GENTLE.samples)

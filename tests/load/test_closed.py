@@ -15,6 +15,7 @@ from readiness.failure import ProbeError
 from readiness.load.closed import Closed, Level
 from readiness.load.crew import Crew
 from readiness.load.engine import DriverName
+from readiness.load.recorder import Recorder
 from readiness.load.tally import fault_code
 from readiness.probes._load import success
 from tests import servers
@@ -262,3 +263,47 @@ async def test_what_we_do_besides_waiting_is_our_use_of_the_processor(driver: Dr
         busy = await closed(port, level, driver=driver, watch=toil)
     assert idle.cpu < 0.4
     assert busy.cpu > 0.5
+
+
+@pytest.mark.parametrize("looks", [1, 3])
+async def test_users_go_on_until_it_is_enough(looks: int, driver: DriverName) -> None:
+    seen: list[int] = []
+
+    def enough(recorder: Recorder) -> bool:
+        seen.append(recorder.preview().response.n)
+        return len(seen) == looks
+
+    async with servers.serving(servers.Web(lambda _: OK, delay=0.001)) as port:
+        level = Level(users=4, requests=40, seconds=30, patience=30)
+        result = await closed(port, level, enough=enough, driver=driver)
+    wanted = [40, 60, 90][:looks]
+    assert [n + result.late for n in seen[-1:]] == wanted[-1:]
+    assert result.response.n == seen[-1]  # what was judged is what is reported
+    assert result.seconds < 5
+
+
+async def test_users_are_asked_no_more_than_allowed_though_it_is_not_enough(
+    driver: DriverName,
+) -> None:
+    web = servers.always(OK)
+    async with servers.serving(web) as port:
+        level = Level(users=4, requests=40, seconds=30, patience=30, most=100)
+        result = await closed(port, level, enough=lambda _: False, driver=driver)
+    assert result.response.n + result.late == 100
+
+
+async def test_patience_ends(driver: DriverName) -> None:
+    began = time.monotonic()
+    async with servers.serving(servers.Web(lambda _: OK, delay=0.005)) as port:
+        level = Level(users=2, requests=20, seconds=0.1, patience=0.5)
+        result = await closed(port, level, enough=lambda _: False, driver=driver)
+    assert result.response.n > 20
+    assert result.seconds < 0.7
+    assert time.monotonic() - began < 5
+
+
+async def test_without_patience_nobody_is_asked_whether_it_is_enough(driver: DriverName) -> None:
+    async with servers.serving(servers.always(OK)) as port:
+        level = Level(users=2, requests=20, seconds=30)
+        result = await closed(port, level, enough=lambda _: False, driver=driver)
+    assert result.response.n + result.late == 20

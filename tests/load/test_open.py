@@ -307,3 +307,14 @@ def test_a_wall_clock_set_forward_hurries_nobody() -> None:
     assert user.channel.busy
     user.channel.received(PLAIN, time.monotonic_ns() + 3600 * 10**9)
     assert {row[4] for row in user.crew.recorder.newest_rows()} == {200}  # nobody timed out
+
+
+async def test_a_schedule_goes_on_past_its_stages_only_as_long_as_it_has_patience(
+    driver: DriverName,
+) -> None:
+    async with servers.serving(servers.always(OK)) as port:
+        schedule = replace(at_rate(200, 0.3, 4, samples=30), patience=0.5)
+        more = await opened(port, schedule, enough=lambda _: False, driver=driver)
+        plain = await opened(port, replace(schedule, patience=0.0), driver=driver)
+    assert more.offered > 1.3 * plain.offered
+    assert more.seconds < 1.0

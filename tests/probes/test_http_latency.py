@@ -1,4 +1,5 @@
 import asyncio
+import random
 import statistics
 import sys
 import time
@@ -373,6 +374,35 @@ async def test_samples_go_on_while_an_interval_straddles_the_limit(context: Cont
         straddling = await measured(port, near, seconds=4, in_flight=4)
     assert estimate(decided, "p95_ms").n < estimate(straddling, "p95_ms").n
     assert point(straddling, "over_limit") == pytest.approx(1 / 16, abs=0.05)
+
+
+@pytest.mark.anyio
+@pytest.mark.alone
+async def test_a_service_near_its_limit_gets_more_samples_until_its_time_is_up(
+    context: Context,
+) -> None:
+    source = random.Random(5)
+
+    async def one_in_twenty_is_slow(
+        reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        while await servers.read_request(reader):
+            await asyncio.sleep(0.1 if source.random() < 0.05 else 0.02)
+            writer.write(OK)
+
+    async def asked(limits: tuple[float, float]) -> tuple[Values, float]:
+        began = asyncio.get_running_loop().time()
+        lent = replace(context, samples=100, limits={"p95_ms": limits}, until=began + 16)
+        values = await measured(port, lent)
+        return values, asyncio.get_running_loop().time() - began
+
+    async with servers.serving(one_in_twenty_is_slow) as port:
+        far, quick = await asked((4000.0, 9000.0))
+        near, slow = await asked((10.0, 60.0))  # its p95 is anywhere from 20 to 100 ms
+    assert far["looks"] == 1
+    assert int(str(near["looks"])) > 1
+    assert estimate(near, "p95_ms").n > 2 * estimate(far, "p95_ms").n
+    assert quick < slow < 20
 
 
 @pytest.mark.anyio

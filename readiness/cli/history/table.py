@@ -14,11 +14,9 @@ from readiness.report.words import NONE, moment, plural, spark, spoken
 
 SCHEMA = "readiness/history-list/v1"
 
-_ID, _COMMIT, _BARS = 8, 8, 30
+_ID, _COMMIT, _BARS, _WIDEST = 8, 8, 30, 1000
 _HEADS = ("", "run", "date", "system", "environment", "verdict", "score", "Δ", "coverage", "source")
 _NUMBERS = frozenset({"score", "Δ", "coverage"})
-_WHOLE = _NUMBERS | {"", "run", "date"}
-"""What a narrow terminal does not break."""
 
 Series = tuple[str, str]
 """System and environment: the runs that can be compared."""
@@ -93,12 +91,10 @@ def _contract(where: str, listed: Sequence[Listed], runs: Sequence[Run]) -> Mapp
 
 
 def _print(listed: Sequence[Listed]) -> None:
+    """Print a table, or aligned lines where nobody looks or the terminal is too narrow for one."""
     rows = [_row(one) for one in listed]
-    if sys.stdout is not None and sys.stdout.isatty():
-        say(_drawn(rows))
-    else:
-        for text in _aligned([_HEADS, *rows]):
-            say(text)
+    drawn = _drawn(rows) if sys.stdout is not None and sys.stdout.isatty() else None
+    say(drawn or "\n".join(_aligned([_HEADS, *rows])))
 
 
 def _row(one: Listed) -> tuple[str, ...]:
@@ -132,7 +128,8 @@ def _aligned(rows: Sequence[Sequence[str]]) -> Iterable[str]:
         yield "  ".join(cells).rstrip()
 
 
-def _drawn(rows: Sequence[Sequence[str]]) -> str:
+def _drawn(rows: Sequence[Sequence[str]]) -> str | None:
+    """Return a table for this terminal, None if it would have to cut words."""
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
@@ -140,12 +137,13 @@ def _drawn(rows: Sequence[Sequence[str]]) -> str:
 
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for head in _HEADS:
-        table.add_column(
-            head, justify="right" if head in _NUMBERS else "left", no_wrap=head in _WHOLE
-        )
+        table.add_column(head, justify="right" if head in _NUMBERS else "left")
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
     console = Console()
+    needed = console.measure(table, options=console.options.update(max_width=_WIDEST)).maximum
+    if needed > console.width:
+        return None
     with console.capture() as captured:
         console.print(table)
-    return captured.get().rstrip("\n")
+    return captured.get().strip("\n")
