@@ -247,7 +247,9 @@ class Collector:
         try:
             down = {s.service.name: await self._alone(s, alone) for s in first}
             await self._together(self._still_asked(company, down))
-            for step in self._still_asked(rest, down):
+            asked = self._still_asked(rest, down)
+            self._patience = Patience(self._deadline, len(asked))
+            for step in asked:
                 await self._alone(step, alone)
         finally:
             self._resolve.close()

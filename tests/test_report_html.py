@@ -2,7 +2,6 @@
 
 import functools
 import re
-import sys
 from dataclasses import replace
 from datetime import timedelta
 from html.parser import HTMLParser
@@ -189,7 +188,7 @@ def test_even_unescaped_markdown_brings_no_tag_of_its_own(text: str) -> None:
 def test_a_table_is_read_as_markdown_readers_do(text: str) -> None:
     theirs = MarkdownIt("commonmark").enable("table").disable(prose._LINKS)
     usual = theirs.render(table := f"|a|b|\n|---|---|\n| {text} | x |\n")
-    assume(usual.startswith("<table>") and not re.search("&lt;[a-z!/]", usual))
+    assume(usual.startswith("<table>") and "<" not in text)  # of HTML we keep less than they do
     [cell, *_] = re.findall(r"<td>(.*?)</td>", usual)
     assert f"<td>{prose.signed(cell)}</td>" in prose.rendered(table, "x")
 
@@ -220,11 +219,11 @@ def test_equal_evidence_gives_equal_drawings() -> None:
 def test_without_the_library_the_page_says_so_and_keeps_its_tables(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setitem(sys.modules, "vl_convert", None)
+    assert "pip install" not in Page(html("broken")).text
+    monkeypatch.setattr(vega, "available", lambda: False)
     text = FORMATS["html"].render(assess(remembered(samples.broken()), CRITERIA))
     assert "pip install 'readiness[html]'" in Page(text).text
-    assert "<svg" not in text and "57.4 (56.9–58.3)" in text and "Oct" not in text
-    assert "pip install" not in html("broken")
+    assert "<svg" not in text and "57.4 (56.9–58.3)" in text
 
 
 def test_a_drawing_that_a_system_has_nothing_for_is_left_out() -> None:

@@ -109,7 +109,7 @@ def run(
     history: history.Where = None,
     confidence: Annotated[
         str,
-        typer.Option(metavar="RATIO", help="That all intervals of the run hold: 95%, 0.99."),
+        typer.Option(metavar="RATIO", help="How sure the gate is of all checks: 95%, 0.99."),
     ] = "0.95",
 ) -> None:
     """Probe a running system, report, and gate by exit code."""

@@ -115,10 +115,8 @@ async def _walked(
 
     Those beyond what was asked for are walked only if there is time for them.
     """
-    clock, longest = (
-        asyncio.get_running_loop().time,
-        max((r.ms for r in rounds), default=0.0) / 1000,
-    )
+    clock = asyncio.get_running_loop().time
+    longest = max((one.ms for one in rounds), default=0.0) / 1000
     while len(rounds) < wanted:
         began = clock()
         if len(rounds) >= journey.repeat and began + _SPARE * longest > walking.deadline:
