@@ -2,8 +2,8 @@
 
 Run: python -m benchmarks.paired [simulated] [real] [--runs 1000] [--rounds 100] [--seed 1]
 
-`simulated` takes about five minutes, `real` half an hour; both end by themselves. `real` wants Linux
-and two cores; the server processes and the hogs are its own.
+`simulated` takes about five minutes, `real` half an hour; both end by themselves. `real` wants
+Linux and two cores; the server processes and the hogs are its own.
 """
 
 import argparse
