@@ -102,13 +102,13 @@ def test_an_end_that_must_be_surer_reaches_farther() -> None:
     source = random.Random(4)
     differences = [source.gauss(0, 1) for _ in range(100)]
     failures = [i % 9 == 0 for i in range(100)]
-    surer = Sides(low=0.9999)
-    for usually, surely in (
-        (shift(differences, Sides()), shift(differences, surer)),
-        (excess(failures, [False] * 100, 0, Sides()), excess(failures, [False] * 100, 0, surer)),
-    ):
-        low, value, high = ends(usually)
-        lower, same, usual = ends(surely)
+    ways: list[Callable[[Sides], Estimate]] = [
+        lambda sides: shift(differences, sides),
+        lambda sides: excess(failures, [False] * 100, 0, sides),
+    ]
+    for made in ways:
+        low, value, high = ends(made(Sides()))
+        lower, same, usual = ends(made(Sides(low=0.9999)))
         assert lower < low < same == value < usual == high
 
 

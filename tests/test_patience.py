@@ -13,9 +13,15 @@ def test_each_may_take_most_of_its_equal_part_where_no_time_is_to_spare() -> Non
 
 def test_what_others_took_is_kept_for_those_to_come() -> None:
     patience = Patience(300.0, 10)
-    for _ in range(3):
+    for _ in range(5):
         patience.done(20.0)
-    assert patience.until(60.0) == pytest.approx(60 + (240 - 7 * 20) / 2)
+    assert patience.until(100.0) == pytest.approx(100 + (200 - 5 * 20) / 2)
+
+
+def test_a_first_one_that_took_long_is_not_the_rule() -> None:
+    patience = Patience(300.0, 10)
+    patience.done(90.0)
+    assert patience.until(90.0) == pytest.approx(90 + (210 - 9 * 3) / 2)
 
 
 def test_a_few_that_took_long_are_not_what_is_usual() -> None:
