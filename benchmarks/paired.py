@@ -2,8 +2,8 @@
 
 Run: python -m benchmarks.paired [simulated] [real] [--runs 1000] [--rounds 100] [--seed 1]
 
-`simulated` takes about five minutes, `real` twenty; both end by themselves. `real` wants Linux
-and two cores; the server processes and the hogs are its own.
+`simulated` takes about five minutes, `real` half an hour; both end by themselves. `real` wants
+Linux and two cores; the server processes and the hogs are its own.
 """
 
 import argparse
@@ -215,6 +215,9 @@ class Compared(NamedTuple):
     value: float
 
 
+_NOTHING = Compared(alarm=False, width=math.inf, value=0.0)
+
+
 async def side_by_side(first: int, second: int, seed: str) -> Compared:
     sides = (Target(_at(port), GET, Check()) for port in (first, second))
     found = await duel(*sides, _schedule(seed), timeout=5, deadline=_soon())
@@ -223,6 +226,8 @@ async def side_by_side(first: int, second: int, seed: str) -> Compared:
         for pair in found.pairs
         if pair.warm and pair.first.ms is not None and pair.second.ms is not None
     ]
+    if not timed:
+        return _NOTHING
     differences = [one - other for one, other in timed]
     shift, p = paired.shift(differences), paired.p_value(differences)
     middle = statistics.median(other for _, other in timed)
@@ -234,7 +239,7 @@ async def one_after_the_other(first: int, second: int, seed: str) -> Compared:
     ours, theirs = [await _alone(port, f"{seed} {port}") for port in (first, second)]
     one, other = quantile(ours, 0.5), quantile(theirs, 0.5)
     if one.value is None or other.value is None:
-        return Compared(alarm=False, width=math.inf, value=0.0)
+        return _NOTHING
     low = math.hypot(*((e.value or 0) - (e.low or 0) for e in (one, other)))
     high = math.hypot(*((e.high or 0) - (e.value or 0) for e in (one, other)))
     value = one.value - other.value
@@ -274,32 +279,34 @@ def _soon() -> float:
     return asyncio.get_running_loop().time() + 60
 
 
+_TRUTHS = (("alike", 1.0, 1.0), ("+10 %", 1.1, 0.5), ("+25 %", 1.25, 0.5))
+"""How much slower the first is, and in what part of the rounds."""
+
+
 def real(rounds: int, seed: int) -> None:
-    conditions = {"no hog": 0, "two hogs, on and off": 2}
-    kinds = {"alike": (1.0, rounds), "+10 %": (1.1, rounds // 2)}
     head(
-        "beside",
-        "truth",
-        "runs",
-        "alarms, paired",
-        "alarms, one after the other",
-        "width, paired",
-        "width, one after the other",
-        "ratio of widths",
+        *("beside", "truth", "runs", "alarms, paired", "alarms, one after the other"),
+        *("width, paired", "width, one after the other", "ratio of widths"),
     )
-    for beside, hogs in conditions.items():
-        for truth, (slower, times) in kinds.items():
-            with contextlib.ExitStack() as stack:
-                second = stack.enter_context(started(SERVE, 1.0))
-                first = stack.enter_context(started(SERVE, slower))
-                for number in range(hogs):
-                    stack.enter_context(started(HOG, seed + number))
-                found = [_round(first, second, f"{seed} {i}") for i in range(times)]
-            columns = list(zip(*found, strict=True))
-            alarms = [percent(sum(c.alarm for c in column) / times) for column in columns]
-            widths = [statistics.median(c.width for c in column) for column in columns]
-            ratio = "none" if math.inf in widths else f"{widths[1] / widths[0]:.1f}"
-            row(beside, truth, times, *alarms, *map(percent, widths), ratio)
+    for beside, hogs in (("no hog", 0), ("two hogs, on and off", 2)):
+        for truth, slower, part in _TRUTHS:
+            times = round(part * rounds)
+            row(beside, truth, times, *_condition(hogs, slower, times, seed))
+
+
+def _condition(hogs: int, slower: float, times: int, seed: int) -> Iterator[str]:
+    """Yield what both ways make of two servers, `hogs` beside them."""
+    with contextlib.ExitStack() as stack:
+        second = stack.enter_context(started(SERVE, 1.0))
+        first = stack.enter_context(started(SERVE, slower))
+        for number in range(hogs):
+            stack.enter_context(started(HOG, seed + number))
+        found = [_round(first, second, f"{seed} {i}") for i in range(times)]
+    columns = list(zip(*found, strict=True))
+    yield from (percent(sum(c.alarm for c in column) / times) for column in columns)
+    widths = [statistics.median(c.width for c in column) for column in columns]
+    yield from map(percent, widths)
+    yield "none" if math.inf in widths else f"{widths[1] / widths[0]:.1f}"
 
 
 def _round(first: int, second: int, seed: str) -> tuple[Compared, Compared]:

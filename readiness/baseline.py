@@ -8,7 +8,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from readiness.estimate import Estimate
 
-RECENT_RUNS, FEWEST_RUNS = 20, 8
+RECENT_RUNS, FEWEST_RUNS = 40, 8
 """Of so many runs at most, and at least, it is learned how much a metric varies."""
 
 _MAD_TO_DEVIATION = 1.4826
@@ -32,6 +32,8 @@ class Reading(_Frozen):
     """The load it was measured under, where that is a matter of settings: `50 users`."""
     spread: Annotated[_Finite, Field(ge=0)] | None = None
     """How much it varies from run to run (see `spread`); None where that is not known."""
+    runs: Annotated[int, Field(ge=0)] = 0
+    """How many runs that was learned from."""
 
 
 class Baseline(_Frozen):

@@ -259,17 +259,18 @@ def _discounted(n: int, effect: _Effect, z: float) -> float:
 
     The noise of the estimated variance is paid for as in Student's t.
     """
-    return min(n, n / effect.factor * (z / _student(effect.freedom, z)) ** 2)
+    return min(n, n / effect.factor * (z / student(effect.freedom, z)) ** 2)
 
 
-def effective(scores: Sequence[float]) -> float:
+def effective(scores: Sequence[float], confidence: float = CONFIDENCE) -> float:
     """Return of how many independent samples the mean were as uncertain as that of `scores`.
 
-    They are in order of time. As many as there are where they show no dependence, never more.
+    They are in order of time. As many as there are where they show no dependence, never more; of
+    an interval of more confidence somewhat fewer, since their dependence is not known exactly.
     """
     n, mean = len(scores), math.fsum(scores) / max(1, len(scores))
     each = math.fsum((score - mean) ** 2 for score in scores) / max(1, n)
-    return _discounted(n, _dependence(n, scores, each, few=n < _PLENTY), _PLAIN.z)
+    return _discounted(n, _dependence(n, scores, each, few=n < _PLENTY), _tail(confidence).z)
 
 
 def _effect(n: int, seen: Exceedances) -> _Effect:
@@ -354,7 +355,7 @@ class _Stretches(NamedTuple):
         return max(3.0, 2 * size / (2 + excess + (4 if self.alike else 0)))
 
 
-def _student(freedom: float, z: float) -> float:
+def student(freedom: float, z: float) -> float:
     """Return Student's t where the standard normal is at `z` (Abramowitz and Stegun 26.7.5)."""
     terms = (
         (z**3 + z) / 4,

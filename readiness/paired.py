@@ -10,17 +10,16 @@ import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from itertools import groupby
+from statistics import NormalDist
 
-from readiness.estimate import Estimate, effective, proportion
+from readiness.estimate import EVEN, Estimate, Sides, effective, proportion
 
 FEWEST = 20
 """Pairs below which nothing is said: the test rests on the normal approximation."""
-_FEWEST_EFFECTIVE = 2.5  # up to 5 the interval is all that was seen, and no p is below 5 %
+_FEWEST_EFFECTIVE = 2.5  # up to 5 no p is below 5 %
 _COUNTABLE = 10  # pairs of unlike outcome; fewer tell nothing of whether they come in bunches
 
 _NEAR = 1e-13  # of the greatest difference: nearer means are taken for one
-
-_Z = 1.959963984540054  # the standard normal quantile at 97.5 %
 
 
 def p_value(differences: Sequence[float]) -> float | None:
@@ -39,12 +38,13 @@ def p_value(differences: Sequence[float]) -> float | None:
     return math.erfc(abs(z) / math.sqrt(2))
 
 
-def shift(differences: Sequence[float]) -> Estimate:
+def shift(differences: Sequence[float], sides: Sides = EVEN) -> Estimate:
     """Estimate what the differences, in order of time, lie about (Hodges and Lehmann 1963).
 
     It is the median of the means of all two of them (and of each with itself), in their unit; the
     interval is what the signed-rank test does not reject (Hollander and Wolfe, Nonparametric
-    Statistical Methods, 3.3).
+    Statistical Methods, 3.3). Where that rejects nothing, it reaches beyond what was seen, in
+    proportion to what is lacking.
     """
     n, ordered = len(differences), sorted(differences)
     empty = Estimate(value=None, low=None, high=None, n=n)
@@ -55,10 +55,24 @@ def shift(differences: Sequence[float]) -> Estimate:
     scores = _signed_ranks([difference - middle for difference in differences])
     if not _suffice(scores):
         return empty
-    half = _Z * math.sqrt(means * (2 * n + 1) / 12 * n / effective(scores))
-    rank = max(1, math.floor(means / 2 - half))
-    low, high = _mean(ordered, rank), _mean(ordered, means + 1 - rank)
+    low = _end(ordered, middle, _half(scores, sides.low))
+    high = -_end([-one for one in reversed(ordered)], -middle, _half(scores, sides.high))
     return Estimate(value=middle, low=min(low, middle), high=max(high, middle), n=n)
+
+
+def _half(scores: Sequence[float], confidence: float) -> float:
+    """Return by how many of all means of two the interval reaches to either side."""
+    n, z = len(scores), -NormalDist().inv_cdf((1 - confidence) / 2)
+    return z * math.sqrt(n * (n + 1) * (2 * n + 1) / 24 * n / effective(scores, confidence))
+
+
+def _end(ordered: Sequence[float], middle: float, half: float) -> float:
+    """Return the lower end of an interval that is `half` of the means wide below its middle."""
+    means = len(ordered) * (len(ordered) + 1) // 2
+    lacking = half / (means / 2)
+    if lacking > 1:
+        return middle - (middle - ordered[0]) * lacking
+    return _mean(ordered, max(1, math.floor(means / 2 - half)))
 
 
 def slower(candidate: Sequence[float], reference: Sequence[float]) -> Estimate:
@@ -66,7 +80,7 @@ def slower(candidate: Sequence[float], reference: Sequence[float]) -> Estimate:
 
     That is A of Vargha and Delaney (2000, J. Educ. Behav. Stat. 25:101), ties halved: 0.5 where
     both are alike, `2 * A - 1` is Cliff's delta. Its variance is that of paired placements (DeLong
-    and others 1988, Biometrics 44:837), its interval Wilson's for the size that has this variance.
+    and others 1988, Biometrics 44:837), its interval a proportion's of the size with this variance.
     """
     n = len(candidate)
     ours, theirs = sorted(candidate), sorted(reference)
@@ -82,12 +96,14 @@ def slower(candidate: Sequence[float], reference: Sequence[float]) -> Estimate:
     return proportion(value * n, n, max(1.0, size))
 
 
-def excess(only_first: Sequence[bool], only_second: Sequence[bool], both: int) -> Estimate:
+def excess(
+    only_first: Sequence[bool], only_second: Sequence[bool], both: int, sides: Sides = EVEN
+) -> Estimate:
     """Estimate by how much (-1..1) the share of failures of the first exceeds the second's.
 
     Of each pair, in order of time, it is told whether only the first or only the second failed;
-    `both` did in so many. The interval is Newcombe's for paired proportions (1998, Statistics in
-    Medicine 17:2635, method 10).
+    `both` did in so many. The interval is made of those of the two shares and their correlation
+    (Newcombe 1998, Statistics in Medicine 17:2635, method 10).
     """
     n = len(only_first)
     if not n:
@@ -96,7 +112,8 @@ def excess(only_first: Sequence[bool], only_second: Sequence[bool], both: int) -
     size = float(n)
     if b + c >= _COUNTABLE:
         size = effective([x - y for x, y in zip(only_first, only_second, strict=True)])
-    first, second = proportion(b + both, n, size), proportion(c + both, n, size)
+    first = proportion(b + both, n, size, sides)
+    second = proportion(c + both, n, size, Sides(sides.high, sides.low))
     alike = _phi(both, b, c, n - both - b - c)
     (p, low, high), (q, below, above) = _ends(first), _ends(second)
     down = _distance(p - low, above - q, alike)

@@ -2,7 +2,7 @@
 {
   const form = document.getElementById("filter");
   const rows = [...document.querySelectorAll("#findings tbody tr")];
-  const words = rows.map((row) => row.textContent.toLowerCase());
+  let words;
   const wanted = form.elements;
 
   const fits = (row, n, typed) =>
@@ -13,6 +13,7 @@
 
   const show = () => {
     const typed = wanted.text.value.toLowerCase().split(/\s+/).filter(Boolean);
+    words ??= typed.length ? rows.map((row) => row.textContent.toLowerCase()) : undefined;
     let shown = 0;
     rows.forEach((row, n) => {
       row.hidden = !fits(row, n, typed);
@@ -25,7 +26,7 @@
   form.addEventListener("input", show);
   form.addEventListener("reset", () => setTimeout(show));
   form.addEventListener("submit", (event) => event.preventDefault());
-  show();
+  wanted.shown.value = `${rows.length} of ${rows.length} rows`;
 
   // What does not scroll needs no stop of the Tab key.
   const stop = new ResizeObserver((entries) => {

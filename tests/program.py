@@ -31,8 +31,15 @@ def readiness(
     *words: str, cwd: Path, env: Mapping[str, str] | None = None, seconds: float = 60
 ) -> "subprocess.CompletedProcess[str]":
     """Run `readiness WORDS` in `cwd` to its end."""
+    return exactly(words, cwd, environment(env), seconds)
+
+
+def exactly(
+    words: Sequence[str], cwd: Path, env: Mapping[str, str], seconds: float = 60
+) -> "subprocess.CompletedProcess[str]":
+    """Run `readiness WORDS` in `cwd` with no other variables than `env`."""
     with tempfile.NamedTemporaryFile("r") as out, tempfile.NamedTemporaryFile("r") as err:
-        asked = (words, str(cwd), environment(env), out.name, err.name)
+        asked = (words, str(cwd), env, out.name, err.name)
         process = _PREPARED.Process(target=_run, args=asked)
         process.start()
         process.join(seconds)

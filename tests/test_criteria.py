@@ -212,7 +212,16 @@ DECLARING = service(
     probes={"postgres_queries": {"queries": {"q": {}}}, "postgres_migrations": {"folder": "db"}},
 )
 
+PAIRED = service(probes={"http_paired": {"reference": True}})
+
+
+def _paired(metric: str, good: Any, bad: Any) -> Case:
+    return PAIRED, {"has_reference": True, metric: good}, {"has_reference": True, metric: bad}
+
+
 CASES: dict[str, Case] = {
+    "paired-time": _paired("time_ratio", estimate(1.0, 0.99, 1.01), estimate(1.25, 1.2, 1.3)),
+    "paired-success": _paired("failure_excess", estimate(0, 0, 0.01), estimate(0.2, 0.15, 0.25)),
     "health-ready": (HTTP, {"healthy": True}, {"healthy": False}),
     "health-live": (HTTP, {"live_healthy": True}, {"live_healthy": False}),
     "health-honest": (HTTP, {"contradiction": False}, {"contradiction": True}),
@@ -1017,6 +1026,7 @@ def test_quantiles_and_rates_are_judged_by_their_interval_alone() -> None:
             )
         )
         sampled |= rule.id in ("postgres-connect", "postgres-queries-p95")
+        sampled |= rule.metric in ("time_ratio", "failure_excess")
         assert rule.sampled is sampled, rule.id
 
 

@@ -5,7 +5,6 @@ import os
 import shutil
 import socket
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ import yaml
 
 from tests.builtin_schemas import builtin
 from tests.code_hosts import TOKEN, CodeHost, serving
+from tests.launcher import launched
 from tests.program import environment
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -29,13 +29,16 @@ def host() -> Iterator[CodeHost]:
         yield found
 
 
+@pytest.fixture(scope="module")
+def launcher() -> Iterator[Path]:
+    with launched() as found:
+        yield found
+
+
 @pytest.fixture
-def folder(tmp_path: Path) -> Iterator[Path]:
-    """A checkout whose inventory names a service that is down, and its own `readiness`."""
-    (tmp_path / "bin").mkdir()
-    script = tmp_path / "bin" / "readiness"
-    script.write_text(f'#!/bin/sh\nPYTHONPATH="{ROOT}" exec "{sys.executable}" -m readiness "$@"\n')
-    script.chmod(0o755)
+def folder(tmp_path: Path, launcher: Path) -> Iterator[Path]:
+    """A checkout whose inventory names a service that is down, and a `readiness` in an image."""
+    (tmp_path / "bin").symlink_to(launcher)
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
         url = f"redis://127.0.0.1:{held.getsockname()[1]}"

@@ -14,6 +14,7 @@ from readiness.assessment.model import Model
 from readiness.assessment.plan import Work, works
 from readiness.assessment.target import Solver
 from readiness.finding import Finding
+from tests.baselines import P95, baseline, reading
 from tests.judging import (
     ACCESS,
     CRITERIA,
@@ -159,3 +160,24 @@ def test_the_keys_of_the_contract() -> None:
     assert set(told["items"][0]) == {
         *("check", "service", "effort_hours", "total_hours", "score", "because"),
     }
+
+
+@pytest.mark.parametrize("now", [300, 900])
+def test_what_has_regressed_must_be_brought_back_for_ready(now: float) -> None:
+    then = baseline(reading(P95, estimate(100, 98, 102)))
+    worse = healthy(http_latency__p95_ms=estimate(now, now - 2, now + 2))
+    found = assess(evidence(API, *worse, baseline=then), CRITERIA)
+    assert found.model.standing.regressed
+    least = found.least
+    assert least and least.reached
+    assert [step.because for step in least.steps] == ["has regressed"]
+
+
+def test_what_has_regressed_and_no_work_mends_is_said() -> None:
+    then = baseline(reading(P95, estimate(100, 98, 102)))
+    worse = healthy(http_latency__p95_ms=estimate(400, 395, 405))
+    found = assess(evidence(API, *worse, baseline=then), CRITERIA)
+    least = least_plan(found.model, (), ready(found.evidence.policy))
+    assert not least.reached
+    assert any("regressed since the baseline: latency-p95 on api" in need for need in least.needs)
+    assert least.score_if is not None and least.score_if >= 85

@@ -4,8 +4,9 @@ Of losing evidence, of order, of waivers and of saved evidence, test_assessment.
 """
 
 import random
+from typing import Any
 
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from readiness import criteria
@@ -19,6 +20,8 @@ from tests.judging import finding as made
 from tests.strategies import PROPERTY, evidences
 
 GREEN = 0
+FEW = settings(PROPERTY, max_examples=12)
+"""Of whole models fewer are tried: each is judged many times."""
 
 
 def anew(of: Assessment, instead: dict[Key, Finding]) -> Model:
@@ -43,7 +46,7 @@ def no_better(old: Model, new: Model) -> None:
     assert old.decision.exit_code == GREEN or new.decision.exit_code != GREEN
 
 
-@PROPERTY
+@FEW
 @given(before=evidences())
 def test_every_bound_is_in_its_place(before: Evidence) -> None:
     model = assess(before, CRITERIA).model
@@ -57,7 +60,7 @@ def test_every_bound_is_in_its_place(before: Evidence) -> None:
             assert row.score <= 100 * row.coverage + 1e-9, "what was not measured earned something"
 
 
-@PROPERTY
+@FEW
 @given(before=evidences(), data=st.data())
 def test_a_finding_that_comes_to_fail_never_pays(before: Evidence, data: st.DataObject) -> None:
     found = assess(before, CRITERIA)
@@ -67,12 +70,12 @@ def test_a_finding_that_comes_to_fail_never_pays(before: Evidence, data: st.Data
     no_better(found.model, anew(found, {(f.check, f.service): failing(f) for f in some}))
 
 
-@PROPERTY
+@FEW
 @given(before=evidences(), data=st.data())
 def test_one_more_finding_that_fails_never_pays(before: Evidence, data: st.DataObject) -> None:
     """That the area or the coverage has enough only with it is another matter: more is known."""
     model = assess(before, CRITERIA).model
-    place = {
+    place: dict[str, Any] = {
         "check": "new",
         "service": data.draw(st.sampled_from([s.name for s in before.inventory.subjects])),
         "area": data.draw(st.sampled_from(sorted(CRITERIA.areas))),
@@ -90,7 +93,7 @@ def test_one_more_finding_that_fails_never_pays(before: Evidence, data: st.DataO
     assert not enough or failed.card.raw <= model.card.raw
 
 
-@PROPERTY
+@FEW
 @given(before=evidences(), data=st.data())
 def test_mending_never_lowers_a_score_nor_closes_the_gate(
     before: Evidence, data: st.DataObject
@@ -101,7 +104,7 @@ def test_mending_never_lowers_a_score_nor_closes_the_gate(
     no_better(anew(found, mended(tuple(some))), found.model)
 
 
-@PROPERTY
+@FEW
 @given(before=evidences())
 def test_every_score_of_the_plan_is_that_of_the_whole_model_evaluated_again(
     before: Evidence,
@@ -121,7 +124,7 @@ def test_every_score_of_the_plan_is_that_of_the_whole_model_evaluated_again(
             assert found.projections[key] == anew(found, mended((f,))).decision.value
 
 
-@PROPERTY
+@FEW
 @given(before=evidences())
 def test_the_least_plan_leads_where_it_says(before: Evidence) -> None:
     found = assess(before, CRITERIA)
@@ -138,7 +141,7 @@ def test_the_least_plan_leads_where_it_says(before: Evidence) -> None:
     assert least.within_hours == 0
 
 
-@PROPERTY
+@FEW
 @given(before=evidences(), seed=st.randoms(use_true_random=False))
 def test_the_order_of_the_criteria_and_the_findings_decides_nothing(
     before: Evidence, seed: random.Random
@@ -161,7 +164,7 @@ def test_the_order_of_the_criteria_and_the_findings_decides_nothing(
     assert judged(before, CRITERIA, findings).card == old.model.card
 
 
-@PROPERTY
+@FEW
 @given(before=evidences())
 def test_saved_evidence_and_criteria_read_back_give_an_equal_assessment(before: Evidence) -> None:
     rules = criteria.from_json(criteria.to_json(CRITERIA))
@@ -172,7 +175,7 @@ def test_saved_evidence_and_criteria_read_back_give_an_equal_assessment(before: 
     assert again.to_json() == old.to_json()
 
 
-@PROPERTY
+@FEW
 @given(before=evidences(), data=st.data())
 def test_by_some_checks_alone_nothing_is_green(before: Evidence, data: st.DataObject) -> None:
     names = st.lists(st.sampled_from(sorted(CRITERIA.checks)), min_size=1, max_size=20)
@@ -180,4 +183,3 @@ def test_by_some_checks_alone_nothing_is_green(before: Evidence, data: st.DataOb
     found = assess(before, part)
     assert found.model.decision.exit_code != GREEN
     assert found.model.decision.verdict != "ready"
-    assert found.evidence.finished_at >= NOW

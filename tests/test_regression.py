@@ -14,7 +14,7 @@ from readiness.cli import words
 from readiness.evidence import Evidence, from_json
 from readiness.inventory import Regression
 from readiness.measurement import Measurement
-from readiness.report import FORMATS
+from readiness.report import FORMATS, PRINTED
 from tests.baselines import P95, baseline, reading
 from tests.judging import (
     ACCESS,
@@ -49,13 +49,13 @@ def slower(by: float, check: str = P95, **changes: Any) -> Assessment:
 
 
 def test_what_is_surely_slower_and_beyond_the_tolerance_has_regressed() -> None:
-    found = slower(20)
+    found = slower(40)
     row = change(found)
     assert row.course == "regressed"
-    assert (row.before, row.now, row.tolerance, row.noise) == (100, 120, 10, None)
-    assert row.low == pytest.approx(20 - 8**0.5)
+    assert (row.before, row.now, row.tolerance, row.noise) == (100, 140, 10, None)
+    assert row.low == pytest.approx(40 - 8**0.5)
     assert row.because == (
-        "120 ms, was 100 ms: +20 ms (+17.2 ms to +22.8 ms), beyond the tolerance of 10 ms; "
+        "140 ms, was 100 ms: +40 ms (+37.2 ms to +42.8 ms), beyond the tolerance of 10 ms; "
         "the noise is not known yet"
     )
 
@@ -64,7 +64,18 @@ def test_what_is_surely_slower_and_beyond_the_tolerance_has_regressed() -> None:
     ("by", "course"), [(20, "regressed"), (10, "unchanged"), (-10, "unchanged"), (-11, "improved")]
 )
 def test_the_tolerance_is_a_tenth_of_a_time(by: float, course: str) -> None:
-    assert change(slower(by)).course == course
+    assert change(slower(by, spread=0)).course == course
+
+
+def test_where_the_noise_is_not_known_runs_are_taken_to_vary_by_the_tolerance() -> None:
+    # sqrt(2) * 1.96 * 10 ms is 27.7 ms
+    row = change(slower(27))
+    assert row.course == "changed"
+    assert row.because.endswith(
+        "fewer than 8 runs tell how much it varies: without, only 27.7 ms and more is sure"
+    )
+    assert change(slower(28)).course == "regressed"
+    assert change(slower(-27)).course == "changed"
 
 
 def test_what_may_be_chance_is_no_regression_however_far_it_is() -> None:
@@ -77,16 +88,22 @@ def test_what_may_be_chance_is_no_regression_however_far_it_is() -> None:
 @pytest.mark.parametrize(("deviation", "course"), [(5, "regressed"), (8, "unchanged")])
 def test_a_shift_that_runs_show_anyway_is_no_regression(deviation: float, course: str) -> None:
     # sqrt(2) * 1.96 * 5 is 13.9, and of 8 it is 22.2
-    row = change(slower(20, spread=deviation))
+    row = change(slower(20, spread=deviation, runs=10**6))
     assert row.course == course
-    assert row.noise == pytest.approx(2**0.5 * 1.959964 * deviation, rel=1e-6)
+    assert row.noise == pytest.approx(2**0.5 * 1.959964 * deviation, rel=1e-4)
+
+
+def test_a_spread_of_few_runs_is_itself_uncertain() -> None:
+    # Student's t with 0.37 * 19 degrees of freedom is 2.36
+    row = change(slower(20, spread=5, runs=20))
+    assert row.noise == pytest.approx(2**0.5 * 2.36 * 5, rel=0.01)
 
 
 @pytest.mark.parametrize(
     ("value", "course"), [(0.996, "unchanged"), (0.995, "unchanged"), (0.994, "regressed")]
 )
 def test_a_rate_may_lose_half_a_point(value: float, course: str) -> None:
-    then = baseline(reading("success-rate", estimate(1.0, 0.9999, 1.0, n=10**6)))
+    then = baseline(reading("success-rate", estimate(1.0, 0.9999, 1.0, n=10**6), spread=0))
     now = healthy(http_latency__success_rate=estimate(value, value - 1e-4, value + 1e-4, n=10**6))
     row = change(against(then, *now), "success-rate")
     assert row.course == course
@@ -264,7 +281,7 @@ def test_the_evidence_replays_with_its_baseline() -> None:
 
 
 def test_the_report_begins_with_what_has_regressed_and_tells_the_rest() -> None:
-    found = slower(20)
+    found = slower(20, spread=0)
     report = FORMATS["markdown"].render(found)
     first, rest = report.split("## Services", 1)
     assert "**REGRESSED** since main: p95 response time on api (120 ms, was 100 ms" in first
@@ -275,6 +292,17 @@ def test_the_report_begins_with_what_has_regressed_and_tells_the_rest() -> None:
     said = words.conclusion(found)
     assert "Compared with main (run 4f1d2c3b of 2026-03-01): 1 metric, 1 regressed" in said
     assert "REGRESSED: p95 response time on api: 120 ms" in said
+
+
+@pytest.mark.parametrize("name", ["sarif", "gitlab"])
+def test_a_regression_of_what_still_passes_is_shown_by_code_hosts(name: str) -> None:
+    found = slower(60)
+    assert found.model.decision.verdict == "conditional"
+    assert "regressed: 160 ms, was 100 ms" in FORMATS[name].render(found)
+    assert "regressed" not in FORMATS[name].render(slower(0))
+    annotated = PRINTED["github"](found)
+    assert "::warning" in annotated
+    assert "regressed: 160 ms" in annotated
 
 
 def test_a_baseline_that_is_not_there_is_neutral_and_said_first() -> None:

@@ -10,7 +10,7 @@ from readiness.assessment import Assessment, assess
 from readiness.criteria import bundled_criteria
 from readiness.evidence import Evidence
 from readiness.report import FORMATS, diagram
-from readiness.report.graph import MOST, Graph, Node, graph
+from readiness.report.graph import Graph, Node, graph
 from readiness.report.html.dependencies import dependencies
 from readiness.report.layers import layout
 from readiness.report.trend import days, trend
@@ -55,12 +55,15 @@ def test_a_root_cause_is_told_from_what_it_explains_and_from_what_is_down_for_it
     )
 
 
-def test_of_many_services_those_that_are_out_are_drawn_with_who_needs_them() -> None:
-    evidence = samples.many(60)
-    chain = {f"auth_{n}": (f"auth-{n + 1}",) for n in range(59)}
-    found = graph(needing(evidence, **chain))
-    assert found and len(found.nodes) == MOST and found.left_out == 20
-    assert "auth-59" in {node.name for node in found.nodes if node.part == "cause"}
+def test_of_many_services_those_that_are_out_are_drawn_with_who_needs_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("readiness.report.graph.MOST", 4)
+    found = graph(needing(samples.many(7), auth_1=("auth-5",), auth_2=("auth-1",)))
+    assert found and found.left_out == 4  # what is down and stands alone has no place in it
+    assert {node.name: node.part for node in found.nodes} == {
+        **{"auth-5": "cause", "auth-1": "explained", "auth-2": "explained"},
+    }
 
 
 def test_a_system_in_which_nothing_needs_another_has_no_graph() -> None:

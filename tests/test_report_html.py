@@ -2,7 +2,6 @@
 
 import functools
 import re
-import sys
 from dataclasses import replace
 from datetime import timedelta
 from html.parser import HTMLParser
@@ -72,7 +71,20 @@ def test_the_page_loads_nothing_and_runs_its_own_script_alone(name: str) -> None
     assert {tag for tag, _ in found.tags} <= {
         *("html", "head", "meta", "title", "style", "body", "script", "a", "header", "nav", "main"),
         *("section", "footer", "figure", "figcaption", "div", "h1", "h2", "h3", "p", "br", "span"),
-        *("strong", "b", "em", "ul", "li", "dl", "dt", "dd", "blockquote", "details", "summary"),
+        *(
+            "strong",
+            "b",
+            "em",
+            "code",
+            "ul",
+            "li",
+            "dl",
+            "dt",
+            "dd",
+            "blockquote",
+            "details",
+            "summary",
+        ),
         *("table", "thead", "tbody", "tr", "th", "td"),
         *("form", "label", "input", "select", "option", "button", "output"),
         *("svg", "g", "path", "line", "text", "defs", "clippath", "rect"),
@@ -189,7 +201,7 @@ def test_even_unescaped_markdown_brings_no_tag_of_its_own(text: str) -> None:
 def test_a_table_is_read_as_markdown_readers_do(text: str) -> None:
     theirs = MarkdownIt("commonmark").enable("table").disable(prose._LINKS)
     usual = theirs.render(table := f"|a|b|\n|---|---|\n| {text} | x |\n")
-    assume(usual.startswith("<table>") and not re.search("&lt;[a-z!/]", usual))
+    assume(usual.startswith("<table>") and "<" not in text)  # of HTML we keep less than they do
     [cell, *_] = re.findall(r"<td>(.*?)</td>", usual)
     assert f"<td>{prose.signed(cell)}</td>" in prose.rendered(table, "x")
 
@@ -220,11 +232,11 @@ def test_equal_evidence_gives_equal_drawings() -> None:
 def test_without_the_library_the_page_says_so_and_keeps_its_tables(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setitem(sys.modules, "vl_convert", None)
+    assert "pip install" not in Page(html("broken")).text
+    monkeypatch.setattr(vega, "available", lambda: False)
     text = FORMATS["html"].render(assess(remembered(samples.broken()), CRITERIA))
     assert "pip install 'readiness[html]'" in Page(text).text
-    assert "<svg" not in text and "57.4 (56.9–58.3)" in text and "Oct" not in text
-    assert "pip install" not in html("broken")
+    assert "<svg" not in text and "57.4 (56.9–58.3)" in text
 
 
 def test_a_drawing_that_a_system_has_nothing_for_is_left_out() -> None:
@@ -281,14 +293,14 @@ def test_the_knee_is_where_more_users_bring_little_more(
 
 
 def test_of_many_services_the_worst_are_drawn() -> None:
-    evidence = _alike(40)
+    evidence = _alike(15)
     slow = samples.with_value(
-        evidence, "auth-17", "http_latency", p95_ms=samples._quantile(900, 400, 95)
+        evidence, "auth-7", "http_latency", p95_ms=samples._quantile(900, 400, 95)
     )
     page = Content(assess(slow, CRITERIA))
     figure = latencies.latencies(page)
     assert figure and len(figure.panels) == latencies.MOST
-    assert figure.panels[0].title == "auth-17" and "28 more in the table" in figure.caption
+    assert figure.panels[0].title == "auth-7" and "3 more in the table" in figure.caption
     loads = throughput.throughput(page)
     assert loads and len(loads.panels) == throughput.MOST
 

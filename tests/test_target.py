@@ -8,12 +8,14 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from readiness.assessment.goal import scored
+from readiness.assessment.goal import ready, scored
 from readiness.assessment.model import Model, judged
 from readiness.assessment.plan import works
 from readiness.assessment.target import Solver
 from readiness.checks import Criteria, Fix
 from readiness.finding import Finding
+from readiness.inventory import Policy
+from readiness.policy import PRESETS, PRODUCTION
 from tests.judging import (
     CRITERIA,
     area,
@@ -35,7 +37,7 @@ AREAS = {
 RULES = Criteria(checks=CRITERIA.checks, areas=AREAS)
 NAMES = ("api", "job", "web")
 LEVELS = ("critical", "normal", "low")
-MOST_WORK = 8
+MOST_WORK = 6
 
 
 @st.composite
@@ -68,9 +70,9 @@ def findings(draw: st.DrawFn) -> list[Finding]:
     return found
 
 
-def modelled(found: list[Finding]) -> Model:
+def modelled(found: list[Finding], policy: Policy = PRODUCTION) -> Model:
     of = inventory(*(service(n, criticality=c) for n, c in zip(NAMES, LEVELS, strict=True)))
-    return judged(evidence(of), RULES, found)
+    return judged(evidence(of, policy=policy), RULES, found)
 
 
 def subsets(n: int) -> Iterator[frozenset[int]]:
@@ -100,3 +102,26 @@ def test_no_choice_reaches_the_target_with_less(found: list[Finding], target: in
     assert solver.after(least.chosen).value >= target
     assert least.least_hours <= min(reaching) <= solver.hours(least.chosen)
     assert solver.hours(least.chosen) == least.least_hours
+
+
+@PROPERTY
+@given(found=findings(), tier=st.sampled_from(sorted(PRESETS)), data=st.data())
+def test_no_choice_is_ready_with_less_by_any_policy(
+    found: list[Finding], tier: Any, data: st.DataObject
+) -> None:
+    areas = data.draw(st.dictionaries(st.sampled_from(sorted(AREAS)), st.sampled_from([1, 90])))
+    policy = PRESETS[tier].model_copy(update={"areas": areas})
+    model = modelled(found, policy)
+    solver = Solver(model.standing, works(model)[:MOST_WORK])
+    least, goal = solver.least(ready(policy)), ready(policy)
+    verdicts = {}
+    for chosen in subsets(len(solver.work)):
+        mended = {key for n in chosen for key in solver.work[n].keys}
+        anew = [f.passing() if (f.check, f.service) in mended else f for f in found]
+        verdicts[chosen] = modelled(anew, policy).decision.verdict
+        assert (verdicts[chosen] == "ready") == goal.met(solver.after(chosen))
+    reaching = [solver.hours(c) for c, verdict in verdicts.items() if verdict == "ready"]
+    assert (least is None) == (not reaching)
+    if least:
+        assert verdicts[least.chosen] == "ready"
+        assert solver.hours(least.chosen) == min(reaching) == least.least_hours

@@ -62,17 +62,25 @@ def usual() -> list[tuple[str, dict[str, str]]]:
     return [(c.name, c.properties) for c in commands(PRINTED["github"](found))]
 
 
-@settings(parent=FEW, max_examples=3)
-@given(text=HOSTILE)
-@example(text="\n".join(ATTACKS))
-@example(text=ATTACKS[4])
-@example(text=ATTACKS[5])
-def test_nothing_from_outside_starts_a_command(text: str) -> None:
-    found = assess(spoiled(samples.partial(), sendable(text)), CRITERIA)
+def unharmed(text: str) -> None:
+    """Make sure that of a system described by `text` all is printed, and nothing obeyed."""
+    found = assess(spoiled(samples.partial(), text), CRITERIA)
     assert suspicious(conclusion(found)) == []
     printed = PRINTED["github"](found)
     assert [(c.name, c.properties) for c in commands(printed)] == usual()
     assert suspicious(printed) == printed.splitlines()
+
+
+@pytest.mark.parametrize("attack", ["\n".join(ATTACKS), ATTACKS[5]])
+def test_nothing_from_outside_starts_a_command(attack: str) -> None:
+    unharmed(attack)
+
+
+@pytest.mark.thorough
+@settings(parent=FEW, max_examples=50)
+@given(text=HOSTILE)
+def test_nothing_at_all_from_outside_starts_a_command(text: str) -> None:
+    unharmed(sendable(text))
 
 
 @given(text=HOSTILE)

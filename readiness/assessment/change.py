@@ -9,13 +9,14 @@ from pydantic import BaseModel, ConfigDict
 from readiness.assessment.shift import shift
 from readiness.baseline import FEWEST_RUNS, Reading
 from readiness.checks import Check
-from readiness.estimate import Estimate
+from readiness.estimate import Estimate, student
 from readiness.finding import Finding, Key
 from readiness.quantity import Unit, amount
 
 Course = Literal["regressed", "changed", "not_comparable", "improved", "unchanged"]
 """`changed` is what has moved too far to overlook, and cannot be called a regression."""
 
+_UNKNOWN = f"and fewer than {FEWEST_RUNS} runs tell how much it varies"
 _NEAR = 1 + 1e-9
 """0.999 - 0.994 exceeds 0.005 in floats."""
 
@@ -58,13 +59,30 @@ class Change(BaseModel):
         return moved / allowed if allowed else math.inf if moved else 0.0
 
 
-def noise(spread: float | None, level: float) -> float | None:
+_MAD_EFFICIENCY = 0.37
+"""A median absolute deviation of n tells as much as a standard deviation of 0.37 n (Rousseeuw and
+Croux 1993, JASA 88:1273)."""
+
+
+def noise(then: Reading, level: float) -> float | None:
     """Return the shift that two runs of an unchanged system exceed with a chance of `level`.
 
     Their difference varies sqrt(2) times as much as one of them; at the level at which the
-    interval is made too, so that neither kind of chance is seen more often than the other.
+    interval is made too, so that neither kind of chance is seen more often than the other. That
+    the spread is itself learned from a few runs is paid for as in Student's t.
     """
-    return None if spread is None else math.sqrt(2) * NormalDist().inv_cdf(1 - level / 2) * spread
+    if then.spread is None:
+        return None
+    freedom = max(_LEAST_FREEDOM, _MAD_EFFICIENCY * (then.runs - 1))
+    return math.sqrt(2) * student(freedom, NormalDist().inv_cdf(1 - level / 2)) * then.spread
+
+
+_LEAST_FREEDOM = 2.5
+
+
+def _assumed(tolerance: float, level: float) -> float:
+    """Return the same where the noise is not known: runs are taken to vary by the tolerance."""
+    return math.sqrt(2) * NormalDist().inv_cdf(1 - level / 2) * tolerance
 
 
 def incomparable(finding: Finding, because: str) -> Change:
@@ -78,10 +96,15 @@ def of_estimates(
     """Compare two estimates: a difference that is sure, beyond the tolerance and the noise."""
     assert isinstance(now.value, Estimate) and isinstance(then.value, Estimate)
     moved = shift(now.value, then.value, level)
-    floor = noise(then.spread, level)
+    floor = noise(then, level)
     course, why = _course(finding, check, moved.value, tolerance, floor)
     if not moved.excludes_zero:
         course, why = "unchanged", "which may be chance"
+    elif floor is None and course in ("regressed", "improved"):
+        least = _assumed(tolerance, level)
+        if abs(moved.value) <= least:
+            course = "changed"
+            why = f"{_UNKNOWN}: without, only {_span(least, check.unit)} and more is sure"
     ends = (_plus(moved.low, check.unit), _plus(moved.high, check.unit))
     numbers = {"low": moved.low, "high": moved.high, "tolerance": tolerance, "noise": floor}
     values = {"before": then.value.value, "now": now.value.value}
@@ -94,10 +117,10 @@ def of_numbers(
 ) -> Change:
     """Compare two numbers without intervals, which only the noise of many runs can tell apart."""
     assert not isinstance(now.value, Estimate) and not isinstance(then.value, Estimate)
-    floor = noise(then.spread, level)
+    floor = noise(then, level)
     course, why = _course(finding, check, now.value - then.value, tolerance, floor)
     if course in ("regressed", "improved") and floor is None:
-        why = f"and fewer than {FEWEST_RUNS} runs tell how much it varies"
+        why = _UNKNOWN
         course = "changed"
     elif course == "regressed" and check.unit == "days":
         course, why = "changed", "as days pass by themselves"

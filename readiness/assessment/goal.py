@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from readiness.assessment.model import Standing
 from readiness.assessment.reasons import reasons
-from readiness.finding import Finding
+from readiness.finding import Finding, Key
 from readiness.gate import Demands, demands
 from readiness.inventory import Policy
 from readiness.score import Ledger
@@ -28,11 +28,17 @@ class Goal:
     def met(self, standing: Standing) -> bool:
         """Whether `standing` has reached it, by evaluating the whole model."""
         if self.ready:
-            return not reasons(standing.ledger.card(), standing.open_blockers, self.ready)
+            card, worse = standing.ledger.card(), len(standing.regressed)
+            return not reasons(card, standing.open_blockers, self.ready, worse)
         return standing.value >= self.value and 100 * standing.exact >= self.raw
 
+    def in_the_way(self, standing: Standing) -> frozenset[Key]:
+        """Return what must pass for it, of all that `standing` has: blockers, and what is worse."""
+        worse = standing.regressed if self.demands.excused else frozenset()
+        return worse | {(f.check, f.service) for f in self.closing(standing)}
+
     def closing(self, standing: Standing) -> tuple[Finding, ...]:
-        """Return the findings of `standing` that must pass for it."""
+        """Return the blockers of `standing` that must pass for it."""
         holding = standing.open_blockers if self.ready else standing.capping
         return tuple(
             f for f in holding if (self.demands.excused if f.waived else self.demands.unexcused)

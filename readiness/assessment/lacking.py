@@ -19,11 +19,11 @@ def unmended(
     Of what is waived though it is known, without `excused` only what stands in the way of `goal`.
     """
     mended = {key for work in solver.work for key in work.keys}
-    closing = {(f.check, f.service) for f in goal.closing(solver.best)}
+    closing = goal.in_the_way(solver.best)
     return [
         f
         for f in findings
-        if f.outcome in ("fail", "warn", "unknown")
+        if (f.outcome in ("fail", "warn", "unknown") or (f.check, f.service) in closing)
         and (f.check, f.service) not in mended
         and (excused or not f.waived or f.outcome == "unknown" or (f.check, f.service) in closing)
     ]
@@ -39,6 +39,7 @@ def lacking(
         return (f"{goal.name} takes {hours:g} h of work, and {budget_hours or 0:g} h are given",)
     return (
         *_blockers(solver, goal),
+        *_worse(solver, goal),
         *_areas(solver, goal),
         *_coverage(solver, goal),
         *_at_best(model, solver, goal),
@@ -66,6 +67,16 @@ def _wanted(f: Finding) -> str:
 def _named(found: Sequence[Finding]) -> str:
     named = ", ".join(f"{f.title} on {f.service}" for f in found[:_NAMED])
     return named + (f" and {len(found) - _NAMED} more" if len(found) > _NAMED else "")
+
+
+def _worse(solver: Solver, goal: Goal) -> list[str]:
+    blocking = {(f.check, f.service) for f in goal.closing(solver.best)}
+    worse = sorted(goal.in_the_way(solver.best) - blocking)
+    if not worse:
+        return []
+    named = ", ".join(f"{check} on {service}" for check, service in worse[:_NAMED])
+    more = f" and {len(worse) - _NAMED} more" if len(worse) > _NAMED else ""
+    return [f"bring back what has regressed since the baseline: {named}{more}"]
 
 
 def _areas(solver: Solver, goal: Goal) -> list[str]:

@@ -185,6 +185,7 @@ class _Reasons:
     """What keeps the system from a goal, by what a piece of work can do about it."""
 
     closing: frozenset[Key]
+    worse: frozenset[Key]
     weak: Mapping[str, str]
 
     @classmethod
@@ -196,12 +197,15 @@ class _Reasons:
             for a in model.card.areas
             if a.score is not None and a.score < least.get(a.id, 0)
         }
-        return cls(frozenset((f.check, f.service) for f in goal.closing(model.standing)), weak)
+        blocking = frozenset((f.check, f.service) for f in goal.closing(model.standing))
+        return cls(blocking, goal.in_the_way(model.standing) - blocking, weak)
 
     def __call__(self, work: Work) -> str:
         """Return why `work` is done."""
         if not work.keys.isdisjoint(self.closing):
             return "blocker"
+        if not work.keys.isdisjoint(self.worse):
+            return "has regressed"
         low = [area for area in self.weak if any(f.area == area for f in work.findings)]
         more = [f"{len(low) - _NAMED} more weak areas"] if len(low) > _NAMED else []
         hourly = float(100 * work.gain) / work.head.fix.effort_hours

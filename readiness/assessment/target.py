@@ -118,8 +118,8 @@ class _Asked:
         for n, work in enumerate(solver.work):
             for key in work.keys:
                 mending.setdefault(key, []).append(n)
-        closing = goal.closing(solver.standing)
-        ways = [frozenset(mending.get((f.check, f.service), ())) for f in closing]
+        closing = sorted(goal.in_the_way(solver.standing))
+        ways = [frozenset(mending.get(key, ())) for key in closing]
         if not all(ways):
             return None
         forced = frozenset(n for way in ways if len(way) == 1 for n in way)

@@ -105,8 +105,9 @@ def made(
         value=run.value,
         services=tuple(s.name for s in found.inventory.subjects),
         readings=tuple(
-            reading.model_copy(update={"spread": spread(values.get(key, ()))})
+            reading.model_copy(update={"spread": spread(seen), "runs": len(seen)})
             for key, reading in own.items()
+            for seen in [values.get(key, ())]
         ),
         recent=len(recent),
         passed_over=tuple(r.run_id for r in passed_over),

@@ -55,7 +55,10 @@ _HAS_VERSION = (
 )
 """Not by to_regclass(), which does not see what was made while its session waited its turn."""
 _WRITTEN = ("runs", "evidence", "criteria", "pins")
-_LOST = (OSError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError)
+_LOST = (
+    *(OSError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError),
+    *(asyncpg.AdminShutdownError, asyncpg.CrashShutdownError),
+)
 
 
 class Postgres:

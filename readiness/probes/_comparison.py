@@ -1,9 +1,9 @@
 """What two services showed when asked in step -> how their times and their failures compare."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from readiness import paired
-from readiness.estimate import Estimate, quantile, rate
+from readiness.estimate import Estimate, Sides, quantile, rate
 from readiness.load.result import CPU_LIMIT
 from readiness.load.twins import Duel, Pair
 from readiness.measurement import Values
@@ -18,20 +18,23 @@ def unknown(because: str) -> Values:
     return {"time_ratio_because": because, "failure_excess_because": because}
 
 
-def told(found: Duel) -> Values:
-    """Return every metric of the comparison, and for one that is not known the reason."""
+def told(found: Duel, sides: Callable[[str], Sides]) -> Values:
+    """Return every metric of the comparison, and for one that is not known the reason.
+
+    `sides` says of each metric how sure its interval must be.
+    """
     values: Values = {
         "requests_per_second": round(found.first.offered / found.first.seconds, 1),
         "clock": found.first.clock,
         "cpu": round(max(found.first.cpu, found.second.cpu), 3),
-        **_successes(found),
-        **_times(found),
+        **_successes(found, sides("failure_excess")),
+        **_times(found, sides("time_ratio")),
     }
-    sides = {"errors": errors(found.first), "reference_errors": errors(found.second)}
-    return values | {name: text for name, text in sides.items() if text}
+    failed = {"errors": errors(found.first), "reference_errors": errors(found.second)}
+    return values | {name: text for name, text in failed.items() if text}
 
 
-def _successes(found: Duel) -> Values:
+def _successes(found: Duel, sides: Sides) -> Values:
     """Compare how often both failed; refusals for asking too often are no failures."""
     pairs = [pair for pair in found.pairs if not (pair.first.limited or pair.second.limited)]
     ours, theirs = [not pair.first.ok for pair in pairs], [not pair.second.ok for pair in pairs]
@@ -46,7 +49,7 @@ def _successes(found: Duel) -> Values:
     only_ours = [mine and not yours for mine, yours in zip(ours, theirs, strict=True)]
     only_theirs = [yours and not mine for mine, yours in zip(ours, theirs, strict=True)]
     both = sum(ours) - sum(only_ours)
-    excess = paired.excess(only_ours, only_theirs, both)
+    excess = paired.excess(only_ours, only_theirs, both, sides)
     p = paired.mcnemar(sum(only_ours), sum(only_theirs))
     values |= {"failure_excess": _from_zero(excess), "success_p_value": round(p, 6)}
     if only_ours.count(True):
@@ -77,7 +80,7 @@ def _from_zero(estimate: Estimate) -> Estimate:
     return Estimate(value=value, low=low, high=high, n=estimate.n)
 
 
-def _times(found: Duel) -> Values:
+def _times(found: Duel, sides: Sides) -> Values:
     """Compare the times of the pairs in which both succeeded."""
     warm = [pair for pair in found.pairs if pair.warm]
     timed = [
@@ -92,7 +95,7 @@ def _times(found: Duel) -> Values:
     differences = [mine - yours for mine, yours in timed]
     p, moved, usual = (
         paired.p_value(differences),
-        paired.shift(differences),
+        paired.shift(differences, sides),
         quantile(theirs, 0.5),
     )
     values |= {

@@ -64,6 +64,9 @@ _SPREAD_SECONDS = 0.75
 """A burst shorter than this sees one moment of the service, and asks too much of a fast one."""
 _SLOWER = 8.0
 """A load that turned out not to be light is tried once more, so many times lighter."""
+_TRIES = 3
+"""A run whose times may be this machine's own is made anew so often, while there is time: chosen
+by how late we were, never by what the service answered."""
 _PILE, _PILE_PER_SLOT = 32, 3
 """Requests waiting or in flight, at all and for each connection, that end a run; so do as many that
 were refused for coming too often, if they are a tenth."""
@@ -206,7 +209,8 @@ async def _sample(
         most = replace(most, in_flight=slots(mean), mean=mean)
     fixed = settings.samples is not None or not freely
     usual = settings.usual_seconds
-    for slower in (1.0, _SLOWER):
+    slower, tries = 1.0, 0
+    while True:
         bounds = replace(most, mean=most.mean / slower, per_second=most.per_second / slower)
         n, seconds = plan(pace, usual, bounds, settings.samples or context.samples)
         whole = max(usual, seconds) * _WARMING
@@ -224,9 +228,11 @@ async def _sample(
         lookout = Lookout()
         looked = Deciding(context.limits, context.looks.once(fixed))
         result = await aimed.open(schedule, looked.enough, lookout.look)
-        if not lookout.crowded:
-            break
-    return result, looked
+        tries += 1
+        if lookout.crowded and slower == 1.0:
+            slower = _SLOWER
+        elif not result.local_limit or tries >= _TRIES or left < whole:
+            return result, looked
 
 
 class Lookout:

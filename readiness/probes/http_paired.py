@@ -120,7 +120,7 @@ async def measure(service: Service, settings: Settings, context: Context) -> Val
     rivals = _Rivals(own, other, (pace, their_pace))
     found = await _sample(rivals, service, settings, context, freely=freely)
     reached(found.first)
-    return values | told(found)
+    return values | told(found, context.sides)
 
 
 @dataclass(frozen=True)

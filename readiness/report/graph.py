@@ -1,6 +1,6 @@
 """Assessment -> the part of the dependency graph that is worth drawing: what is out comes first."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -46,8 +46,16 @@ def graph(a: Assessment) -> Graph | None:
     if not any(needs.values()):
         return None
     parts = _parts(a)
-    ranked = sorted(a.services, key=lambda row: (_rank(row.name, parts, needs), _order(row)))
+    spread = {name for name, part in parts.items() if part != "down"}
+    near = {other for name in spread for other in needs[name]}
+    near |= {name for name, others in needs.items() if spread.intersection(others)}
+    ranked = sorted(a.services, key=lambda row: (_rank(row.name, parts, near), _order(row)))
     kept = {row.name for row in ranked[:MOST]}
+    if len(a.services) > MOST:  # there is no room for what stands alone
+        tied = {
+            end for name in kept for other in needs[name] if other in kept for end in (name, other)
+        }
+        kept &= tied | spread
     shown = [row for row in a.services if row.name in kept]
     return Graph(
         nodes=tuple(Node(r.name, SIGNS[r.readiness], parts.get(r.name, "")) for r in shown),
@@ -70,11 +78,12 @@ def _parts(a: Assessment) -> Mapping[str, Part]:
     return parts
 
 
-def _rank(name: str, parts: Mapping[str, Part], needs: Mapping[str, tuple[str, ...]]) -> int:
-    """Put causes first, then what they explain, then whoever needs one of those."""
-    if name in parts:
-        return ("cause", "down", "explained").index(parts[name])
-    return 3 if any(other in parts for other in needs[name]) else 4
+def _rank(name: str, parts: Mapping[str, Part], near: Collection[str]) -> int:
+    """Put causes first, then what they explain, who is next to those, and what else is down."""
+    part = parts.get(name, "")
+    if part in ("cause", "explained"):
+        return 0 if part == "cause" else 1
+    return 2 if name in near else 3 if part else 4
 
 
 def _order(row: ServiceRow) -> int:

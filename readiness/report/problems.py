@@ -33,12 +33,14 @@ class Place(NamedTuple):
 
 
 class Problem(NamedTuple):
-    """A finding that fails, warns or is unknown; what a waiver excuses is no more than a note."""
+    """A finding that fails, warns, is unknown or has regressed; a waived one is but a note."""
 
     finding: Finding
     level: Level
     place: Place
     """Where it can be mended: the service in the inventory, or the file that describes it."""
+    regressed: str = ""
+    """How far it is from the baseline, where it has regressed."""
 
     @property
     def text(self) -> str:
@@ -46,6 +48,7 @@ class Problem(NamedTuple):
         f = self.finding
         waived = f"waived by {f.waiver.owner} until {f.waiver.until}: " if f.waiver else ""
         because = line(f.because).rstrip(".")
+        because += f"; regressed: {self.regressed}" if self.regressed else ""
         return line(f"{f.service}: {waived}{because}. {f.fix.text}", 1000)
 
     @property
@@ -62,14 +65,18 @@ def problems(assessment: Assessment) -> tuple[Problem, ...]:
     outages = [w.findings[1:] for w in assessment.work if w.head.failure]
     folded = {(f.check, f.service) for findings in outages for f in findings}
     checks, source = assessment.model.criteria.checks, assessment.evidence.source
+    comparison = assessment.model.comparison
+    worse = {change.key: change.because for change in comparison.regressed} if comparison else {}
     found = [
         Problem(
             f,
-            "note" if f.waived else _LEVELS[f.outcome],
+            "note" if f.waived else _LEVELS.get(f.outcome, "warning"),
             _place(f, checks[f.check].probe, source),
+            worse.get((f.check, f.service), ""),
         )
         for f in assessment.model.findings
-        if f.outcome in _LEVELS and (f.check, f.service) not in folded
+        if (f.outcome in _LEVELS and (f.check, f.service) not in folded)
+        or (f.check, f.service) in worse
     ]
     return tuple(sorted(found, key=_rank))
 

@@ -113,12 +113,12 @@ def test_a_connection_that_was_lost_is_made_again(team: str) -> None:
 
 
 def test_a_server_that_falls_silent_is_given_up(team: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(postgres, "STATEMENT_SECONDS", 0.2)
-    monkeypatch.setattr(postgres, "_SLACK_SECONDS", 0.2)
     open_history(team, {}).close()
     proxy = Pipe(team, mute=b"INSERT INTO runs")
     with background(proxy._connection) as [proxy.port]:
         history = open_history(proxy.through(), {})
+        monkeypatch.setattr(postgres, "STATEMENT_SECONDS", 0.2)
+        monkeypatch.setattr(postgres, "_SLACK_SECONDS", 0.2)
         with pytest.raises(HistoryError, match="no answer in time"):
             history.add(run("a1"))
         history.close()
@@ -128,7 +128,8 @@ def test_who_writes_waits_its_turn_and_not_for_ever(
     team: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     history = open_history(team, {})
-    monkeypatch.setattr(postgres, "_SET", postgres._SET.replace("'30s'", "'50ms'"))
+    impatient = postgres._SET.replace("'lock_timeout', '30s'", "'lock_timeout', '50ms'")
+    monkeypatch.setattr(postgres, "_SET", impatient)
     other = postgres.Postgres(team)
     other._await(other._connected().execute(f"SELECT pg_advisory_lock({postgres._TURN})"))
     try:
@@ -137,6 +138,7 @@ def test_who_writes_waits_its_turn_and_not_for_ever(
         assert history.runs() == []
     finally:
         other.close()
+    monkeypatch.undo()
     history.add(run("a1"))
     assert len(history.runs()) == 1
     history.close()

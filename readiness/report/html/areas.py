@@ -17,9 +17,9 @@ def areas(sections: Sequence[AreaSection], policy: Policy) -> Figure | None:
     if not rows:
         return None
     needed = policy.ready.area
-    y: vega.Spec = {"field": "title", "type": "nominal", "sort": None}
+    y: vega.Piece = {"field": "title", "type": "nominal", "sort": None}
     y |= {"axis": {"title": None, "labelLimit": 190, "labelColor": vega.TEXT, "labelFontSize": 12}}
-    x: vega.Spec = {"type": "quantitative", "scale": {"domain": [0, 100]}, "axis": None}
+    x: vega.Piece = {"type": "quantitative", "scale": {"domain": [0, 100]}, "axis": None}
     layer = [
         _bar({"color": vega.LINE, "opacity": 0.5}, {"x": {**x, "field": "whole"}, "y": y}),
         _bar({"opacity": 0.3}, {"x": {**x, "field": "upper"}, "y": y, **_COLOUR}),

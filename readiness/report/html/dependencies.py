@@ -62,11 +62,19 @@ def _spec(graph: Graph) -> vega.Spec:
     nodes = vega.values(*(_node(node, drawn) for node in graph.nodes))
     edges = vega.values(*(point for edge in graph.edges for point in _edge(edge, graph, drawn)))
     width, height = drawn.columns * (_BOX + _GAP) - _GAP, drawn.rows * _ROW
-    x = {"type": "quantitative", "scale": {"domain": [0, width]}, "axis": None}
-    y = {"type": "quantitative", "scale": {"domain": [height, 0]}, "axis": None}
-    way = {"x": {**x, "field": "x"}, "y": {**y, "field": "y"}, "detail": {"field": "edge"}}
+    x: vega.Piece = {"type": "quantitative", "scale": {"domain": [0, width]}, "axis": None}
+    y: vega.Piece = {"type": "quantitative", "scale": {"domain": [height, 0]}, "axis": None}
+    way: vega.Piece = {
+        "x": {**x, "field": "x"},
+        "y": {**y, "field": "y"},
+        "detail": {"field": "edge"},
+    }
     way |= {"order": {"field": "order"}, "color": _own("colour"), "strokeWidth": _own("width")}
-    box = {"x": {**x, "field": "left"}, "x2": {"field": "right"}, "y": {**y, "field": "top"}}
+    box: vega.Piece = {
+        "x": {**x, "field": "left"},
+        "x2": {"field": "right"},
+        "y": {**y, "field": "top"},
+    }
     box |= {"y2": {"field": "bottom"}, "fill": _own("fill"), "stroke": _own("colour")}
     text = {"x": {**x, "field": "middle"}, "y": {**y, "field": "centre"}, "text": {"field": "name"}}
     return {
@@ -106,7 +114,7 @@ def _at(place: Place) -> tuple[float, float]:
 def _node(node: Node, drawn: Layout) -> dict[str, float | str]:
     left, centre = _at(drawn.places[node.name])
     return {
-        "name": line(node.name, _LETTERS),
+        "name": _short(line(node.name)),
         "left": left,
         "right": left + _BOX,
         "middle": left + _BOX / 2,
@@ -117,6 +125,12 @@ def _node(node: Node, drawn: Layout) -> dict[str, float | str]:
         "fill": f"var(--{node.sign}-soft)",
         "width": {"cause": 4.0, "down": 2.0}.get(node.part, 1.0),
     }
+
+
+def _short(name: str) -> str:
+    """Return a name that its box holds: often only the end tells it from others."""
+    half = _LETTERS // 2
+    return name if len(name) <= _LETTERS else f"{name[: half + 1]}…{name[-half + 2 :]}"
 
 
 def _edge(edge: tuple[str, str], graph: Graph, drawn: Layout) -> list[dict[str, float | str]]:

@@ -18,7 +18,7 @@ def gauge(decision: Decision, policy: Policy) -> Markup:
         f"Score {decision.value} of 100, at best {decision.upper}; "
         f"{needed[0]} to pass, {needed[1]} to be ready"
     )
-    x = {"type": "quantitative", "scale": {"domain": [0, 100]}, "axis": None}
+    x: vega.Piece = {"type": "quantitative", "scale": {"domain": [0, 100]}, "axis": None}
     bars = [
         _bar(100, vega.LINE, 0.6, x),
         _bar(decision.upper, colour, 0.3, x),

@@ -40,9 +40,13 @@ def _spec(points: Sequence[Point], width: int, needed: tuple[int, ...]) -> vega.
         {"at": f"{p.at:%Y-%m-%dT%H:%M:%SZ}", "value": p.value, "colour": vega.COLOURS[p.sign]}
         for p in points
     ]
-    x = {"field": "at", "type": "temporal", "scale": {"type": "utc", "nice": False, "padding": 14}}
+    x: vega.Piece = {
+        "field": "at",
+        "type": "temporal",
+        "scale": {"type": "utc", "nice": False, "padding": 14},
+    }
     x |= {"axis": {"title": None, "grid": False, "format": "%b %-d", "tickCount": width // 90}}
-    y = {"type": "quantitative", "scale": {"domain": [0, 100]}}
+    y: vega.Piece = {"type": "quantitative", "scale": {"domain": [0, 100]}}
     y |= {"axis": {"title": None, "values": [0, 50, 100]}}
     marks = vega.values(*({"at": at} for at in needed))
     rule = {"mark": {"type": "rule", "color": vega.FAINT, "strokeDash": [4, 4]}}

@@ -88,7 +88,7 @@ def _spec(
 ) -> vega.Spec:
     ticks = [tick for tick in _TICKS if tick <= most * 1.05]
     named = ", ".join(f"'{tick}': '{name}'" for tick, name in _TICKS.items())
-    x = {
+    x: vega.Piece = {
         "type": "quantitative",
         "scale": {"type": "log", "domain": [1.8, most * 1.3], "nice": False},
     }
@@ -100,7 +100,10 @@ def _spec(
             "labelExpr": f"'p' + ({{{named}}})[datum.value]",
         }
     }
-    y = {"type": "quantitative", "scale": {"type": "log", "domain": list(ends), "nice": False}}
+    y: vega.Piece = {
+        "type": "quantitative",
+        "scale": {"type": "log", "domain": list(ends), "nice": False},
+    }
     decades = [
         10.0**k for k in range(math.floor(math.log10(ends[0])), math.ceil(math.log10(ends[1])) + 1)
     ]

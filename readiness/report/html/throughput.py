@@ -68,14 +68,14 @@ def _spec(load: Load, knee: int | None, rate: float | None) -> vega.Spec:
     users, first = points[0]
     failed = {v.users for v in load.levels if v.errors}
     ideal = [(n, first / users * n) for n in (users, min(points[-1][0], top * users / first))]
-    x: vega.Spec = {
+    x: vega.Piece = {
         "field": "users",
         "type": "quantitative",
         "scale": {"type": "log", "nice": False},
     }
     x["scale"] |= {"domain": [users / 1.2, points[-1][0] * 1.2]}
     x |= {"axis": {"values": _ticks(points), "title": "users", "grid": False, "format": "d"}}
-    y: vega.Spec = {
+    y: vega.Piece = {
         "field": "rate",
         "type": "quantitative",
         "scale": {"domain": [0, top], "nice": False},

@@ -11,7 +11,9 @@ from markupsafe import Markup
 from readiness.escape import html
 from readiness.report.words import Sign
 
-Spec = dict[str, Any]
+Spec = Mapping[str, Any]
+Piece = dict[str, Any]
+"""Of a specification, while it is made."""
 
 VERSION = "6.4"
 """Of Vega-Lite; the library holds several, so that drawings stay as they were tested."""

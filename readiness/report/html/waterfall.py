@@ -35,7 +35,7 @@ def waterfall(page: Page) -> Figure | None:
     )
 
 
-def _steps(page: Page) -> Iterator[dict[str, float | str]]:
+def _steps(page: Page) -> Iterator[vega.Piece]:
     """Yield now, each fix, and the rest of the plan: from, to, and the score that is then."""
     standing = page.model.standing
     before = float(100 * standing.exact)
@@ -50,21 +50,21 @@ def _steps(page: Page) -> Iterator[dict[str, float | str]]:
         yield _step("rest", before, float(100 * done.exact), done.value, vega.COLOURS["good"])
 
 
-def _step(name: str, start: float, end: float, score: int, colour: str) -> dict[str, float | str]:
+def _step(name: str, start: float, end: float, score: int, colour: str) -> vega.Piece:
     return {"step": name, "from": start, "to": end, "score": score, "colour": colour}
 
 
-def _spec(steps: list[dict[str, float | str]], width: int, needed: int) -> vega.Spec:
+def _spec(steps: list[vega.Piece], width: int, needed: int) -> vega.Spec:
     low = min(min(float(s["to"]), float(s["score"])) for s in steps)
     floor = max(0, (low - 5) // 10 * 10)
-    x: vega.Spec = {
+    x: vega.Piece = {
         "field": "step",
         "type": "ordinal",
         "sort": None,
         "scale": {"paddingInner": 0.25},
     }
     x |= {"axis": {"title": None, "labelAngle": 0, "grid": False}}
-    y: vega.Spec = {"type": "quantitative", "scale": {"domain": [floor, 100]}, "title": None}
+    y: vega.Piece = {"type": "quantitative", "scale": {"domain": [floor, 100]}, "title": None}
     y |= {"axis": {"tickCount": 5, "title": None}}
     rows = [
         {
@@ -74,7 +74,7 @@ def _spec(steps: list[dict[str, float | str]], width: int, needed: int) -> vega.
         }
         for n, s in enumerate(steps)
     ]
-    bar: vega.Spec = {"x": x, "y": {**y, "field": "from"}, "y2": {"field": "to"}}
+    bar: vega.Piece = {"x": x, "y": {**y, "field": "from"}, "y2": {"field": "to"}}
     bar |= {"color": {"field": "colour", "type": "nominal", "scale": None}}
     score = {"x": x, "y": {**y, "field": "score"}}
     line = {"type": "line", "interpolate": "step", "color": vega.ACCENT, "strokeWidth": 2}
