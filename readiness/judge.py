@@ -45,6 +45,7 @@ def judge_all(
     attempts: dict[tuple[str, str], list[Measurement]] = {}
     for m in sorted(measurements, key=lambda m: m.attempt):
         attempts.setdefault((m.probe, m.service), []).append(m)
+    concerning = _Concerning(criteria)
     return tuple(
         judge(
             check,
@@ -55,9 +56,23 @@ def judge_all(
             policy,
         )
         for service in inventory.subjects
-        for check in criteria.checks.values()
-        if check.concerns(service)
+        for check in concerning(service)
     )
+
+
+class _Concerning:
+    """The checks of a subject, told once for all that are of one kind and ask for the same."""
+
+    def __init__(self, criteria: Criteria) -> None:
+        self._criteria = criteria
+        self._known: dict[tuple[str, tuple[str, ...]], tuple[Check, ...]] = {}
+
+    def __call__(self, subject: Subject) -> tuple[Check, ...]:
+        key = (subject.kind, subject.expected_probes)
+        if key not in self._known:
+            checks = self._criteria.checks.values()
+            self._known[key] = tuple(check for check in checks if check.concerns(subject))
+        return self._known[key]
 
 
 def judge(

@@ -110,6 +110,10 @@ TOP = {
     "baseline",
     "no_baseline",
     "regressions",
+    "against",
+    "beside",
+    "least_plan",
+    "only_checks",
 }
 KEYS = {
     "tool": {"name", "version"},

@@ -1,7 +1,6 @@
 """Items that cost hours and help to meet needs -> the cheapest that meet all, and a proof of it."""
 
 import math
-import sys
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,8 +14,8 @@ _NEAR = 16
 _COMPLETED = 200
 """How often, in all, the most promising choice is completed to have a better answer early."""
 _PRICED = 30_000
-_ROUNDING = 1e-6
-"""More than a bound can be wrong by for its being a float; costs are whole numbers."""
+_ROUNDING, _RELATIVE = 1e-6, 1e-12
+"""More than a bound can be wrong by for its being a float, and for each unit of what all costs."""
 
 
 class Item(NamedTuple):
@@ -81,12 +80,18 @@ def _solved(items: Sequence[Item], unmet: tuple[int, ...], effort: int) -> Cover
     prices = _prices(items, unmet)
     order = _ranked(items, prices)
     first = _completed(_State(0, unmet, None), [(n, items[n]) for n in order])
+    assert first is not None  # all of them together are enough
     surely, core = _settled(items, order, unmet, prices, first.cost)
     base = _State(0, unmet, None)
     for n in surely:
         base = _with(items[n], n, base)
     best, lower = _search([(n, items[n]) for n in core], base, first, prices, effort)
     return Cover(tuple(_items(best.taken)), best.cost, lower)
+
+
+def _slack(items: Sequence[Item]) -> float:
+    """Return what is taken off a bound before it is rounded up to a whole cost."""
+    return _ROUNDING + _RELATIVE * sum(item.cost for item in items)
 
 
 def _settled(
@@ -103,7 +108,8 @@ def _settled(
     reduced = [_reduced(item, prices) for item in items]
     relaxed = sum(p * need for p, need in zip(prices, unmet, strict=True))
     relaxed += sum(r for r in reduced if r < 0)
-    open_ = [n for n in order if relaxed + abs(reduced[n]) - _ROUNDING <= most - 1]
+    slack = _slack(items)
+    open_ = [n for n in order if relaxed + abs(reduced[n]) - slack <= most - 1]
     known = set(open_)
     open_.sort(key=lambda n: _grouped(items, n))
     return [n for n in order if n not in known and reduced[n] < 0], open_
@@ -251,6 +257,7 @@ def _search(
     if not any(base.unmet):
         return (base if base.cost < best.cost else best), min(base.cost, best.cost)
     dropped: float = math.inf
+    slack = _slack(items) + _RELATIVE * base.cost
     states = [base]
     width = max(8, effort // max(1, len(items)))
     left = _left(items, base.unmet)
@@ -263,7 +270,7 @@ def _search(
                 continue
             if any(need > rest for need, rest in zip(state.unmet, left[n + 1], strict=True)):
                 continue
-            least = math.ceil(state.cost + bound(n + 1, state.unmet) - _ROUNDING)
+            least = math.ceil(state.cost + bound(n + 1, state.unmet) - slack)
             if least < best.cost:
                 ranked.append((least, state))
         ranked.sort(key=lambda pair: pair[0])
@@ -271,7 +278,7 @@ def _search(
         states = [state for _, state in ranked[:width]]
         if states and n % pause == 0:
             whole = _completed(states[0], [core[k] for k in order if k > n])
-            best = whole if whole.cost < best.cost else best
+            best = whole if whole and whole.cost < best.cost else best
         if not states:
             break
     return best, int(min(best.cost, dropped))
@@ -304,8 +311,11 @@ def _left(items: Sequence[Item], needs: Sequence[int]) -> list[tuple[int, ...]]:
     return sums[::-1]
 
 
-def _completed(state: _State, rest: Sequence[tuple[int, Item]]) -> _State:
-    """Return `state` with what else it needs, best worth first, less what proves superfluous."""
+def _completed(state: _State, rest: Sequence[tuple[int, Item]]) -> _State | None:
+    """Return `state` with what else it needs, best worth first, less what proves superfluous.
+
+    None if all of `rest` is not enough.
+    """
     taken: list[tuple[int, Item]] = []
     unmet = state.unmet
     for n, item in rest:
@@ -315,7 +325,7 @@ def _completed(state: _State, rest: Sequence[tuple[int, Item]]) -> _State:
             taken.append((n, item))
             unmet = _with(item, n, _State(0, unmet, None)).unmet
     if any(unmet):
-        return _State(sys.maxsize, unmet, None)
+        return None
     spare = [sum(item.gains[k] for _, item in taken) - need for k, need in enumerate(state.unmet)]
     for n, item in sorted(taken, key=lambda pair: -pair[1].cost):
         if all(gain <= more for gain, more in zip(item.gains, spare, strict=True)):

@@ -1,7 +1,7 @@
 """One evidence under one set of criteria: the model that every projection starts from."""
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from readiness.assessment.regression import Comparison, compare
@@ -21,23 +21,28 @@ class Standing:
     """The score as it is, or as it would be once some findings are fixed."""
 
     ledger: Ledger
-    capping: tuple[Finding, ...]
-    """The findings that cap it."""
+    limiting: Mapping[Key, Finding]
+    """The findings that cap it, some of them `mended`."""
     strict: Policy
     """The thresholds that cap it."""
     regressed: frozenset[Key] = frozenset()
     """What has surely got worse since the baseline, which caps it too."""
+    mended: frozenset[Key] = frozenset()
 
     def passing(self, findings: Collection[Finding]) -> "Standing":
         """Return this standing with `findings` passing: the whole model, evaluated again."""
-        fixed = {(f.check, f.service) for f in findings if f.blocker or f.usual_blocker}
-        still_open = self.capping
-        if fixed:
-            still_open = tuple(f for f in still_open if (f.check, f.service) not in fixed)
-        still_worse = self.regressed
-        if still_worse:
-            still_worse -= {(f.check, f.service) for f in findings}
-        return Standing(self.ledger.passing(findings), still_open, self.strict, still_worse)
+        fixed = {(f.check, f.service) for f in findings}
+        return replace(
+            self,
+            ledger=self.ledger.passing(findings),
+            regressed=self.regressed - fixed,
+            mended=self.mended | (fixed & self.limiting.keys()),
+        )
+
+    @property
+    def capping(self) -> tuple[Finding, ...]:
+        """The findings that cap it still."""
+        return tuple(f for key, f in self.limiting.items() if key not in self.mended)
 
     @property
     def open_blockers(self) -> tuple[Finding, ...]:
@@ -47,7 +52,12 @@ class Standing:
     @property
     def value(self) -> int:
         """The headline score (0..100)."""
-        return headline(self.ledger.card(), self.capping, self.strict, bool(self.regressed))
+        left = (f for key, f in self.limiting.items() if key not in self.mended)
+        first = next(left, None)
+        if first and first.waived:  # one that is not waived caps more, and one is enough
+            first = next((f for f in left if not f.waived), first)
+        caps = () if first is None else (first,)
+        return headline(self.ledger.card(), caps, self.strict, bool(self.regressed))
 
     @property
     def exact(self) -> Fraction:
@@ -87,7 +97,8 @@ def standing_of(
 ) -> Standing:
     """Return where the system of `evidence` stands by `findings`."""
     ledger = Ledger.of(findings, evidence.inventory, criteria.areas)
-    return Standing(ledger, capping(findings), at_least(evidence.policy), regressed)
+    limiting = {(f.check, f.service): f for f in capping(findings)}
+    return Standing(ledger, limiting, at_least(evidence.policy), regressed)
 
 
 def judged(evidence: Evidence, criteria: Criteria, findings: Sequence[Finding]) -> Model:

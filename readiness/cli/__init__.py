@@ -165,7 +165,8 @@ def report(
 @app.command()
 def backtest(
     new: Annotated[
-        list[Path] | None, typer.Argument(help="Packs of checks: YAML files or folders.")
+        list[Path] | None,
+        typer.Argument(metavar="[NEW]...", help="Packs of checks: YAML files or folders."),
     ] = None,
     fail_on: FailOn = None,
     history: history.Where = None,

@@ -7,6 +7,7 @@ from readiness import evidence
 from readiness.assessment import Assessment, assess
 from readiness.cli import output
 from readiness.cli.assess import judged_by
+from readiness.cli.earlier import is_file
 from readiness.cli.keeper import tell
 from readiness.document import ConfigurationError
 from readiness.history import open_history
@@ -25,7 +26,7 @@ def judged(word: str | None, folder: Path, where: str | None) -> Assessment:
             file=str(folder / output.EVIDENCE),
             fix="Run `readiness run` first, or name an evidence.json or a kept run, as in `last`.",
         )
-    if word is None or _is_path(word):
+    if word is None or is_file(word):
         return _of_file(folder if word is None else Path(word))
     history = open_history(where, os.environ, tell, create=False)
     try:
@@ -33,10 +34,6 @@ def judged(word: str | None, folder: Path, where: str | None) -> Assessment:
     finally:
         history.close()
     return assess(kept.evidence, kept.criteria)
-
-
-def _is_path(word: str) -> bool:
-    return os.sep in word or word.endswith(".json") or Path(word).exists()
 
 
 def _of_file(path: Path) -> Assessment:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from readiness.enough import PLENTY, Limits, settled
-from readiness.estimate import Estimate, Sides, rate
+from readiness.estimate import Estimate, Sides, needed, rate
 from readiness.load.recorder import Recorder
 from readiness.load.result import late
 from readiness.looks import Looks
@@ -17,8 +17,9 @@ class Deciding:
     """Counts the looks of one load, each at wider intervals, and knows those of the last.
 
     Metrics are `success_rate` and `p<N>_ms`, as `limits` have them. Where nothing succeeds there is
-    nothing to time, however many more are sent. A `punctual` load is not looked at while one in a
-    hundred was sent late: more may show that it was a moment's trouble of ours.
+    nothing to time, however many more are sent. Where a percentile that is judged has too few
+    samples to be known at all, no look is spent on the others. A `punctual` load is not looked at
+    while one in a hundred was sent late: more may show that it was a moment's trouble of ours.
     """
 
     def __init__(
@@ -30,6 +31,8 @@ class Deciding:
     ) -> None:
         self._limits, self._looks = limits, looks
         self._quantiles = {f"p{p}_ms": p / 100 for p in percentiles}
+        judged = [q for metric, q in self._quantiles.items() if metric in limits]
+        self._fewest = max(map(needed, judged), default=1)
         self._punctual = punctual
         self._decisive = False
         self._made = 0
@@ -43,6 +46,8 @@ class Deciding:
         if asked >= _HOPELESS and not seen.successes:
             return True
         if self._punctual and asked < PLENTY and late(seen.lag, seen.response, 0.99):
+            return False
+        if seen.response.n < self._fewest:
             return False
         self._made += 1
         self._decisive = all(

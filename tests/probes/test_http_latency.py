@@ -529,3 +529,15 @@ async def test_a_slow_single_worker_is_measured_and_not_overrun(context: Context
         values = await measured(port, context, seconds=4)
     assert point(values, "success_rate") == 1
     assert point(values, "p50_ms") == pytest.approx(255, abs=60)
+
+
+def test_no_look_is_spent_while_a_judged_percentile_has_too_few_samples() -> None:
+    recorder = Recorder(Check())
+    recorder.open_window(1)
+    looked = Deciding({"p99_ms": (100.0, 200.0), "p50_ms": (100.0, 200.0)}, Looks(0.95))
+    for place in range(368):
+        assert place % 46 or not looked.enough(recorder)
+        sent = 10 + place * 1_000_000
+        recorder.add((sent, sent, sent + 15_000_000, 0, 200, 1))
+    assert looked.enough(recorder)
+    assert looked.made == 1
