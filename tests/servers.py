@@ -40,18 +40,20 @@ async def serving(
         except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError, ssl.SSLError):
             pass  # the client went away, or the test is over
         finally:
-            running.discard(task)
             writer.close()
             with contextlib.suppress(OSError, asyncio.CancelledError):
                 await writer.wait_closed()
+            running.discard(task)
 
     server = await asyncio.start_server(connection, host, 0, ssl=tls)
     try:
         yield server.sockets[0].getsockname()[1]
     finally:
-        server.close()
-        for _ in range(3):  # who was just accepted has no task yet
+        for listening in server.sockets:
+            asyncio.get_running_loop().remove_reader(listening.fileno())
+        for _ in range(5):  # who was just accepted has no transport yet, and then no task
             await asyncio.sleep(0)
+        server.close()
         for task in list(running):
             task.cancel()
         while running:
