@@ -302,10 +302,14 @@ def test_a_run_that_cannot_be_kept_ends_with_6_where_the_history_was_asked_for(
     """The service that is probed brings a newer schema to the history meanwhile."""
     path = tmp_path / "data" / "readiness" / "history.db"
 
+    upgraded: list[bool] = []
+
     async def upgrade(_: asyncio.StreamReader, __: asyncio.StreamWriter) -> None:
-        connection = sqlite3.connect(path)
-        connection.execute("PRAGMA user_version = 99")
-        connection.close()
+        if not upgraded:  # once: who connects is not to wait for it
+            upgraded.append(True)
+            connection = sqlite3.connect(path)
+            connection.execute("PRAGMA user_version = 99")
+            connection.close()
 
     words = ("--history", str(path)) if asked else ()
     env = {"READINESS_HISTORY": "", "XDG_DATA_HOME": str(tmp_path / "data")}

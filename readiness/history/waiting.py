@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 _GRACE_SECONDS = 1.0
+_ROUNDS = 3
+"""Of the loop, in which a transport that was closed lets go of its socket, by TLS too."""
 
 
 class Waiting(asyncio.SelectorEventLoop):
@@ -28,6 +30,12 @@ class Waiting(asyncio.SelectorEventLoop):
         task.cancel()
         self.run_until_complete(asyncio.wait([task], timeout=_GRACE_SECONDS))
         raise TimeoutError
+
+    def close(self) -> None:
+        """Part of AbstractEventLoop; what was told to close before gets the rounds it takes."""
+        if not self.is_closed():
+            self.run_until_complete(_end_others())
+        super().close()
 
     async def getaddrinfo(self, *words: Any, **more: Any) -> Any:
         """Part of AbstractEventLoop: its own would hold the end of the process."""
@@ -48,3 +56,13 @@ class Waiting(asyncio.SelectorEventLoop):
 
         threading.Thread(target=work, name="look up", daemon=True).start()
         return await found
+
+
+async def _end_others() -> None:
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    if others:
+        await asyncio.wait(others, timeout=_GRACE_SECONDS)
+    for _ in range(_ROUNDS):
+        await asyncio.sleep(0)
