@@ -54,6 +54,8 @@ LONG_AT_ONCE = 32
 RETRY_PAUSE_SECONDS = 0.5
 TIDY_SECONDS = 12.0
 """What taking away again may take after a signal, with a little for the way."""
+_PART_OF_RUN = 0.1
+"""What one probe may take, at most, whose samples do not decide yet."""
 _SOCKETS_EACH = 2
 """A host of several addresses may be dialed at two of them at once."""
 _WORDS = 4096
@@ -242,13 +244,14 @@ class Collector:
         for step in open_:
             if step.probe.EXCLUSIVE:
                 (first if _opens(step) and step.service.name in deeper else rest).append(step)
-        self._patience = Patience(self._deadline, len(first) + len(rest))
+        most = _PART_OF_RUN * self._seconds
+        self._patience = Patience(self._deadline, len(first) + len(rest), most)
         alone = Slots(0, 1, 1, self._seconds)
         try:
             down = {s.service.name: await self._alone(s, alone) for s in first}
             await self._together(self._still_asked(company, down))
             asked = self._still_asked(rest, down)
-            self._patience = Patience(self._deadline, len(asked))
+            self._patience = Patience(self._deadline, len(asked), most)
             for step in asked:
                 await self._alone(step, alone)
         finally:

@@ -1,5 +1,6 @@
 """The time left to a run -> how long a probe may go on whose samples do not decide yet."""
 
+import math
 from statistics import median
 
 _USUAL_SECONDS = 3.0
@@ -13,10 +14,13 @@ _OWN = 0.75
 
 
 class Patience:
-    """Shares the time until `deadline` (loop time) among so many probes measured one by one."""
+    """Shares the time until `deadline` (loop time) among so many probes measured one by one.
 
-    def __init__(self, deadline: float, probes: int) -> None:
-        self._deadline, self._to_come = deadline, probes
+    None gets more than `most` seconds: who waits for the verdict is not patient either.
+    """
+
+    def __init__(self, deadline: float, probes: int, most: float = math.inf) -> None:
+        self._deadline, self._to_come, self._most = deadline, probes, most
         self._taken: list[float] = []
 
     def done(self, seconds: float) -> None:
@@ -28,7 +32,7 @@ class Patience:
         """Return the loop time by which the next one must be done, `now` being the present one."""
         left, to_come = max(0.0, self._deadline - now), max(1, self._to_come)
         spare = left - to_come * self._usual
-        return now + max(_SPARED * spare, _OWN * left / to_come)
+        return now + min(self._most, max(_SPARED * spare, _OWN * left / to_come))
 
     @property
     def _usual(self) -> float:

@@ -28,7 +28,7 @@ EXAMPLES = {
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_it_can_be_read_and_binds(name: str, tmp_path: Path) -> None:
     written = yaml.safe_load(EXAMPLES[name])
-    if isinstance(written, list) or name.split()[0] in PARTIAL:
+    if isinstance(written, list) or name.split()[0] in PARTIAL or "steps" in written:
         return
     document = parse(json.dumps(_whole(written), default=str), str(tmp_path / "services.yaml"))
     variables = dict.fromkeys(re.findall(r"\$\{(\w+)", EXAMPLES[name]), "0a1b2c3")
@@ -40,6 +40,7 @@ def test_it_can_be_read_and_binds(name: str, tmp_path: Path) -> None:
     policy.check(inventory.policy, rules, document)
 
 
+PARTS = {"services", "artifacts", "waivers", "journeys", "identities", "policy", "regression"}
 SCHEMES = {"DATABASE_URL": "postgres", "REDIS_URL": "redis"}
 
 
@@ -47,7 +48,7 @@ def _whole(written: dict[str, Any]) -> dict[str, Any]:
     """Return the inventory that an example is a part of."""
     if set(written) <= {"probes", "checks"}:
         return {**HEAD, "services": {"api": {**API, **written}}}
-    if not set(written) & {"services", "artifacts", "waivers", "journeys", "identities", "policy"}:
+    if not set(written) & PARTS:
         return {**HEAD, "services": written}
     reports = {"reports": API, "api": API}
     return {**HEAD, "services": reports, **written}

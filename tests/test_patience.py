@@ -40,5 +40,10 @@ def test_all_who_wait_together_end_by_the_deadline(undecided: int) -> None:
         patience.done(now - began)
 
 
+def test_nobody_keeps_the_verdict_waiting_for_long() -> None:
+    assert Patience(300.0, 1, most=30.0).until(5.0) == 35
+    assert Patience(300.0, 200, most=30.0).until(0.0) == pytest.approx(0.75 * 300 / 200)
+
+
 def test_after_the_deadline_there_is_no_time() -> None:
     assert Patience(10.0, 3).until(12.0) == 12

@@ -39,6 +39,7 @@ _REASONS = {
     sqlite3.SQLITE_READONLY: "it may not be written to",
     sqlite3.SQLITE_CANTOPEN: "it may not be opened, or its folder not be written to",
     sqlite3.SQLITE_PERM: "permission denied",
+    sqlite3.SQLITE_INTERRUPT: "what was asked of it takes too long",
     sqlite3.SQLITE_IOERR: "its disk is full or does not work",
 }
 

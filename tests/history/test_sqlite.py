@@ -4,11 +4,12 @@ import shutil
 import sqlite3
 import stat
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from readiness.history import HistoryError, file, open_history
+from readiness.history import HistoryError, file, open_history, sqlite
 from readiness.history.aside import Share, set_aside
 from tests.history.runs import run
 
@@ -227,3 +228,16 @@ def test_a_history_is_not_made_by_looking_for_it(tmp_path: Path) -> None:
     with pytest.raises(HistoryError, match=r"no run is kept in .*h\.db"):
         history.get("last")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_trigger_without_end_is_ended(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(
+            "CREATE TRIGGER endless BEFORE INSERT ON runs BEGIN SELECT count(*) FROM ("
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n); END"
+        )
+    monkeypatch.setattr(sqlite, "_SECONDS", 0.2)
+    history = open_history(str(path), {})
+    with pytest.raises(HistoryError, match="what was asked of it takes too long"):
+        history.add(run("new"))
+    history.close()
