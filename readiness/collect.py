@@ -56,6 +56,8 @@ TIDY_SECONDS = 12.0
 """What taking away again may take after a signal, with a little for the way."""
 _PART_OF_RUN = 0.1
 """What one probe may take, at most, whose samples do not decide yet."""
+_FOR_ENDING_SECONDS = 3.0
+"""For a probe that has gone on as long as it may to end by itself, with all it has measured."""
 _SOCKETS_EACH = 2
 """A host of several addresses may be dialed at two of them at once."""
 _WORDS = 4096
@@ -443,7 +445,8 @@ class Collector:
 
     def _until(self, deadline: float) -> float:
         """Return when a probe that is measured alone must leave the time to those after it."""
-        return min(deadline, self._patience.until(asyncio.get_running_loop().time()))
+        soft = self._patience.until(asyncio.get_running_loop().time())
+        return min(deadline - _FOR_ENDING_SECONDS, soft)
 
 
 def _measurement(

@@ -89,3 +89,16 @@ def test_a_difference_has_its_sign(ends: tuple[float | None, ...], ms: str) -> N
     value, low, high = ends
     assert apart(Estimate(value=value, low=low, high=high, n=9)) == ms
     assert change(None) == "–"
+
+
+def test_what_fails_beside_its_reference_keeps_a_release_from_ready() -> None:
+    of = inventory(service(probes=PAIRED, owner="@ann"))
+    slow = compared(time_ratio=estimate(1.4, 1.3, 1.5), failure_excess=estimate(0.0))
+    found = judged(of, slow)
+    names = [cap.because for cap in found.model.decision.caps]
+    assert "regressed: Response time beside the reference on api" in names
+    assert found.model.decision.value <= 84
+    (condition,) = [c for c in found.conditions if "beside the reference" in c.text]
+    assert condition.owner == "@ann"
+    near = compared(time_ratio=estimate(1.1, 1.08, 1.12), failure_excess=estimate(0.0))
+    assert not judged(of, near).model.standing.regressed

@@ -292,6 +292,8 @@ def test_the_report_begins_with_what_has_regressed_and_tells_the_rest() -> None:
     said = words.conclusion(found)
     assert "Compared with main (run 4f1d2c3b of 2026-03-01): 1 metric, 1 regressed" in said
     assert "REGRESSED: p95 response time on api: 120 ms" in said
+    assert 'failures="1"' in FORMATS["junit"].render(found)
+    assert "regressed: 120 ms, was 100 ms" in FORMATS["junit"].render(found)
 
 
 @pytest.mark.parametrize("name", ["sarif", "gitlab"])

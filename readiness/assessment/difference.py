@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple, get_args
 
 from readiness.assessment.model import findings_of, standing_of
 from readiness.assessment.movers import Judgement, Mover, movers
-from readiness.assessment.regression import compare
+from readiness.assessment.regression import compare, worse
 from readiness.checks import Criteria
 from readiness.evidence import Evidence
 from readiness.finding import Finding, Key
@@ -109,9 +109,9 @@ def _chain(a: Side, b: Side) -> Mapping[Link, Judgement]:
     mixed = of_b.model_copy(update={"measurements": _measured(of_a, of_b)})
     first = _judgement(of_a, a.criteria)
     alike = _judgement(of_a, rules)
-    worse = alike.standing.regressed
-    scoped = _judgement(_excused_as(mixed, of_a), rules, worse)
-    waived = _judgement(mixed, rules, worse)
+    left = alike.standing.regressed
+    scoped = _judgement(_excused_as(mixed, of_a), rules, left)
+    waived = _judgement(mixed, rules, left)
     final = _judgement(of_b, rules)
     known = _as_known(waived.findings, final.findings)
     return {
@@ -119,8 +119,8 @@ def _chain(a: Side, b: Side) -> Mapping[Link, Judgement]:
         "criteria": alike,
         "scope": scoped,
         "waivers": waived,
-        "evidence": _standing(of_b, rules, known, worse),
-        "system": _standing(of_b, rules, final.findings, worse),
+        "evidence": _standing(of_b, rules, known, left),
+        "system": _standing(of_b, rules, final.findings, left),
         "baseline": final,
     }
 
@@ -131,8 +131,7 @@ def _judgement(
     """Judge `evidence`; what has regressed is as its own baseline says, unless it is given."""
     findings = findings_of(evidence, criteria)
     if regressed is None:
-        found = compare(evidence, criteria, findings)
-        regressed = frozenset(change.key for change in found.regressed) if found else frozenset()
+        regressed = frozenset(worse(compare(evidence, criteria, findings), findings))
     return _standing(evidence, criteria, findings, regressed)
 
 

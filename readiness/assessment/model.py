@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from readiness.assessment.regression import Comparison, compare
+from readiness.assessment.regression import Comparison, compare, worse
 from readiness.checks import Criteria
 from readiness.evidence import Evidence
 from readiness.finding import Finding
@@ -104,10 +104,10 @@ def standing_of(
 def judged(evidence: Evidence, criteria: Criteria, findings: Sequence[Finding]) -> Model:
     """Score and decide on `findings`."""
     comparison = compare(evidence, criteria, findings)
-    worse = comparison.regressed if comparison else ()
-    standing = standing_of(evidence, criteria, findings, frozenset(c.key for c in worse))
+    regressed = worse(comparison, findings)
+    standing = standing_of(evidence, criteria, findings, frozenset(regressed))
     card = standing.ledger.card()
-    decision = decide(card, findings, evidence.policy, [change.what for change in worse])
+    decision = decide(card, findings, evidence.policy, list(regressed.values()))
     if criteria.only:
         decision = in_part(decision)
     return Model(evidence, criteria, tuple(findings), standing, card, decision, comparison)

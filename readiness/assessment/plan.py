@@ -221,16 +221,17 @@ def _blocker(
 
 
 def _regressions(model: Model, owners: Mapping[str, str | None]) -> list[Condition]:
-    worse = {c.key: c for c in model.comparison.regressed} if model.comparison else {}
+    changes = model.comparison.regressed if model.comparison else ()
+    since = {c.key: f", has regressed: {c.because}" for c in changes}
     return [
         Condition(
-            text=f"{f.title}, {f.service}, has regressed: {worse[f.check, f.service].because}",
+            text=f"{f.title}, {f.service}{since.get((f.check, f.service), f': {f.because}')}",
             owner=owners[f.service],
             effort_hours=None,
             projected_score=model.standing.passing([f]).value,
         )
         for f in model.findings
-        if (f.check, f.service) in worse
+        if (f.check, f.service) in model.standing.regressed
     ]
 
 

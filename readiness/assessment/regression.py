@@ -1,6 +1,6 @@
 """Findings and the baseline -> what has surely got worse, and by more than it always varies."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import get_args
 
@@ -11,7 +11,7 @@ from readiness.baseline import Baseline, Reading
 from readiness.checks import Criteria
 from readiness.estimate import Estimate
 from readiness.evidence import Evidence
-from readiness.finding import Finding
+from readiness.finding import Finding, Key
 
 
 @dataclass(frozen=True)
@@ -85,6 +85,18 @@ def compare(
     )
 
 
+def worse(comparison: Comparison | None, findings: Sequence[Finding]) -> Mapping[Key, str]:
+    """Return what has surely got worse, each by its name: READY allows none of it.
+
+    That is what has regressed since the baseline, and what fails beside a reference that was asked
+    at the same moments, unless a waiver excuses that.
+    """
+    found = {change.key: change.what for change in comparison.regressed} if comparison else {}
+    beside = (f for f in findings if f.probe == PAIRED and f.outcome == "fail" and not f.waived)
+    return {**found, **{(f.check, f.service): f"{f.title} on {f.service}" for f in beside}}
+
+
+PAIRED = "http_paired"
 _JUDGED = ("pass", "warn", "fail")
 
 

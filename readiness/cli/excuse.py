@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from readiness import criteria, document, inventory, policy
+from readiness.assessment.regression import PAIRED
 from readiness.checks import Check, Criteria
 from readiness.cli import rewrite
 from readiness.cli.assess import judged_by
@@ -104,7 +105,7 @@ def _subjects(asked: Request, wanted: Inventory, rules: Criteria) -> tuple[Subje
     if not named:
         fix = suggest(asked.service or "", [s.name for s in wanted.subjects])
         raise ConfigurationError(f"--service does not know '{asked.service}'.", fix=fix)
-    found = tuple(s for s in named if check.concerns(s))
+    found = tuple(s for s in named if check.concerns(s) or _beside(check, s))
     if not found:
         others = [s.name for s in wanted.subjects if check.concerns(s)]
         raise ConfigurationError(
@@ -112,6 +113,11 @@ def _subjects(asked: Request, wanted: Inventory, rules: Criteria) -> tuple[Subje
             fix=f"It is made of: {', '.join(others[:10])}." if others else "Name another check.",
         )
     return found
+
+
+def _beside(check: Check, subject: Subject) -> bool:
+    """Whether `--against` makes `check` of `subject`, which the inventory does not say."""
+    return check.probe == PAIRED and subject.kind in ("http", "web")
 
 
 def _there(asked: Request, wanted: Inventory) -> int | None:

@@ -63,7 +63,9 @@ def _policy(page: Page) -> list[str]:
     if policy.stage != "gate":
         what = "GATE DISABLED" if policy.stage == "report" else "WARNING ONLY"
         why = f": {words.joined(page.blocking, FIRST)}" if page.blocking else ""
-        lines.append(f"{what} (stage {policy.stage}): the gate would exit with {code}{why}")
+        kept = code != 1  # only a failed gate is let pass
+        told = f"exit code {code} stays" if kept else f"the gate would exit with {code}{why}"
+        lines.append(f"{what} (stage {policy.stage}): {told}")
     easy = tuple(words.eased(one) for one in page.eased if one.setting != "stage")
     if easy:
         lines.append(f"EASED POLICY: {'; '.join(easy)}")
@@ -94,7 +96,7 @@ def _sampled(found: Assessment) -> list[str]:
         return []
     return [
         f"Too close to call: {_counted(len(seen.open), 'check')} of {seen.checks} by "
-        f"{seen.samples:,} samples; a longer --deadline decides more"
+        f"{seen.samples:,} samples; more decide more (a longer --deadline, no fixed `samples`)"
     ]
 
 

@@ -40,6 +40,10 @@ Share = Annotated[
 ]
 
 
+_LEAST_MS = 0.1
+"""A time that changes by less than this is nobody's concern, whatever share it is."""
+
+
 class Regression(Frozen):
     """What may change without being a regression, against the run of `--baseline`."""
 
@@ -57,4 +61,5 @@ class Regression(Frozen):
         """Return the shift, in the metric's unit, that `check` may make from `before`."""
         if unit == "ratio":
             return self.checks.get(check, self.rate_tolerance)
-        return self.checks.get(check, self.tolerance) * abs(before)
+        share = self.checks.get(check, self.tolerance) * abs(before)
+        return max(share, _LEAST_MS) if unit == "ms" and check not in self.checks else share

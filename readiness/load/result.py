@@ -127,6 +127,14 @@ class Result:
             return ""
         return f"{n} timed out while this process used {self.cpu:.0%} of its processor"
 
+    @property
+    def only_late(self) -> bool:
+        """Whether what is in doubt is at most too slow: requests that left late were all sent.
+
+        Their times from the intended start hold our lateness too, those from the write do not.
+        """
+        return self.offered > 0 and self.cpu <= CPU_LIMIT
+
     def doubt(self, q: float) -> str:
         """Return why the `q` quantile may be ours rather than the service's; empty if no doubt.
 

@@ -144,10 +144,15 @@ def latencies(result: Result, percentiles: Sequence[int], sides: Callable[[str],
         if estimate.value is None:
             values[metric] = estimate
             values[f"{metric}_because"] = too_few(estimate.n, percent)
-        elif doubt := result.doubt(q):
-            values[f"{metric}_because"] = f"local_limit: {doubt}"
-        else:
+        elif not (doubt := result.doubt(q)):
             values[metric] = estimate
+        elif result.only_late:
+            served = result.service.quantile(q, sides(metric)).low
+            low = min(estimate.low or 0.0, served or 0.0)
+            values[metric] = estimate.model_copy(update={"low": low})
+            values[f"{metric}_because"] = f"{doubt}, so that the service may be quicker"
+        else:
+            values[f"{metric}_because"] = f"local_limit: {doubt}"
     return values
 
 

@@ -105,7 +105,8 @@ class Page:
         if self.model.card.upper < policy.conditional.score:
             upper = self.model.card.upper
             named.append(f"the score is {upper} at best, below {policy.conditional.score}")
-        return tuple(named) or self.reasons
+        rest = [why for why in self.reasons if not named or "failed" not in why]
+        return (*named, *rest) if policy.fail_on == "conditional" or not named else tuple(named)
 
     @property
     def seconds(self) -> float:
@@ -123,12 +124,19 @@ class Page:
         decision = self.model.decision
         if decision.upper == decision.value or not self.model.card.applicable:
             return ""
+        thin = [a.id for a in self.model.card.areas if a.applicable and a.because]
         if self.unknown:
             verb = "passes" if self.unknown == 1 else "pass"
-            return f"{decision.upper} if the {plural(self.unknown, 'unknown check')} {verb}"
-        if any(area.applicable and area.because for area in self.model.card.areas):
+            more = ", and the areas hardly tested" if any(map(self._too_few, thin)) else ""
+            return f"{decision.upper} if the {plural(self.unknown, 'unknown check')} {verb}{more}"
+        if thin:
             return f"{decision.upper} if the areas not tested pass"
         return f"{decision.upper} at the better end of every interval"
+
+    def _too_few(self, area: str) -> bool:
+        """Whether an area were hardly tested even if all that is unknown in it passed."""
+        asked = sum(f.area == area and f.outcome != "not_applicable" for f in self.model.findings)
+        return asked < self.model.criteria.areas[area].min_checks
 
     @property
     def previous(self) -> str:

@@ -13,7 +13,7 @@ import pytest
 from pydantic import SecretStr, ValidationError
 
 from readiness import __version__
-from readiness.estimate import Estimate
+from readiness.estimate import EVEN, Estimate
 from readiness.failure import ProbeError, classify
 from readiness.histogram import Histogram
 from readiness.inventory import Service
@@ -27,6 +27,7 @@ from readiness.probes import Context, _pace
 from readiness.probes import http_latency as probe
 from readiness.probes._aimed import Aimed
 from readiness.probes._deciding import Deciding
+from readiness.probes._load import latencies
 from tests import servers
 from tests.certificates import Authority
 
@@ -541,3 +542,16 @@ def test_no_look_is_spent_while_a_judged_percentile_has_too_few_samples() -> Non
         recorder.add((sent, sent, sent + 15_000_000, 0, 200, 1))
     assert looked.enough(recorder)
     assert looked.made == 1
+
+
+def test_our_own_lateness_widens_an_interval_towards_quicker_and_hides_nothing() -> None:
+    late = Series()
+    late.add(array("q", [4_000_000] * 400))
+    result = replace(timed(12.0, n=400), lag=late, service=timed(8.0, n=400).service, offered=400)
+    found = latencies(result, (50,), lambda _: EVEN)
+    p50 = estimate(found, "p50_ms")
+    assert p50.value == pytest.approx(12, rel=0.01) and p50.high == pytest.approx(12, rel=0.01)
+    assert p50.low == pytest.approx(8, rel=0.01)
+    assert "left 4.0 ms late" in str(found["p50_ms_because"])
+    busy = latencies(replace(result, cpu=0.95), (50,), lambda _: EVEN)
+    assert "p50_ms" not in busy and "local_limit" in str(busy["p50_ms_because"])

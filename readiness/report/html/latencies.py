@@ -38,7 +38,7 @@ def latencies(page: Page) -> Figure | None:
         + (f" The {len(lines)} furthest from good; {left} more in the table." if left else ""),
         keys=(
             ("line", "answers, as far up as their number tells"),
-            ("point", "percentile with its 95 % interval"),
+            ("point", "percentile with its interval"),
             ("block fair", "over the target"),
             ("block bad", "over the limit"),
         ),
