@@ -210,10 +210,12 @@ def _blocker(
 ) -> Condition:
     after = model.standing.passing(group)
     measured = finding.outcome != "unknown"
-    what = finding.fix.text if measured else "Make it measurable, then run again."
+    down = finding.failure is not None and finding.failure.blames_target
+    told = group[0] if down else finding  # which names the outage, not one of what it fails
+    what = told.fix.text if measured else "Make it measurable, then run again."
     waived = f" (waived by {finding.waiver.owner})" if finding.waiver else ""
     return Condition(
-        text=f"{finding.title}, {finding.service}{waived}: {finding.because}. {what}",
+        text=f"{told.title}, {told.service}{waived}: {told.because}. {what}",
         owner=owner,
         effort_hours=finding.fix.effort_hours if measured else None,
         projected_score=after.value,
