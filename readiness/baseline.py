@@ -34,6 +34,8 @@ class Reading(_Frozen):
     """How much it varies from run to run (see `spread`); None where that is not known."""
     runs: Annotated[int, Field(ge=0)] = 0
     """How many runs that was learned from."""
+    run_id: str = ""
+    """The run it is of, where that is not the baseline itself but one before it."""
 
 
 class Baseline(_Frozen):
@@ -51,9 +53,9 @@ class Baseline(_Frozen):
     """Everything it judged, by name."""
     readings: tuple[Reading, ...]
     recent: Annotated[int, Field(ge=0)] = 0
-    """How many recent runs the spreads were learned from."""
+    """How many runs that serve the spreads were learned from."""
     passed_over: tuple[str, ...] = ()
-    """Newer runs that do not serve, since they had regressed themselves."""
+    """Newer runs that do not serve, since they had regressed."""
 
 
 def spread(values: Sequence[float]) -> float | None:

@@ -152,7 +152,7 @@ def test_the_noise_is_learned_from_runs_that_are_alike(history: History) -> None
     few = found(history, "last")
     assert (few.run_id, few.recent) == ("a6", 7)
     assert {r.spread for r in few.readings} == {None}
-    add(history, "a7", 7, found=healthy(http_latency__p95_ms=estimate(900)))
+    add(history, "a7", 7, found=healthy(http_latency__p95_ms=estimate(27)))
     enough = found(history, "last")
     spreads = {r.check: r.spread for r in enough.readings}
     assert spreads[P95] == pytest.approx(1.4826 * 2)
