@@ -46,8 +46,8 @@ def prune(
     done = f"{plural(len(old), 'run')} would be forgotten" if dry_run else plural(gone, "run")
     say(f"{done}." if dry_run else f"{done} forgotten.")
     if needed:
-        stay = f"{plural(len(needed), 'run')} {'stays' if len(needed) == 1 else 'stay'}"
-        say(ci_log(f"{stay}, for kept runs were compared with it: {', '.join(sorted(needed))}."))
+        ids = ", ".join(sorted(needed))
+        say(ci_log(f"Not forgotten, since runs that stay were compared with it: {ids}."))
 
 
 def outdated(runs: Sequence[Run], keep: int | None, before: datetime | None) -> Iterator[Run]:
@@ -67,18 +67,17 @@ def outdated(runs: Sequence[Run], keep: int | None, before: datetime | None) -> 
 
 
 def compared_with(history: History, runs: Sequence[Run], old: Set[str]) -> Set[str]:
-    """Return those of the ids `old` that a run which stays was compared with, or one of those was.
+    """Return those of the ids `old` that a run of `runs` which stays was compared with.
 
-    Without it nothing would tell that the run which stays had regressed. A damaged run tells none.
+    Without them the regressed run that stays would be the measure of the next one. A damaged run
+    tells nothing.
     """
     needed: set[str] = set()
-    unread = [run.run_id for run in runs if run.run_id not in old] if old else []
-    while unread:
-        with contextlib.suppress(HistoryError):
-            baseline = history.get(unread.pop()).evidence.baseline
-            if baseline and baseline.run_id in old - needed:
-                needed.add(baseline.run_id)
-                unread.append(baseline.run_id)
+    for run in runs if old else ():
+        if run.run_id not in old:
+            with contextlib.suppress(HistoryError):
+                baseline = history.get(run.run_id).evidence.baseline
+                needed |= {baseline.run_id} & old if baseline else set()
     return needed
 
 
