@@ -142,5 +142,5 @@ def _judged(pair: _Pair, level: float, evidence: Evidence, criteria: Criteria) -
     if not pair.then.run_id:
         return change
     return change.model_copy(
-        update={"because": f"{change.because}; then is run {pair.then.run_id[:8]}"}
+        update={"because": f"{change.because}; then is of run {pair.then.run_id[:8]}"}
     )

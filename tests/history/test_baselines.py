@@ -22,6 +22,7 @@ from tests.history.runs import run
 from tests.judging import CRITERIA, NOW, estimate, healthy, measured
 
 RUNNER = Runner(system="linux", machine="x86_64", cpus=2)
+LATER = NOW + timedelta(days=1)
 WANTED = Wanted("shop", "local", digest(CRITERIA), RUNNER.kind)
 
 
@@ -39,7 +40,7 @@ def add(history: History, name: str, minute: int = 0, **changes: Any) -> None:
 
 
 def found(history: History, word: str, wanted: Wanted = WANTED) -> Baseline:
-    one = baseline(history, word, wanted)
+    one = baseline(history, word, wanted, LATER)
     assert isinstance(one, Baseline), one
     return one
 
@@ -201,12 +202,20 @@ def test_a_run_that_lost_its_evidence_takes_no_metric_away(history: History) -> 
     assert (last.run_id, last.passed_over) == ("bb", ())
     assert of_p95(last).run_id == "aa"
     assert {r.run_id for r in last.readings if not r.metric.startswith("http_latency")} == {""}
-    assert P95 in judged(p95(90), last)
+    now = run("now", found=p95(90), baseline=last).model.comparison
+    assert now is not None
+    [change] = now.regressed
+    assert change.because.endswith("; then is of run aa")
+    assert last.earlier == ("aa",)
 
 
 def test_a_run_of_another_load_takes_no_metric_away(history: History) -> None:
     def at(users: int, value: float) -> Sequence[Measurement]:
-        values = {"success_rate": estimate(1.0), "p95_ms": estimate(value), "users_max": users}
+        values: dict[str, Any] = {
+            "success_rate": estimate(1.0),
+            "p95_ms": estimate(value),
+            "users_max": users,
+        }
         return [*healthy()[:2], measured("http_concurrency", **values)]
 
     add(history, "aa", 1, found=at(50, 40))
@@ -286,7 +295,7 @@ def test_a_pinned_run_starts_afresh(history: History) -> None:
 def test_a_damaged_run_is_no_baseline_and_stops_nobody(history: History) -> None:
     one = pack(kept(run("bb", 5, runner=RUNNER)))
     history.take([one._replace(evidence=b"x")])
-    assert baseline(history, "last", WANTED) == (
+    assert baseline(history, "last", WANTED, LATER) == (
         f"No run of shop in local in {history.where} can be read."
     )
     add(history, "aa", 2)
