@@ -16,7 +16,7 @@ LAST, PINNED, MAIN = "last", "pinned", "main"
 WORDS = (LAST, PINNED, MAIN)
 
 _LOOKED_AT = 100
-"""Runs that are looked at for one which had not regressed itself."""
+"""Runs that are looked at for RECENT_RUNS which had not regressed themselves."""
 _CLOCKS_DIFFER = timedelta(minutes=5)
 """What the clock of another machine may be ahead."""
 
@@ -121,18 +121,19 @@ def _newest(history: History, word: str, wanted: Wanted, now: datetime | None) -
 def _heard(history: History, runs: Sequence[Run]) -> Sequence[Heard]:
     """Return those of `runs`, the newest first, that the choice is made from: the oldest first.
 
-    That is the newest RECENT_RUNS, and what came before as long as the oldest of them had itself
-    regressed: else so many tries would make the first of them the measure. Nothing before a pinned
-    one counts. A damaged one tells nothing.
+    That is the newest RECENT_RUNS and those among them that had regressed by their own baseline:
+    else so many tries would push what they are measured by, and its noise, out of sight. Nothing
+    before a pinned one counts. A damaged one tells nothing.
     """
     found: list[Heard] = []
+    counted = 0
     for run in runs[:_LOOKED_AT]:
-        if len(found) >= RECENT_RUNS and not has_regressed(found[-1], found[-1].evidence.baseline):
-            break
         with contextlib.suppress(HistoryError):
-            found.append(heard(history.get(run.run_id)))
-        if run.pinned:
-            break
+            one = heard(history.get(run.run_id))
+            found.append(one)
+            counted += not has_regressed(one, one.evidence.baseline)
+            if run.pinned or counted == RECENT_RUNS:
+                break
     return found[::-1]
 
 
