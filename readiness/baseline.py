@@ -34,6 +34,8 @@ class Reading(_Frozen):
     """How much it varies from run to run (see `spread`); None where that is not known."""
     runs: Annotated[int, Field(ge=0)] = 0
     """How many runs that was learned from."""
+    run_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{0,64}$")] = ""
+    """The run it is of, where that is not the baseline itself but one before it."""
 
 
 class Baseline(_Frozen):
@@ -51,9 +53,14 @@ class Baseline(_Frozen):
     """Everything it judged, by name."""
     readings: tuple[Reading, ...]
     recent: Annotated[int, Field(ge=0)] = 0
-    """How many recent runs the spreads were learned from."""
+    """How many runs that serve the spreads were learned from."""
     passed_over: tuple[str, ...] = ()
-    """Newer runs that do not serve, since they had regressed themselves."""
+    """Newer runs that do not serve, since they had regressed."""
+
+    @property
+    def earlier(self) -> tuple[str, ...]:
+        """The runs before it that some of the readings are of, the newest first."""
+        return tuple(dict.fromkeys(r.run_id[:8] for r in self.readings if r.run_id))
 
 
 def spread(values: Sequence[float]) -> float | None:

@@ -18,6 +18,7 @@ import pytest
 from readiness.history import Run, open_history
 from readiness.inventory import System
 from tests.background import background
+from tests.baselines import baseline
 from tests.history.runs import run
 from tests.judging import inventory, service
 from tests.program import COMMAND, environment, readiness, started
@@ -210,6 +211,25 @@ def test_pin_unpin_and_prune(kept: Path) -> None:
     assert "is not pinned any more" in history(kept, "unpin", "aaaa").stdout
     assert "3 runs forgotten" in history(kept, "prune", "--older-than", "1d").stdout
     assert history(kept, "show", "last").returncode == 2
+
+
+def test_prune_leaves_what_a_run_that_stays_was_compared_with(tmp_path: Path) -> None:
+    store = open_history(str(tmp_path / "h.db"), {})
+    good = baseline(run_id="bbbb2222")
+    store.add(run("aaaa1111", 1))
+    store.add(run("bbbb2222", 2, baseline=baseline(run_id="aaaa1111")))
+    for n in range(3):
+        store.add(run(f"cccc{n}", 3 + n, found=(), baseline=good))
+    store.close()
+    dry = history(tmp_path, "prune", "--keep", "2", "--dry-run").stdout
+    assert "2 runs would be forgotten" in dry
+    done = history(tmp_path, "prune", "--keep", "2").stdout
+    assert "Not forgotten, since runs that stay were compared with it: bbbb2222." in done
+    assert "Not forgotten, since runs that stay were compared with it: bbbb2222." in dry
+    assert [row.run_id for row in rows(tmp_path)] == ["cccc2", "cccc1", "bbbb2222"]
+    gone = history(tmp_path, "prune", "--keep", "0").stdout
+    assert "3 runs forgotten" in gone
+    assert "Not forgotten" not in gone
 
 
 @pytest.mark.parametrize(

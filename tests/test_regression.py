@@ -296,6 +296,14 @@ def test_the_report_begins_with_what_has_regressed_and_tells_the_rest() -> None:
     assert "regressed: 120 ms, was 100 ms" in FORMATS["junit"].render(found)
 
 
+def test_the_report_says_which_run_a_value_is_of_that_the_baseline_has_not() -> None:
+    then = baseline(reading(P95, estimate(20), run_id="0ddba11c0ffee"))
+    report = FORMATS["markdown"].render(against(then, *healthy(http_latency__p95_ms=estimate(90))))
+    assert "is of the newest run before it that has one: 0ddba11c." in report
+    assert "; then is of run 0ddba11c" in report
+    assert "before it that has one" not in FORMATS["markdown"].render(slower(20))
+
+
 @pytest.mark.parametrize("name", ["sarif", "gitlab"])
 def test_a_regression_of_what_still_passes_is_shown_by_code_hosts(name: str) -> None:
     found = slower(60)

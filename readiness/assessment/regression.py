@@ -65,7 +65,7 @@ def compare(
     names = {service.name: None for service in evidence.inventory.subjects}
     known = frozenset(baseline.services)
     now = readings(evidence.inventory, evidence.measurements, criteria)
-    then = {(r.check, r.service): r for r in baseline.readings}
+    then = _then(baseline, now)
     pairs: list[_Pair] = []
     changes: list[Change] = []
     for f in findings:
@@ -98,6 +98,17 @@ def worse(comparison: Comparison | None, findings: Sequence[Finding]) -> Mapping
 
 PAIRED = "http_paired"
 _JUDGED = ("pass", "warn", "fail")
+
+
+def _then(baseline: Baseline, now: Mapping[Key, Reading]) -> Mapping[Key, Reading]:
+    """Return of each check what can be compared with `now`, else what was read last."""
+    found: dict[Key, Reading] = {}
+    for reading in baseline.readings:  # the newest first
+        key = reading.check, reading.service
+        here, there = now.get(key), found.get(key)
+        if there is None or (here and _alike(here, reading) and not _alike(here, there)):
+            found[key] = reading
+    return found
 
 
 def _alike(now: Reading, then: Reading) -> bool:
@@ -139,4 +150,9 @@ def _judged(pair: _Pair, level: float, evidence: Evidence, criteria: Criteria) -
     before = then.value if isinstance(then, Estimate) else then
     tolerance = evidence.inventory.regression.tolerated(check.id, check.unit, before or 0.0)
     judge = of_numbers if pair.chance is None else of_estimates
-    return judge(pair.finding, check, pair.now, pair.then, tolerance, level)
+    change = judge(pair.finding, check, pair.now, pair.then, tolerance, level)
+    if not pair.then.run_id:
+        return change
+    return change.model_copy(
+        update={"because": f"{change.because}; then is of run {pair.then.run_id[:8]}"}
+    )

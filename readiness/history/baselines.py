@@ -1,23 +1,24 @@
 """A history and a run about to be made -> the earlier run it is compared with, or why none is."""
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from readiness.assessment.model import evaluate
 from readiness.assessment.readings import readings
-from readiness.baseline import RECENT_RUNS, Baseline, spread
-from readiness.estimate import Estimate
+from readiness.baseline import RECENT_RUNS, Baseline
 from readiness.evidence import MAIN_BRANCHES, Runner
-from readiness.finding import Key
 from readiness.history.run import History, HistoryError, Kept, Run
+from readiness.history.serving import Heard, as_baseline, has_regressed, heard, newest, serving
 from readiness.inventory import Environment
 
 LAST, PINNED, MAIN = "last", "pinned", "main"
 WORDS = (LAST, PINNED, MAIN)
 
 _LOOKED_AT = 100
-"""Runs that are looked at for one which had not regressed itself."""
+"""Runs that are looked at for RECENT_RUNS which had not regressed themselves."""
+_CLOCKS_DIFFER = timedelta(minutes=5)
+"""What the clock of another machine may be ahead."""
 
 
 class Wanted(NamedTuple):
@@ -31,15 +32,17 @@ class Wanted(NamedTuple):
     """The class of the machine."""
 
 
-def baseline(history: History, word: str, wanted: Wanted) -> Baseline | str:
+def baseline(
+    history: History, word: str, wanted: Wanted, now: datetime | None = None
+) -> Baseline | str:
     """Return the run of `history` that `word` names, or a sentence on why it does not serve.
 
-    `last` and `main` are the newest run that is alike, whole, and has not itself regressed unless
-    it is pinned: else a slow release would be the measure of the next one. HistoryError if `word`
-    is the id of no run.
+    `last` and `main` are the newest run that is alike, whole, not from the future, and has not
+    regressed unless it is pinned: else a slow release would be the measure of the next one.
+    HistoryError if `word` is the id of no run.
     """
     if word in (LAST, MAIN):
-        return _newest(history, word, wanted)
+        return _newest(history, word, wanted, now)
     if word == PINNED:
         pinned = [r for r in history.runs(wanted.system, wanted.environment) if r.pinned]
         if not pinned:
@@ -50,7 +53,7 @@ def baseline(history: History, word: str, wanted: Wanted) -> Baseline | str:
     because = unlike(run, wanted)
     if because:
         return f"Run {run.run_id[:8]} {because}."
-    return made(history, word, history.get(run.run_id), wanted)
+    return made(history, word, history.get(run.run_id), wanted, now)
 
 
 def newest_of_main(
@@ -86,49 +89,62 @@ def _class(run: Run) -> str:
 
 
 def made(
-    history: History, word: str, kept: Kept, wanted: Wanted, passed_over: Sequence[Run] = ()
+    history: History, word: str, kept: Kept, wanted: Wanted, now: datetime | None = None
 ) -> Baseline:
-    """Return `kept` as a baseline, with what recent runs of `history` tell of the noise."""
-    run, found = kept.run, kept.evidence
-    recent = _recent(history, wanted)
-    values: dict[Key, list[float]] = {}
-    for each in recent:
-        for key, value in _values(each):
-            values.setdefault(key, []).append(value)
+    """Return `kept` as a baseline, with what the runs of `history` that serve tell of the noise."""
+    there = history.runs(wanted.system, wanted.environment, complete=True)
+    runs = serving(_heard(history, _past(_alike(there, wanted), now)))
+    found = kept.evidence
     own = readings(found.inventory, found.measurements, kept.criteria)
-    return Baseline(
-        asked=word,
-        run_id=run.run_id,
-        started_at=run.started_at,
-        commit=run.commit,
-        branch=run.branch,
-        value=run.value,
-        services=tuple(s.name for s in found.inventory.subjects),
-        readings=tuple(
-            reading.model_copy(update={"spread": spread(seen), "runs": len(seen)})
-            for key, reading in own.items()
-            for seen in [values.get(key, ())]
-        ),
-        recent=len(recent),
-        passed_over=tuple(r.run_id for r in passed_over),
-    )
+    return as_baseline(word, kept, own.values(), runs)
 
 
-def _newest(history: History, word: str, wanted: Wanted) -> Baseline | str:
+def _newest(history: History, word: str, wanted: Wanted, now: datetime | None) -> Baseline | str:
     there = _complete(history, word, wanted)
     where = f" on {' or '.join(MAIN_BRANCHES)}" if word == MAIN else ""
     if not there:
         return f"No complete run of {_of(wanted)}{where} is kept in {history.where}."
-    alike = [run for run in there if not unlike(run, wanted)]
+    alike = _alike(there, wanted)
     if not alike:
         return f"The last run of {_of(wanted)}{where} {unlike(there[0], wanted)}."
-    passed: list[Run] = []
-    for run in alike[:_LOOKED_AT]:
-        kept = history.get(run.run_id)
-        if run.pinned or not _has_regressed(kept):
-            break
-        passed.append(run)
-    return made(history, word, kept, wanted, [r for r in passed if r != run])
+    past = _past(alike, now)
+    if not past:
+        return f"By their dates, all runs of {_of(wanted)}{where} are still to come."
+    looked_at = _heard(history, past)
+    if not looked_at:
+        return f"No run of {_of(wanted)}{where} in {history.where} can be read."
+    runs = serving(looked_at)
+    newer = looked_at[looked_at.index(runs[-1]) + 1 :]
+    return newest(word, runs, [one.run for one in reversed(newer)])
+
+
+def _heard(history: History, runs: Sequence[Run]) -> Sequence[Heard]:
+    """Return those of `runs`, the newest first, that the choice is made from: the oldest first.
+
+    That is the newest RECENT_RUNS and those among them that had regressed by their own baseline:
+    else so many tries would push what they are measured by, and its noise, out of sight. Nothing
+    before a pinned one counts. A damaged one tells nothing.
+    """
+    found: list[Heard] = []
+    counted = 0
+    for run in runs[:_LOOKED_AT]:
+        with contextlib.suppress(HistoryError):
+            one = heard(history.get(run.run_id))
+            found.append(one)
+            counted += not has_regressed(one, one.evidence.baseline)
+            if run.pinned or counted == RECENT_RUNS:
+                break
+    return found[::-1]
+
+
+def _alike(runs: Sequence[Run], wanted: Wanted) -> Sequence[Run]:
+    return [run for run in runs if not unlike(run, wanted)]
+
+
+def _past(runs: Sequence[Run], now: datetime | None) -> Sequence[Run]:
+    """Return those that began by `now`: else one by a wrong clock would be the last for ever."""
+    latest = (now or datetime.now(UTC)) + _CLOCKS_DIFFER
+    return [run for run in runs if run.started_at <= latest]
 
 
 def _complete(history: History, word: str, wanted: Wanted) -> Sequence[Run]:
@@ -142,30 +158,6 @@ def _of_main(history: History, system: str | None, environment: str | None) -> S
     of = (system, environment)
     found = [run for name in MAIN_BRANCHES for run in history.runs(*of, name, complete=True)]
     return sorted(found, key=lambda run: (run.started_at, run.run_id), reverse=True)
-
-
-def _recent(history: History, wanted: Wanted) -> Sequence[Kept]:
-    there = history.runs(wanted.system, wanted.environment, complete=True)
-    found = []
-    for run in [run for run in there if not unlike(run, wanted)][:RECENT_RUNS]:
-        with contextlib.suppress(HistoryError):  # a damaged one tells nothing
-            found.append(history.get(run.run_id))
-    return found
-
-
-def _has_regressed(kept: Kept) -> bool:
-    if kept.evidence.baseline is None:
-        return False
-    comparison = evaluate(kept.evidence, kept.criteria).comparison
-    return comparison is not None and bool(comparison.regressed)
-
-
-def _values(kept: Kept) -> Iterator[tuple[Key, float]]:
-    found = kept.evidence
-    for key, reading in readings(found.inventory, found.measurements, kept.criteria).items():
-        value = reading.value.value if isinstance(reading.value, Estimate) else reading.value
-        if value is not None:
-            yield key, value
 
 
 def _of(wanted: Wanted) -> str:

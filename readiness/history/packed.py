@@ -2,6 +2,7 @@
 
 import hashlib
 import zlib
+from functools import lru_cache
 
 from pydantic import ValidationError
 
@@ -37,6 +38,7 @@ def unpack(run: Run, packed_evidence: bytes, packed_criteria: bytes) -> Kept:
         ) from None
 
 
+@lru_cache(maxsize=4)
 def _criteria(packed: bytes) -> Criteria:
     return criteria.from_json(_text(packed))
 

@@ -120,7 +120,7 @@ def prune(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
     history: Where = None,
 ) -> None:
-    """Forget old runs, never a pinned one."""
+    """Forget old runs, never a pinned one, nor what a run that stays was compared with."""
     from readiness.cli.history import pruning
 
     pruning.prune(_where(context, history), keep, older_than, system, environment, dry_run)
