@@ -51,7 +51,7 @@ services:
     url: "http://127.0.0.1:{port}"
     owner: platform
     probes:
-      http_latency: {{request: GET /work}}
+      http_latency: {{request: GET /work, seconds: 2}}
       http_concurrency: false
       http_cors: false
       http_exposure: false
@@ -60,7 +60,7 @@ services:
 
 
 def run(folder: Path, *words: str) -> "subprocess.CompletedProcess[str]":
-    return readiness("run", *HISTORY, *words, cwd=folder)
+    return readiness("run", "--deadline", "20s", *HISTORY, *words, cwd=folder)
 
 
 def assessment(folder: Path) -> dict[str, Any]:
@@ -84,7 +84,7 @@ def test_a_worse_release_regresses_and_diff_tells_why_the_score_fell(
     files = shutil.copytree(tmp_path / "readiness-report", tmp_path / "first")
     first_id = json.loads((files / "evidence.json").read_text())["run_id"]
 
-    server.delay, server.answer = 0.3, Release(worse=True)
+    server.delay, server.answer = 0.05, Release(worse=True)
     second = run(tmp_path, "--baseline", "last")
     assert "REGRESSED: " in second.stdout
     found = assessment(tmp_path)
