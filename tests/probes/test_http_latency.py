@@ -379,6 +379,7 @@ async def test_samples_go_on_while_an_interval_straddles_the_limit(context: Cont
 
 @pytest.mark.anyio
 @pytest.mark.alone
+@pytest.mark.thorough
 async def test_a_service_near_its_limit_gets_more_samples_until_its_time_is_up(
     context: Context,
 ) -> None:
