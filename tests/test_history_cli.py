@@ -10,6 +10,7 @@ import subprocess
 import termios
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -404,13 +405,13 @@ def test_the_report_is_there_before_the_run_is_kept(tmp_path: Path, refusing: in
     report = tmp_path / "readiness-report" / "report.md"
     with background(hold) as [port]:
         (tmp_path / "services.yaml").write_text(SYSTEM.format(port=port, refusing=refusing))
-        process = started(["run", "--history", str(path)], tmp_path)
-        while not report.exists():
-            assert process.poll() is None, "it waits for the history, its report written"
-            time.sleep(0.01)
-        lock[0].close()
-        process.communicate(timeout=60)
-    assert process.returncode == 1
+        with ThreadPoolExecutor(1) as pool:
+            running = pool.submit(readiness, "run", "--history", str(path), cwd=tmp_path)
+            while not (report.exists() or running.done()):
+                time.sleep(0.01)
+            lock[0].close()
+            done = running.result()
+    assert done.returncode == 1, done.stderr
     assert len(rows(tmp_path)) == 1
 
 
