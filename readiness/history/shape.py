@@ -23,7 +23,10 @@ Part = tuple[str, str, str]
 
 def parts(connection: sqlite3.Connection) -> frozenset[Part]:
     """Return all that somebody made in the database; raises sqlite3.Error."""
-    rows = connection.execute("SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL")
+    rows = connection.execute(
+        "SELECT CAST(type AS TEXT), CAST(name AS TEXT), CAST(sql AS TEXT)"
+        " FROM sqlite_master WHERE sql IS NOT NULL"
+    )
     return frozenset((kind, name, re.sub(r'[\s"]', "", sql)) for kind, name, sql in rows)
 
 

@@ -229,6 +229,16 @@ def test_what_another_put_into_it_is_refused_and_left_alone(path: Path, how: str
     assert files(path) == ["history.db"]
 
 
+def test_statements_that_are_no_text_break_nothing(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA writable_schema = ON")
+        connection.execute("UPDATE sqlite_master SET sql = CAST(sql AS BLOB)")
+        connection.commit()
+    history = open_history(str(path), {})
+    assert len(history.runs()) == 10
+    history.close()
+
+
 def test_what_tools_of_sqlite_add_is_no_harm(path: Path) -> None:
     change(path, "ANALYZE; VACUUM; CREATE TABLE lost_and_found (rootpgno, pgno, c0)")
     history = open_history(str(path), {})
