@@ -42,6 +42,9 @@ def _utc(moment: datetime) -> datetime:
 Moment = Annotated[AwareDatetime, AfterValidator(_utc)]
 """A time in UTC, by which waivers expire."""
 
+RunId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
+"""What a run is called, fit for the name of a file and for a word of the command line."""
+
 
 class _Frozen(BaseModel):
     model_config = ConfigDict(
@@ -139,7 +142,7 @@ class Evidence(_Frozen):
         default="readiness/evidence/v1", alias="schema"
     )
     tool: Tool
-    run_id: str
+    run_id: RunId
     inventory: Inventory
     environment: Environment
     allowed: tuple[Tier, ...]

@@ -37,6 +37,8 @@ class CodeHost:
     app: bool = True
     """Whether the token is an app's, which may not ask who it is."""
     writable: bool = True
+    user: tuple[int, Any] | None = None
+    """What it answers to who asks who it is, in place of the usual."""
     comments: list[dict[str, Any]] = field(default_factory=list)
     pulls: list[dict[str, Any]] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
@@ -145,6 +147,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _github(self, path: str, body: str) -> tuple[int, Any]:
         host = self.host
+        if path == "/user" and host.user is not None:
+            return host.user
         if path == "/user":
             if host.app:
                 return 403, {"message": "Resource not accessible by integration"}
@@ -160,6 +164,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _gitlab(self, path: str, body: str) -> tuple[int, Any]:
         notes = "/api/v4/projects/42/merge_requests/7/notes"
+        if path == "/api/v4/user" and self.host.user is not None:
+            return self.host.user
         if path == "/api/v4/user":
             return 200, {"id": _identity(self.host.who), "username": self.host.who}
         if path == notes:

@@ -17,6 +17,8 @@ from tests.test_cli import inventory
 
 HISTORY = ("--history", "h.db")
 EVIDENCE = Path("readiness-report", "evidence.json")
+GOLDEN = json.loads((Path(__file__).parent / "golden" / "fixed.evidence.json").read_text())
+NAMED_OUTSIDE = json.dumps(GOLDEN | {"run_id": "../x"})
 
 
 @dataclass
@@ -116,6 +118,7 @@ def test_a_worse_release_regresses_and_diff_tells_why_the_score_fell(
     [
         ("nosuch.json", None, "nosuch.json: this file cannot be read"),
         ("bad.json", "{", "bad.json: this is not evidence"),
+        ("bad.json", NAMED_OUTSIDE, "readiness/evidence/v1 (run_id: "),
         ("bad.json", '{"schema": "readiness/assessment/v1"}', "bad.json: this is not evidence"),
         ("bad.json", "[" * 100_000, "bad.json: this is not evidence"),
         ("./", None, "this file cannot be read (it is a folder)"),

@@ -102,6 +102,27 @@ def test_a_person_updates_their_own_only(tmp_path: Path) -> None:
         assert host.comments[1]["user"]["login"] == "dana"
 
 
+@pytest.mark.parametrize("login", [None, ""])
+def test_the_comment_of_another_bot_is_not_touched(login: str | None, tmp_path: Path) -> None:
+    """Where the host does not tell whom the token is of."""
+    with serving("github", who="other-app[bot]") as host:
+        if login is not None:
+            host.user = (200, {"login": login})
+        host.add(BROKEN, "renovate[bot]", bot=True)
+        host.add(BROKEN, "dana")
+        done = comment(tmp_path, FIXED, job(host, tmp_path))
+        assert done.stdout.startswith("Comment posted: "), done.stderr
+        assert host.bodies == [BROKEN, BROKEN, FIXED]
+    with serving("gitlab", who="project_1_bot") as host:
+        host.user = (403, {"message": "insufficient_scope"})
+        if login is not None:
+            host.user = (200, {"id": 0})
+        host.add(BROKEN, "project_1_bot_2", bot=True)
+        done = comment(tmp_path, FIXED, job(host, tmp_path))
+        assert done.stdout.startswith("Comment posted: "), done.stderr
+        assert host.bodies == [BROKEN, FIXED]
+
+
 def test_an_older_run_does_not_overwrite_a_later_one(host: CodeHost, tmp_path: Path) -> None:
     comment(tmp_path, FIXED, job(host, tmp_path))
     done = comment(tmp_path, BROKEN, job(host, tmp_path))
@@ -214,9 +235,11 @@ def test_a_host_that_is_busy_is_asked_again(host: CodeHost, tmp_path: Path) -> N
         Fault("GET", "comments|notes", 429, soon),
         Fault("GET", "comments|notes", 403, soon, "You have exceeded a secondary rate limit"),
     ]
+    began = time.monotonic()
     done = comment(tmp_path, BROKEN, job(host, tmp_path))
     assert (done.returncode, done.stderr) == (0, "")
     assert host.bodies == [BROKEN]
+    assert time.monotonic() - began >= 3, "a second each time, though the host asks for none"
 
 
 def test_a_comment_whose_answer_was_lost_is_not_posted_twice(

@@ -106,6 +106,7 @@ def test_what_could_be_judged_in_two_ways_is_refused(
         evidence(API, **changes)
 
 
+BAD_IDS = ("", "../x", "/etc/x", ".hidden", "-x", "a b", "a\n", "é", "a" * 65, "a" * 100_000)
 GOOD = json.loads(evidence(API, measured("http_health", healthy=True)).to_json())
 
 
@@ -122,6 +123,7 @@ GOOD = json.loads(evidence(API, measured("http_health", healthy=True)).to_json()
         (json.dumps(GOOD | {"measurements": GOOD["measurements"] * 2}), "the file"),
         (json.dumps(GOOD | {"policy": {"gate": "maybe"}}), "policy.gate"),
         ("[" * 100_000, "the file"),
+        *((json.dumps(GOOD | {"run_id": name}), "run_id") for name in BAD_IDS),
     ],
 )
 def test_what_is_not_evidence_is_refused_in_one_sentence(text: str, place: str) -> None:

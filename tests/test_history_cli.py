@@ -8,19 +8,26 @@ import socket
 import sqlite3
 import subprocess
 import termios
+import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any
 
 import pytest
 
-from readiness.history import Run, open_history
+from readiness.assessment import assess
+from readiness.evidence import Evidence
+from readiness.history import Kept, Run, open_history
+from readiness.history.line import to_line
+from readiness.history.run import kept as make_kept
 from readiness.inventory import System
 from tests.background import background
 from tests.baselines import baseline
 from tests.history.runs import run
-from tests.judging import inventory, service
+from tests.judging import CRITERIA, inventory, service
 from tests.program import COMMAND, environment, readiness, started
 from tests.servers import Web, always, response, silent
 
@@ -313,6 +320,119 @@ def test_bad_lines_are_named_and_nothing_is_imported(kept: Path) -> None:
     assert "bytes.jsonl:2: this is not UTF-8" in told
     assert "evidence.json: this is not evidence of version" in told
     assert not (kept / "new.db").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"verdict": "conditional"}, "of its verdict is not what it is judged to be"),
+        ({"value": 100}, "of its value is not what it is judged to be"),
+        ({"upper": 1}, "of its upper is not what it is judged to be"),
+        ({"raw": 1}, "of its raw is not what it is judged to be"),
+        ({"coverage": 0.5}, "of its coverage is not what it is judged to be"),
+        ({"exit_code": 7}, "of its exit_code is not what it is judged to be"),
+    ],
+)
+def test_a_row_that_says_other_than_its_evidence_is_judged_is_refused(
+    kept: Path, changes: dict[str, Any], told: str
+) -> None:
+    history(kept, "export", "bbbb", "run.jsonl")
+    line = json.loads((kept / "run.jsonl").read_text())
+    (kept / "edited.jsonl").write_text(json.dumps(line | {"run": line["run"] | changes}))
+    done = history(kept, "import", "edited.jsonl", where="new.db")
+    assert done.returncode == 2
+    assert f"edited.jsonl:1: what this run says {told}" in done.stderr
+    assert not (kept / "new.db").exists()
+
+
+def test_a_row_of_another_version_is_taken_as_it_is_and_said(kept: Path) -> None:
+    history(kept, "export", "bbbb", "run.jsonl")
+    line = json.loads((kept / "run.jsonl").read_text())
+    line["run"] |= {"tool": "0.0.1", "value": 3}
+    (kept / "old.jsonl").write_text(json.dumps(line))
+    done = history(kept, "import", "old.jsonl", where="new.db")
+    assert done.returncode == 0
+    assert "1 run judged by another version of readiness: taken at its word" in done.stderr
+    [row] = json.loads(history(kept, "--json", where="new.db").stdout)["runs"]
+    assert row["value"] == 3
+
+
+@pytest.mark.parametrize(
+    ("began", "ended", "told"),
+    [
+        (timedelta(days=2), timedelta(days=2), "this run is of the future"),
+        (timedelta(), timedelta(days=400), "this run is of the future"),
+        (timedelta(), timedelta(days=-1), "this run ended before it began"),
+        (timedelta(hours=1), timedelta(hours=1), None),
+    ],
+)
+def test_a_run_of_impossible_times_is_refused(
+    tmp_path: Path, began: timedelta, ended: timedelta, told: str | None
+) -> None:
+    """Be it a line of an export, or bare evidence."""
+    now = datetime.now(UTC)
+    one = kept_of(run("aaaa1111").evidence, now + began, now + ended)
+    (tmp_path / "run.jsonl").write_text(to_line(one))
+    (tmp_path / "evidence.json").write_text(one.evidence.to_json())
+    for name in ("run.jsonl", "evidence.json"):
+        done = history(tmp_path, "import", name, where=f"{name}.db")
+        assert done.returncode == (2 if told else 0), done.stderr
+        assert (told or "") in done.stderr
+
+
+def kept_of(found: Evidence, began: datetime, ended: datetime) -> Kept:
+    times = {"started_at": began, "finished_at": ended}
+    return make_kept(assess(found.model_copy(update=times), CRITERIA))
+
+
+def test_a_text_that_is_not_utf_8_costs_the_default_place_a_warning_only(shop: Path) -> None:
+    path = shop / "data" / "readiness" / "history.db"
+    env = {"READINESS_HISTORY": "", "XDG_DATA_HOME": str(shop / "data")}
+    readiness("run", cwd=shop, env=env)
+    connection = sqlite3.connect(path)
+    connection.execute("UPDATE runs SET branch = CAST(x'ff' AS TEXT)")
+    connection.commit()
+    connection.close()
+    done = readiness("run", cwd=shop, env=env)
+    assert done.returncode == 1
+    assert done.stderr.count("readiness: ") == 1
+    assert "this run will not be kept: " in done.stderr
+    assert "not UTF-8" in done.stderr
+    named = readiness("run", "--history", str(path), cwd=shop, env=env)
+    assert (named.returncode, named.stdout) == (2, "")
+    assert "not UTF-8" in named.stderr
+
+
+def test_a_mistyped_url_shows_no_password(shop: Path) -> None:
+    for where in ("postgresql:u:hunter2@h", "postgres:/u:hunter2@h/db", "u:hunter2@h"):
+        done = readiness("run", "--history", where, cwd=shop)
+        assert done.returncode == 2
+        assert "--history names no history" in done.stderr
+        assert "hunter2" not in done.stdout + done.stderr
+    assert sorted(p.name for p in shop.iterdir()) == ["readiness-report", "services.yaml"]
+
+
+def test_the_report_is_there_before_the_run_is_kept(tmp_path: Path, refusing: int) -> None:
+    """The history is locked while the run goes on, so that keeping it waits."""
+    path = tmp_path / "h.db"
+    lock: list[sqlite3.Connection] = []
+
+    async def hold(_: asyncio.StreamReader, __: asyncio.StreamWriter) -> None:
+        if not lock:
+            lock.append(sqlite3.connect(path, isolation_level=None, check_same_thread=False))
+            lock[0].execute("BEGIN EXCLUSIVE")
+
+    report = tmp_path / "readiness-report" / "report.md"
+    with background(hold) as [port]:
+        (tmp_path / "services.yaml").write_text(SYSTEM.format(port=port, refusing=refusing))
+        with ThreadPoolExecutor(1) as pool:
+            running = pool.submit(readiness, "run", "--history", str(path), cwd=tmp_path)
+            while not (report.exists() or running.done()):
+                time.sleep(0.01)
+            lock[0].close()
+            done = running.result()
+    assert done.returncode == 1, done.stderr
+    assert len(rows(tmp_path)) == 1
 
 
 @pytest.mark.parametrize(("asked", "code"), [(True, 6), (False, 0)])

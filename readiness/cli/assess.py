@@ -150,9 +150,11 @@ def run(
         saved = stack.enter_context(ExitStack())
         saved.callback(output.save, {asked.out / output.EVIDENCE: found.to_json()})
         judged = assess(found, rules)
-        kept = keeper.keep(judged)
-        code = _conclude(judged, asked.out, asked.formats)
+        outcome = _write(judged, asked.out, asked.formats)
         saved.pop_all()
+        # A history that hangs or breaks takes no report along, and none is shown that is not kept.
+        kept = keeper.keep(judged)
+        code = _conclude(judged, asked.out, outcome)
         return code if kept else code or NOT_SAVED
 
 
@@ -176,7 +178,8 @@ def replay(
     rules = part(packs, only_checks) if only_checks else judged_by(packs)
     output.prepare(out)
     found = found.model_copy(update={"packs": packs, "policy": held})
-    return _conclude(assess(found, rules), out, wanted)
+    judged = assess(found, rules)
+    return _conclude(judged, out, _write(judged, out, wanted))
 
 
 def judged_by(packs: Mapping[str, str]) -> Criteria:
@@ -262,16 +265,21 @@ def _collect(
     return evidence.from_json(found.to_json(), "evidence.json")
 
 
-def _conclude(found: Assessment, out: Path, formats: Sequence[str]) -> int:
-    """Write the files, say the verdict; what cannot be saved is said and changes the code."""
+def _write(found: Assessment, out: Path, formats: Sequence[str]) -> tuple[Path, ...] | OSError:
+    """Write the files; return them, or why they cannot be saved."""
     try:
-        written = output.write(found, out, formats)
+        return output.write(found, out, formats)
     except OSError as error:
-        say(words.conclusion(found))
-        say(f"readiness: not saved in {out}: {error.strerror}.", err=True)
-        return found.exit_code or NOT_SAVED
+        return error
+
+
+def _conclude(found: Assessment, out: Path, outcome: tuple[Path, ...] | OSError) -> int:
+    """Say the verdict; what could not be saved is said too and changes the code."""
     say(words.conclusion(found))
-    say(words.files(written))
+    if isinstance(outcome, OSError):
+        say(f"readiness: not saved in {out}: {outcome.strerror}.", err=True)
+        return found.exit_code or NOT_SAVED
+    say(words.files(outcome))
     return found.exit_code
 
 

@@ -18,7 +18,8 @@ _MOST_BYTES = 32 << 20
 """A hundred comments of the greatest length, each character written as an escape of six."""
 _PAGE = 100
 """Rows of a page, the most that GitHub and GitLab give."""
-_PAUSE_SECONDS = 0.5
+_PAUSE_SECONDS = 1.0
+"""The least, whatever the host allows."""
 _LATER = (429, 500, 502, 503, 504)
 
 
@@ -114,8 +115,8 @@ class Exchange:
 
     def pause(self, attempt: int, error: Unanswered) -> None:
         """Wait as long as the host asks, or longer each time; raises `error` if time runs out."""
-        usual = _PAUSE_SECONDS * 2**attempt * random.uniform(0.75, 1.25)
-        seconds = usual if error.after is None else error.after
+        usual = _PAUSE_SECONDS * 2**attempt * random.uniform(1, 1.5)
+        seconds = usual if error.after is None else max(error.after, _PAUSE_SECONDS)
         if time.monotonic() + seconds >= self._deadline:
             raise error
         time.sleep(seconds)

@@ -9,6 +9,8 @@ from readiness.comment.answer import at, number, text
 from readiness.comment.exchange import Exchange, Refused
 from readiness.comment.target import Nowhere, Target
 
+_ACTIONS = "github-actions[bot]"
+"""Whom the token of a job is of, which may not ask; no user can be called so."""
 _HEADERS = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28"}
 
 
@@ -52,15 +54,14 @@ class GitHub:
         raise Nowhere("no open pull request asks to merge the commit of that run")
 
     def _comment(self, data: Any) -> Comment:
-        login, kind = at(data, "user", "login"), at(data, "user", "type")
-        mine = login == self._name() if self._name() else kind == "Bot"
+        mine = at(data, "user", "login") == self._name()
         return Comment(number(data, "id"), text(data, "body"), text(data, "html_url"), mine)
 
     def _name(self) -> str:
-        """Return the login the token is of; empty if it is an app's, which may not ask (403)."""
+        """Return the login the token is of; that of GitHub Actions where it is not told."""
         if self._me is None:
             try:
-                self._me = text(self.ask.repeated("GET", "/user"), "login")
-            except Refused:
-                self._me = ""
+                self._me = text(self.ask.repeated("GET", "/user"), "login") or _ACTIONS
+            except Refused:  # as an app's token is (403)
+                self._me = _ACTIONS
         return self._me

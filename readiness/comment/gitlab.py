@@ -37,15 +37,13 @@ class GitLab:
         return self._comment(self.ask.repeated("PUT", path, body={"body": body}))
 
     def _comment(self, data: Any) -> Comment:
-        who, me = at(data, "author", "id"), self._identity()
-        name = at(data, "author", "username")
-        # The users of project and group tokens are called so.
-        mine = who == me if me else isinstance(name, str) and "_bot" in name
+        me = self._identity()
+        mine = bool(me) and at(data, "author", "id") == me
         made = number(data, "id")
         return Comment(made, text(data, "body"), f"{self._page}#note_{made}", mine)
 
     def _identity(self) -> int:
-        """Return the id of the user the token is of; 0 if the token may not ask."""
+        """Return the id of the user the token is of; 0, which is nobody's, if it may not ask."""
         if self._me is None:
             try:
                 self._me = number(self.ask.repeated("GET", "/user"), "id")

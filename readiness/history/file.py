@@ -7,10 +7,12 @@ aside. A file that is locked, may not be read or lies on a full disk is not dama
 import os
 import sqlite3
 import stat
+import time
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
+from readiness.history import shape
 from readiness.history.aside import Share, set_aside
 from readiness.history.database import Tell
 from readiness.history.run import HistoryError
@@ -21,7 +23,10 @@ APPLICATION_ID = 0x52444E53
 WAIT_SECONDS = 30.0
 """How long one waits for others who write."""
 
-_TYPES = {"bytes": "BLOB", "moment": "TEXT"}
+_SECONDS = 60.0
+"""What one piece of work may take."""
+_STEPS = 100_000
+"""Of SQLite's machine, between two looks at the clock."""
 _TRIES = 3
 _MAGIC = b"SQLite format 3\0"
 _HEADER_BYTES = 100
@@ -32,7 +37,7 @@ _SUFFIXES = ("", ".db", ".sqlite", ".sqlite3")
 _SETTINGS = ("synchronous = EXTRA", "trusted_schema = OFF", "cell_size_check = ON")
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _REASONS = {
-    sqlite3.SQLITE_ERROR: "its tables are not those of a history",
+    sqlite3.SQLITE_ERROR: shape.OTHER,
     sqlite3.SQLITE_BUSY: f"others have kept it locked for {WAIT_SECONDS:g} s",
     sqlite3.SQLITE_LOCKED: "another keeps it locked",
     sqlite3.SQLITE_FULL: "no space is left on its disk",
@@ -60,6 +65,7 @@ def opened(path: Path, tell: Tell) -> Connection:
     """Return a connection to the history at `path`, of the newest schema; HistoryError if none."""
     for _ in range(_TRIES):
         connection = _connected(path)
+        bound(connection)
         try:
             _examine(path, connection)
             return connection
@@ -74,13 +80,21 @@ def opened(path: Path, tell: Tell) -> Connection:
     raise unusable(path, "it is damaged again and again")
 
 
+def bound(connection: Connection) -> None:
+    """Let what is asked from now on end: whose the file is may have put work without end in it."""
+    ends = time.monotonic() + _SECONDS
+    connection.set_progress_handler(lambda: time.monotonic() > ends, _STEPS)
+
+
 def is_damage(error: sqlite3.Error) -> bool:
     """Whether the file is damaged, and not only out of reach."""
     return _code(error) in _DAMAGED
 
 
 def refusal(path: Path, error: sqlite3.Error) -> HistoryError:
-    """Return what `error` means for the user; raises what SQLite has no part in."""
+    """Return what `error` means for the user; raises what neither SQLite nor the file caused."""
+    if not _code(error) and isinstance(error, sqlite3.OperationalError):  # Python's own, of a cell
+        return unusable(path, "a text in it is damaged, which is not UTF-8")
     if not _code(error):
         raise error
     return unusable(path, _REASONS.get(_code(error), f"SQLite says {error.sqlite_errorname}"))
@@ -180,14 +194,16 @@ def _examine(path: Path, connection: Connection) -> None:
         connection.execute(f"PRAGMA {setting}")
     connection.execute("BEGIN")
     version = _pragma(connection, "user_version")
-    tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    found = shape.parts(connection)
     ours = _pragma(connection, "application_id") == APPLICATION_ID
     connection.execute("COMMIT")
-    if (tables or version) and not ours:
+    if (found or version) and not ours:
         raise unusable(path, "it is the database of another program")
     _refuse_newer(path, version)
-    if (found := _pragma(connection, "quick_check(1)")) != "ok":
-        raise _damage(found)
+    if why := shape.foreign(found, version):  # before anything of it is run
+        raise unusable(path, why)
+    if (check := _pragma(connection, "quick_check(1)")) != "ok":
+        raise _damage(check)
     if version < VERSION:
         _migrate(path, connection)
 
@@ -210,7 +226,7 @@ def _migrate(path: Path, connection: Connection) -> None:
         version = _pragma(connection, "user_version")
         _refuse_newer(path, version)
         for statement in (s for step in MIGRATIONS[version:] for s in step):
-            connection.execute(statement.format(**_TYPES))
+            connection.execute(statement.format(**shape.TYPES))
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version = {VERSION}")
         connection.execute("COMMIT")

@@ -10,7 +10,7 @@ from readiness.assessment import Assessment
 from readiness.checks import Criteria
 from readiness.criteria import digest
 from readiness.document import ConfigurationError
-from readiness.evidence import Evidence, Moment
+from readiness.evidence import Evidence, Moment, RunId
 from readiness.gate import Verdict
 from readiness.inventory import Environment
 
@@ -24,7 +24,7 @@ class Run(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    run_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
+    run_id: RunId
     system: str
     environment: Environment
     started_at: Moment

@@ -5,7 +5,6 @@ syncs the folder once the journal is gone: else a loss of power could undo what 
 """
 
 import sqlite3
-import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -16,10 +15,6 @@ from readiness.history.database import Fetch, Row, T, Tell
 from readiness.history.schema import VERSION
 
 _TRIES = 3
-_SECONDS = 60.0
-"""What one transaction may take, waiting for others aside."""
-_STEPS = 100_000
-"""Of SQLite's machine, between two looks at the clock."""
 
 
 class SQLite:
@@ -56,7 +51,7 @@ class SQLite:
     def _transaction(self, kind: str, work: Callable[[Fetch], T]) -> T:
         for _ in range(_TRIES):
             connection = self._connection = self._connection or file.opened(self._path, self._tell)
-            _bound(connection)
+            file.bound(connection)
             try:
                 connection.execute(f"BEGIN {kind}")
                 done = work(_fetch_by(connection))
@@ -85,12 +80,6 @@ class SQLite:
                 connection.execute("ROLLBACK")
         except sqlite3.Error:
             self.close()
-
-
-def _bound(connection: file.Connection) -> None:
-    """Let what is asked of the file end: whose it is may have put triggers without end into it."""
-    ends = time.monotonic() + _SECONDS
-    connection.set_progress_handler(lambda: time.monotonic() > ends, _STEPS)
 
 
 def _fetch_by(connection: file.Connection) -> Fetch:

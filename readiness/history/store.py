@@ -20,6 +20,11 @@ _INSERT = (
     f'INSERT INTO runs ({_NAMES}, "judged_by")'
     f" VALUES ({', '.join(f'${n + 1}' for n in range(len(COLUMNS) + 1))})"
 )
+_PARTS = (
+    "SELECT evidence.body, criteria.body FROM runs"
+    " JOIN evidence ON evidence.run_id = runs.run_id"
+    " JOIN criteria ON criteria.id = runs.judged_by WHERE runs.run_id = $1"
+)
 _NAMED = 3
 """How many runs an ambiguous name is told to mean."""
 
@@ -80,12 +85,7 @@ class Store:
 
         def read(fetch: Fetch) -> tuple[Run, Row]:
             found = self._found(run, fetch)
-            parts = fetch(
-                "SELECT evidence.body, criteria.body FROM runs"
-                " JOIN evidence ON evidence.run_id = runs.run_id"
-                " JOIN criteria ON criteria.id = runs.judged_by WHERE runs.run_id = $1",
-                found.run_id,
-            )
+            parts = fetch(_PARTS, found.run_id)
             return found, parts[0] if parts else (b"", b"")
 
         found, (packed_evidence, packed_criteria) = self._database.reading(read)
@@ -165,7 +165,20 @@ def _insert(one: Packed, fetch: Fetch) -> bool:
     fetch("INSERT INTO evidence VALUES ($1, $2)", run.run_id, one.evidence)
     if run.pinned:
         _pin(run, fetch, "DO NOTHING")
+    _read_back(one, fetch)
     return True
+
+
+def _read_back(one: Packed, fetch: Fetch) -> None:
+    """Make sure that a run is there: a trigger or a rule of the database may have swallowed it."""
+    run = one.run
+    rows = fetch(f"{_SELECT} WHERE runs.run_id = $1", run.run_id)
+    same = [row for row in rows if _run(row).model_copy(update={"pinned": run.pinned}) == run]
+    if not same or [bytes(body) for body, _ in fetch(_PARTS, run.run_id)] != [one.evidence]:
+        raise HistoryError(
+            f"the database did not keep run {run.run_id} as it was written.",
+            fix="Take away its triggers and rules, or name another with --history.",
+        )
 
 
 def _pin(run: Run, fetch: Fetch, conflict: str) -> None:

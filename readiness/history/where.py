@@ -1,6 +1,7 @@
 """The words of the command line and the environment -> where the history is."""
 
 import os
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +13,11 @@ VARIABLE = "READINESS_HISTORY"
 """The variable that names a history, as --history does."""
 NOWHERE = "none"
 SCHEMES = ("postgres://", "postgresql://")
+
+_MISTYPED = re.compile(
+    r"postgres(ql)?:|[\w+.-]{2,}:.*@|.*?[^/\\:]:[^/\\]*@", re.IGNORECASE | re.DOTALL
+)
+"""What begins or looks like a URL with a password, which no message may show as a path."""
 
 
 class Place(NamedTuple):
@@ -38,7 +44,7 @@ def place(option: str | None, environ: Mapping[str, str]) -> Place:
         return Place(None, None)
     if written.lower().startswith(SCHEMES):
         return Place(written, None)
-    if not written or "://" in written:
+    if not written or "://" in written or _MISTYPED.match(written):
         raise HistoryError(
             f"{VARIABLE if option is None else '--history'} names no history.",
             fix=f"Write a file, {SCHEMES[1]}host/database, or {NOWHERE}.",

@@ -142,3 +142,13 @@ def test_who_writes_waits_its_turn_and_not_for_ever(
     history.add(run("a1"))
     assert len(history.runs()) == 1
     history.close()
+
+
+def test_a_run_that_a_rule_swallows_is_said_and_leaves_nothing(team: str) -> None:
+    history = open_history(team, {})
+    history.prepare()
+    execute(team, "CREATE RULE swallow AS ON INSERT TO readiness.evidence DO INSTEAD NOTHING")
+    with pytest.raises(HistoryError, match="did not keep run new as it was written"):
+        history.add(run("new"))
+    assert history.runs() == []
+    history.close()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from readiness.history import HistoryError, file, open_history, sqlite
+from readiness.history import HistoryError, file, open_history
 from readiness.history.aside import Share, set_aside
 from tests.history.runs import run
 
@@ -191,14 +191,92 @@ def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
         open_history("/dev/null", {})
 
 
-def test_tables_of_another_make_are_said(path: Path) -> None:
-    connection = sqlite3.connect(path)
-    connection.execute("DROP TABLE pins")
-    connection.close()
+FOREIGN = {
+    "a table is missing": "DROP TABLE pins",
+    "a table is too many": "CREATE TABLE mine (x)",
+    "a column is too many": "ALTER TABLE runs ADD COLUMN mine TEXT",
+    "an index is too many": "CREATE UNIQUE INDEX one ON runs (started_at)",
+    "a constraint is another": (
+        "DROP TABLE pins; CREATE TABLE pins (system TEXT NOT NULL, environment TEXT NOT NULL,"
+        " run_id TEXT NOT NULL UNIQUE ON CONFLICT IGNORE REFERENCES runs,"
+        " PRIMARY KEY (system, environment))"
+    ),
+    "runs is a view": "ALTER TABLE runs RENAME TO kept; CREATE VIEW runs AS SELECT * FROM kept",
+    "ignored": "CREATE TRIGGER t BEFORE INSERT ON runs BEGIN SELECT raise(ignore); END",
+    "deleted": (
+        "CREATE TRIGGER t AFTER INSERT ON runs BEGIN DELETE FROM runs WHERE run_id = new.run_id;"
+        " END"
+    ),
+    "endless": (
+        "CREATE TRIGGER t BEFORE INSERT ON runs BEGIN SELECT count(*) FROM (WITH RECURSIVE n(i)"
+        " AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n); END"
+    ),
+}
+
+
+def change(path: Path, statements: str) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(statements)
+
+
+@pytest.mark.parametrize("how", FOREIGN)
+def test_what_another_put_into_it_is_refused_and_left_alone(path: Path, how: str) -> None:
+    change(path, FOREIGN[how])
+    before = path.read_bytes()
+    with pytest.raises(HistoryError, match=r"not those of a history|has triggers or views"):
+        open_history(str(path), {})
+    assert path.read_bytes() == before
+    assert files(path) == ["history.db"]
+
+
+def test_statements_that_are_no_text_break_nothing(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA writable_schema = ON")
+        connection.execute("UPDATE sqlite_master SET sql = CAST(sql AS BLOB)")
+        connection.commit()
     history = open_history(str(path), {})
-    with pytest.raises(HistoryError, match="not those of a history"):
+    assert len(history.runs()) == 10
+    history.close()
+
+
+def test_what_tools_of_sqlite_add_is_no_harm(path: Path) -> None:
+    change(path, "ANALYZE; VACUUM; CREATE TABLE lost_and_found (rootpgno, pgno, c0)")
+    history = open_history(str(path), {})
+    assert len(history.runs()) == 10
+    history.close()
+
+
+@pytest.mark.parametrize("how", ["ignored", "deleted"])
+def test_a_run_that_is_swallowed_is_said_and_leaves_nothing(path: Path, how: str) -> None:
+    """By what came in once the file was open."""
+    history = open_history(str(path), {})
+    change(path, FOREIGN[how])
+    with pytest.raises(HistoryError, match="did not keep run new as it was written"):
+        history.add(run("new"))
+    assert len(history.runs()) == 10
+    history.close()
+
+
+def test_evidence_that_is_changed_on_its_way_is_said(path: Path) -> None:
+    history = open_history(str(path), {})
+    change(
+        path,
+        "CREATE TRIGGER t AFTER INSERT ON evidence BEGIN"
+        " UPDATE evidence SET body = x'00' WHERE run_id = new.run_id; END",
+    )
+    with pytest.raises(HistoryError, match="did not keep run new as it was written"):
+        history.add(run("new"))
+    history.close()
+
+
+@pytest.mark.parametrize("column", ["system", "run_id", "branch"])
+def test_a_text_that_is_not_utf_8_is_said_and_nothing_is_set_aside(path: Path, column: str) -> None:
+    change(path, f"UPDATE runs SET {column} = CAST(x'ff6100' AS TEXT) WHERE run_id = 'r3'")
+    history = open_history(str(path), {})
+    with pytest.raises(HistoryError, match="a text in it is damaged, which is not UTF-8"):
         history.runs()
     history.close()
+    assert files(path) == ["history.db"]
 
 
 def test_a_hot_journal_is_rolled_back_and_not_taken_for_damage(path: Path) -> None:
@@ -230,14 +308,18 @@ def test_a_history_is_not_made_by_looking_for_it(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_trigger_without_end_is_ended(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with closing(sqlite3.connect(path)) as connection:
-        connection.execute(
-            "CREATE TRIGGER endless BEFORE INSERT ON runs BEGIN SELECT count(*) FROM ("
-            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n); END"
-        )
-    monkeypatch.setattr(sqlite, "_SECONDS", 0.2)
+def test_work_without_end_is_ended(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(file, "_SECONDS", 0.2)
     history = open_history(str(path), {})
+    change(path, FOREIGN["endless"])
     with pytest.raises(HistoryError, match="what was asked of it takes too long"):
         history.add(run("new"))
     history.close()
+
+
+def test_opening_without_end_is_ended(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(file, "_SECONDS", -1.0)
+    monkeypatch.setattr(file, "_STEPS", 1)
+    with pytest.raises(HistoryError, match="what was asked of it takes too long"):
+        open_history(str(path), {})
+    assert files(path) == ["history.db"]

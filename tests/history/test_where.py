@@ -45,7 +45,19 @@ def test_a_postgres_and_nowhere_are_places_too() -> None:
     assert place("none", {}) == (None, None)
 
 
-@pytest.mark.parametrize("written", ["", "mysql://u:s3cret@h/db", "http://h/", "~nosuchuser/h.db"])
+@pytest.mark.parametrize("written", ["a@b.db", "of:us.db", "/home/me@work/10:30.db", "postgres.db"])
+def test_a_file_may_have_an_odd_name(written: str) -> None:
+    assert place(written, {}).path == Path(written).absolute()
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        *("", "mysql://u:s3cret@h/db", "http://h/", "~nosuchuser/h.db"),
+        *("postgresql:u:s3cret@h", "postgres:/u:s3cret@h/db", "POSTGRESQL:h/s3cret"),
+        *("pg:u:s3/cret@h", "u:s3cret@h/db", "//u:s3cret@h/db", "./postgres//u:s3cret@h"),
+    ],
+)
 def test_what_is_no_place_is_refused_without_being_quoted(written: str) -> None:
     with pytest.raises(HistoryError, match="--history names") as caught:
         open_history(written, {})

@@ -12,9 +12,7 @@ from itertools import chain
 from pathlib import Path
 from typing import IO
 
-from pydantic import ValidationError
-
-from readiness import evidence
+from readiness import __version__, evidence
 from readiness.assessment import assess
 from readiness.cli.assess import judged_by
 from readiness.cli.keeper import tell
@@ -24,7 +22,7 @@ from readiness.document.file import MAX_DATA_BYTES, why
 from readiness.escape import ci_log
 from readiness.history import History, HistoryError, open_history
 from readiness.history.choose import chosen
-from readiness.history.line import from_line, to_line
+from readiness.history.line import check_times, from_line, to_line
 from readiness.history.packed import pack
 from readiness.history.run import Packed, kept
 from readiness.report.words import plural
@@ -104,6 +102,9 @@ def import_(where: str | None, files: Sequence[Path]) -> None:
         history.close()
     there = f", {len(found) - new} were there already" if new < len(found) else ""
     say(ci_log(f"{plural(new, 'run')} added to {history.where}{there}."))
+    if others := sum(one.run.tool != __version__ for one in found):
+        told = f"{plural(others, 'run')} judged by another version of readiness: taken at its word."
+        say(f"readiness: {told}", err=True)
 
 
 def _read(path: Path) -> Iterator[Packed | ConfigurationError]:
@@ -156,13 +157,15 @@ def _evidence(raw: bytes, name: str) -> Packed | ConfigurationError:
     """Return a run of today's judgement, by the criteria and packs of its evidence."""
     try:
         found = evidence.from_json(raw.decode("utf-8"), name)
-        return pack(kept(assess(found, judged_by(found.packs))))
+        one = kept(assess(found, judged_by(found.packs)))
+        check_times(one.run)
+        return pack(one)
+    except HistoryError as error:
+        return ConfigurationError(error.message, file=name, fix="Name another evidence.json.")
     except ConfigurationError as error:
         return error
     except UnicodeDecodeError:
         return ConfigurationError("this is not UTF-8.", file=name, fix="Name an evidence.json.")
-    except ValidationError:
-        return ConfigurationError("its run_id is no id of a run.", file=name)
 
 
 def _run(raw: bytes, name: str, number: int) -> Packed | ConfigurationError:
