@@ -82,7 +82,7 @@ def spoiled(evidence: Evidence, text: str) -> Evidence:
     """Return `evidence` with `text` in every place that text from outside can reach."""
     data = json.loads(evidence.to_json())
     line = escape.line(text, 190)
-    data["run_id"] = data["tool"]["version"] = text
+    data["tool"]["version"] = text
     data["inventory"]["system"] |= {"name": line, "version": line}
     for service in data["inventory"]["services"]:
         service["owner"] = line
