@@ -62,6 +62,8 @@ class Change(BaseModel):
 _MAD_EFFICIENCY = 0.37
 """A median absolute deviation of n tells as much as a standard deviation of 0.37 n (Rousseeuw and
 Croux 1993, JASA 88:1273)."""
+_LEAST_FREEDOM = 2.5
+"""That of 8 runs: with fewer, no spread is known."""
 
 
 def noise(then: Reading, level: float) -> float | None:
@@ -75,9 +77,6 @@ def noise(then: Reading, level: float) -> float | None:
         return None
     freedom = max(_LEAST_FREEDOM, _MAD_EFFICIENCY * (then.runs - 1))
     return math.sqrt(2) * student(freedom, NormalDist().inv_cdf(1 - level / 2)) * then.spread
-
-
-_LEAST_FREEDOM = 2.5
 
 
 def _assumed(tolerance: float, level: float) -> float:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import get_args
 
+from readiness.assessment.beside import PROBE
 from readiness.assessment.change import Change, Course, incomparable, of_estimates, of_numbers
 from readiness.assessment.readings import readings
 from readiness.assessment.shift import ALPHA, chance, levels
@@ -92,11 +93,10 @@ def worse(comparison: Comparison | None, findings: Sequence[Finding]) -> Mapping
     at the same moments, unless a waiver excuses that.
     """
     found = {change.key: change.what for change in comparison.regressed} if comparison else {}
-    beside = (f for f in findings if f.probe == PAIRED and f.outcome == "fail" and not f.waived)
+    beside = (f for f in findings if f.probe == PROBE and f.outcome == "fail" and not f.waived)
     return {**found, **{(f.check, f.service): f"{f.title} on {f.service}" for f in beside}}
 
 
-PAIRED = "http_paired"
 _JUDGED = ("pass", "warn", "fail")
 
 

@@ -128,12 +128,7 @@ def run(
     leftovers.remind(wanted.system.name, known)
     environment = asked.environment or wanted.system.environment
     keeper = Keeper(asked.history, known, wanted.system.name, environment)
-    last = asked.previous or asked.out / output.ASSESSMENT
-    if asked.previous or last.exists():
-        before = _previous(asked)
-        earlier = evidence.measured_before(last.parent / output.EVIDENCE)
-    else:
-        before, earlier = keeper.previous()
+    before, earlier = _earlier(asked, keeper)
     compared = _baseline(asked, wanted, rules, known)
     with ExitStack() as stack:
         held = signals or stack.enter_context(loop.Signals())
@@ -299,6 +294,14 @@ def _baseline(
     if isinstance(found, Baseline):
         return {"baseline": found}
     return {"no_baseline": f"Asked for was {asked.baseline}. {found}"}
+
+
+def _earlier(asked: Request, keeper: Keeper) -> tuple[Previous | None, Sequence[Measurement]]:
+    """Return the score and the measurements of the run before: of a file, else of the history."""
+    last = asked.previous or asked.out / output.ASSESSMENT
+    if not asked.previous and not last.exists():
+        return keeper.previous()
+    return _previous(asked), evidence.measured_before(last.parent / output.EVIDENCE)
 
 
 def _previous(asked: Request) -> Previous | None:

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from readiness import criteria, document, inventory, policy
-from readiness.assessment.regression import PAIRED
+from readiness.assessment.beside import PROBE
 from readiness.checks import Check, Criteria
 from readiness.cli import rewrite
 from readiness.cli.assess import judged_by
@@ -117,7 +117,7 @@ def _subjects(asked: Request, wanted: Inventory, rules: Criteria) -> tuple[Subje
 
 def _beside(check: Check, subject: Subject) -> bool:
     """Whether `--against` makes `check` of `subject`, which the inventory does not say."""
-    return check.probe == PAIRED and subject.kind in ("http", "web")
+    return check.probe == PROBE and subject.kind in ("http", "web")
 
 
 def _there(asked: Request, wanted: Inventory) -> int | None:

@@ -105,8 +105,11 @@ class Page:
         if self.model.card.upper < policy.conditional.score:
             upper = self.model.card.upper
             named.append(f"the score is {upper} at best, below {policy.conditional.score}")
-        rest = [why for why in self.reasons if not named or "failed" not in why]
-        return (*named, *rest) if policy.fail_on == "conditional" or not named else tuple(named)
+        if named and policy.fail_on == "not-ready":
+            return tuple(named)
+        standing = self.model.standing
+        others = [f for f in standing.open_blockers if (f.check, f.service) not in failed]
+        return (*named, *reasons(self.model.card, others, policy, len(standing.regressed)))
 
     @property
     def seconds(self) -> float:
