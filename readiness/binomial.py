@@ -34,6 +34,18 @@ def least(successes: float, n: float, tail: float, z: float) -> float:
     return low
 
 
+def surplus(failures: int, n: int, others: int, of: int) -> float:
+    """Return how likely `failures` of `n`, or more, are beside `others` of `of` at the same rate.
+
+    One-sided, and exact: given how many failed in all (Fisher 1922, JRSS 85:87).
+    """
+    together = failures + others
+    ways = sum(
+        math.comb(n, k) * math.comb(of, together - k) for k in range(failures, min(n, together) + 1)
+    )
+    return ways / math.comb(n + of, together)
+
+
 def _normal(p: float, n: float, z: float) -> float:
     """Return the lower end of Wilson's score interval (Wilson 1927, JASA 22:209), the limit."""
     centre = (p + z * z / (2 * n)) / (1 + z * z / n)

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from readiness.binomial import surplus
 from readiness.estimate import (
     Above,
     Estimate,
@@ -372,3 +373,17 @@ def test_the_interval_of_a_share_covers_the_truth(rho: float, p: float) -> None:
 def test_half_an_estimate_is_refused() -> None:
     with pytest.raises(ValueError, match="together"):
         Estimate(value=1.0, low=None, high=2.0, n=5)
+
+
+@pytest.mark.parametrize(
+    ("failures", "n", "others", "of", "likely"),
+    [
+        (3, 4, 1, 4, 17 / 70),  # the lady tasting tea (Fisher 1935)
+        (0, 48, 3, 48, 1.0),
+        (10, 10, 0, 10, 1 / math.comb(20, 10)),
+    ],
+)
+def test_a_surplus_of_failures_is_as_likely_as_fisher_says(
+    failures: int, n: int, others: int, of: int, likely: float
+) -> None:
+    assert surplus(failures, n, others, of) == pytest.approx(likely)

@@ -2,6 +2,7 @@
 
 import math
 
+from readiness.binomial import surplus
 from readiness.load.closed import Level
 from readiness.load.result import Result
 from readiness.probes._aimed import Aimed
@@ -19,6 +20,8 @@ _CROWD_COSTS = 1.25
 _CROWD_COSTS_MS = 0.5
 """A crowd may be answered so much later than one, on average, before the service counts as crowded:
 of N users on a pool of P, each takes N/P times as long on average, whoever of them it is."""
+_BY_CHANCE = 0.2
+"""A crowd may be seen to fail more than one user by chance, down to this probability."""
 
 
 async def bearable(aimed: Aimed, one: Result, timeout: float) -> float:
@@ -34,7 +37,9 @@ async def bearable(aimed: Aimed, one: Result, timeout: float) -> float:
     for users in CROWDS:
         if users <= most:
             crowd = await aimed.closed(_crowd(users))
-            if eases(one, crowd):
+            if eases(one, crowd) or (
+                quick(one, crowd) and no_worse(await aimed.closed(_alone(crowd.n)), crowd)
+            ):
                 return users / 2
             most = room(one, crowd, users)
     return ALONE
@@ -54,6 +59,10 @@ def _crowd(users: int) -> Level:
     return Level(users=users, requests=users, seconds=0.2, trial=True)
 
 
+def _alone(requests: int) -> Level:
+    return Level(users=1, requests=requests, seconds=1.0, trial=True)
+
+
 def room(one: Result, crowd: Result, users: int) -> float:
     """Return how many at once may be served with ease, where a crowd of `users` was not."""
     if crowd.successes < crowd.n or not crowd.service.n:
@@ -63,6 +72,22 @@ def room(one: Result, crowd: Result, users: int) -> float:
 
 def eases(one: Result, crowd: Result) -> bool:
     """Whether the crowd was served as well and as quickly as one."""
+    return quick(one, crowd) and crowd.successes == crowd.n
+
+
+def quick(one: Result, crowd: Result) -> bool:
+    """Whether those of the crowd who were served did not wait for each other."""
     alone, together = one.service.point(0.5), crowd.service.mean_ms
-    quick = crowd.service.n > 0 and together <= alone * _CROWD_COSTS + _CROWD_COSTS_MS
-    return quick and crowd.successes == crowd.n
+    return crowd.service.n > 0 and together <= alone * _CROWD_COSTS + _CROWD_COSTS_MS
+
+
+def no_worse(alone: Result, crowd: Result) -> bool:
+    """Whether the crowd failed no more often than one user, whom the service fails too.
+
+    A service that fails one request in sixteen, whoever asks, needs many samples for that to be
+    told from its limit: it is the last to be asked slowly. None may have come too often.
+    """
+    failed, ours = crowd.n - crowd.successes, alone.n - alone.successes
+    if crowd.limited or alone.limited or not ours:
+        return False
+    return surplus(failed, crowd.n, ours, alone.n) > _BY_CHANCE

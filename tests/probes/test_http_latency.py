@@ -333,6 +333,36 @@ def test_more_slots_only_where_a_crowd_costs_nothing() -> None:
     assert not _pace.eases(timed(10), timed(10, 10, 20))  # a third waits for a turn
 
 
+@pytest.mark.parametrize(
+    ("alone", "crowd", "ease"),
+    [
+        ({200: 45, 500: 3}, {200: 44, 500: 4}, True),
+        ({200: 45, 500: 3}, {200: 38, 500: 10}, False),  # it makes things worse
+        ({200: 48}, {200: 47, 500: 1}, False),  # nobody fails alone
+        ({200: 45, 500: 3}, {200: 47, 429: 1}, False),
+        ({200: 45, 429: 3}, {200: 46, 500: 2}, False),
+    ],
+)
+def test_who_fails_one_user_as_often_is_not_pressed_by_a_crowd(
+    alone: dict[int, int], crowd: dict[int, int], ease: bool
+) -> None:
+    seen = timed(10)
+    assert _pace.no_worse(replace(seen, codes=alone), replace(seen, codes=crowd)) is ease
+
+
+@pytest.mark.anyio
+@pytest.mark.alone
+async def test_a_service_with_errors_is_sampled_no_more_slowly(context: Context) -> None:
+    def erring(_: servers.Request) -> bytes:
+        return servers.response(500) if len(web.requests) % 12 == 0 else OK
+
+    web = servers.Web(erring, delay=0.01)
+    async with servers.serving(web) as port:
+        aimed = await Aimed.at(service(port), probe.Settings(), context)
+        one = await aimed.closed(_pace.PACING)
+        assert await _pace.bearable(aimed, one, context.timeout) == 24
+
+
 def test_the_next_crowd_is_no_larger_than_what_was_seen_to_be_served_at_once() -> None:
     assert _pace.room(timed(10), timed(20), 64) == pytest.approx(40)
     assert _pace.room(timed(10), timed(160), 64) == pytest.approx(5)
