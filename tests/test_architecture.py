@@ -34,6 +34,7 @@ LAYERS: dict[str, set[str]] = {
         "inventory",
         "ledger",
         "load",
+        "binomial",
         "estimate",
         "enough",
         "looks",
