@@ -28,14 +28,20 @@
   form.addEventListener("submit", (event) => event.preventDefault());
   wanted.shown.value = `${rows.length} of ${rows.length} rows`;
 
-  // What does not scroll needs no stop of the Tab key.
+  // What does not scroll needs no stop of the Tab key; what goes on at the right shows it.
+  const shade = (box) =>
+    box.classList.toggle("more", box.scrollLeft + box.clientWidth < box.scrollWidth - 1);
   const stop = new ResizeObserver((entries) => {
     for (const { target: box } of entries) {
       const scrolls = box.scrollWidth > box.clientWidth || box.scrollHeight > box.clientHeight;
+      shade(box);
       scrolls ? box.setAttribute("tabindex", "0") : box.removeAttribute("tabindex");
     }
   });
-  document.querySelectorAll(".table, .panels[role]").forEach((box) => stop.observe(box));
+  document.querySelectorAll(".table, .panels[role]").forEach((box) => {
+    stop.observe(box);
+    box.addEventListener("scroll", () => shade(box), { passive: true });
+  });
 
   const folds = [...document.querySelectorAll("details")];
   let folded = [];

@@ -180,4 +180,6 @@ def test_what_has_regressed_and_no_work_mends_is_said() -> None:
     least = least_plan(found.model, (), ready(found.evidence.policy))
     assert not least.reached
     assert any("regressed since the baseline: latency-p95 on api" in need for need in least.needs)
+    assert not any("pass which no work mends" in need for need in least.needs)
+    assert any("all of that: it leads from" in need for need in least.needs)
     assert least.score_if is not None and least.score_if >= 85

@@ -101,6 +101,14 @@ def test_texts_in_charts_can_be_read_on_a_phone(browser: Browser, report: Path) 
         assert min(height for height in heights if height) >= 9
 
 
+def test_a_table_that_goes_on_at_the_right_shows_it(browser: Browser, report: Path) -> None:
+    with opened(browser, report, PHONE) as seen:
+        table = seen.page.locator(".table").first
+        expect(table).to_have_class("table more")
+        table.evaluate("box => box.scrollLeft = box.scrollWidth")
+        expect(table).to_have_class("table")
+
+
 def test_every_stop_of_the_tab_key_is_seen(browser: Browser, report: Path) -> None:
     with opened(browser, report) as seen:
         stops = seen.page.evaluate(

@@ -13,7 +13,7 @@ from readiness.report import FORMATS, diagram
 from readiness.report.graph import Graph, Node, graph
 from readiness.report.html.dependencies import dependencies
 from readiness.report.layers import layout
-from readiness.report.trend import days, trend
+from readiness.report.trend import moments, trend
 from tests import samples
 from tests.mermaid import diagrams
 from tests.pasts import remembered
@@ -113,15 +113,15 @@ def test_the_trend_is_a_chart_and_a_line_of_verdicts() -> None:
     text = FORMATS["markdown"].render(assess(remembered(samples.broken(), 3), CRITERIA))
     (kind, chart), _ = diagrams(text)
     assert kind == "xychart-beta"
-    assert 'x-axis ["11-21", "11-21 (2)", "11-22", "11-23"]' in chart
+    assert 'x-axis ["11-21", "22:37", "11-22", "11-23"]' in chart
     assert "line [41, 69, 84, 59]" in chart and "line [85, 85, 85, 85]" in chart
     assert "❌ 41 → ❔ 69 → ⚠️ 84 → ❌ 59, the oldest first." in text
 
 
 @pytest.mark.parametrize("hours", [1, 24, 24 * 40])
-def test_no_two_days_of_the_trend_are_called_alike(hours: int) -> None:
+def test_no_two_points_of_the_trend_are_called_alike(hours: int) -> None:
     evidence = remembered(samples.broken(), 11, timedelta(hours=hours))
-    named = days(trend(assess(evidence, CRITERIA), 12))
+    named = moments(trend(assess(evidence, CRITERIA), 12))
     assert len(set(named)) == 12
 
 

@@ -105,12 +105,15 @@ def _at_best(model: Model, solver: Solver, goal: Goal) -> list[str]:
     rest = unmended(model.findings, solver, goal, excused=True)
     if not rest:
         return [f"more than can be mended: all work leads to {solver.best.value}"]
-    some = "1 check" if len(rest) == 1 else f"{len(rest)} checks"
-    waived = sum(f.waived for f in rest)
-    some += f" ({waived} waived)" if waived else ""
     after = solver.best.passing(rest)
     short = "" if goal.met(after) else f", which is not {goal.name}"
-    return [
-        f"that {some} pass which no work mends: from {solver.best.value} with all work alone "
-        f"to {after.value}{short}"
-    ]
+    named = goal.in_the_way(solver.best)
+    others = [f for f in rest if (f.check, f.service) not in named]
+    leads = f"from {solver.best.value} with all work alone to {after.value}{short}"
+    if not others:
+        return [f"all of that: it leads {leads}"]
+    some = "1 check" if len(others) == 1 else f"{len(others)} checks"
+    some += " more" if named else ""
+    waived = sum(f.waived for f in others)
+    some += f" ({waived} waived)" if waived else ""
+    return [f"that {some} pass which no work mends: all of it leads {leads}"]

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from readiness.escape import mermaid
 from readiness.report.graph import Graph, Node
-from readiness.report.trend import Point, days
+from readiness.report.trend import Point, moments
 from readiness.report.words import Sign
 
 _COLOURS: dict[Sign, str] = {
@@ -22,7 +22,7 @@ def chart(points: Sequence[Point], ready: int) -> str:
     """Return a chart of the scores and of what READY needs; `points` are two or more."""
     scores = ", ".join(str(point.value) for point in points)
     needed = ", ".join([str(ready)] * len(points))
-    named = ", ".join(f'"{day}"' for day in days(points))
+    named = ", ".join(f'"{at}"' for at in moments(points))
     return _fenced(
         "xychart-beta",
         f'title "Score of the last {len(points)} runs; READY needs {ready}"',

@@ -33,12 +33,10 @@ def trend(a: Assessment, most: int) -> tuple[Point, ...]:
     return (*(Point(p.started_at, p.value, p.verdict) for p in past), now)[-most:]
 
 
-def days(points: Sequence[Point]) -> tuple[str, ...]:
-    """Return the day of each point, numbered from the second of a day on: no two are alike."""
-    seen: dict[str, int] = {}
-    names = []
+def moments(points: Sequence[Point]) -> tuple[str, ...]:
+    """Return when each point was, so that no two are alike: days, and times of a day met before."""
+    names: list[str] = []
     for point in points:
-        day = f"{point.at:%m-%d}"
-        seen[day] = seen.get(day, 0) + 1
-        names.append(day if seen[day] == 1 else f"{day} ({seen[day]})")
+        ways = (f"{point.at:{form}}" for form in ("%m-%d", "%H:%M", "%H:%M:%S", "%m-%d %H:%M:%S"))
+        names.append(next((name for name in ways if name not in names), str(len(names) + 1)))
     return tuple(names)

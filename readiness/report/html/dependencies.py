@@ -32,10 +32,10 @@ def dependencies(graph: Graph | None) -> Figure | None:
     down = [node.name for node in graph.nodes if node.part == "down"]
     label += f"; root causes: {', '.join(causes)}" if causes else ""
     label += f"; down for itself: {', '.join(down)}" if down else ""
-    more = f" {graph.left_out} more services are left out." if graph.left_out else ""
+    more = f"; {graph.left_out} more are left out" if graph.left_out else ""
     return Figure(
         id="dependency-chart",
-        caption=f"Each service to the left of what it needs.{more}",
+        caption=f"{len(graph.nodes)} services{more}.",
         keys=(
             *(
                 (f"box {sign}", _WORDS[sign])

@@ -1,6 +1,7 @@
 """The trend -> the score of each run over time, coloured by its verdict."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 from readiness.inventory import Policy
 from readiness.report.html import vega
@@ -9,6 +10,8 @@ from readiness.report.trend import Point
 from readiness.report.words import moment, spoken
 
 MOST = 60
+_BRIEF = timedelta(days=5)
+"""Within this, days alone would name several marks of the axis alike."""
 _WIDTHS = {"wide": 900, "narrow": 290}
 
 
@@ -45,7 +48,15 @@ def _spec(points: Sequence[Point], width: int, needed: tuple[int, ...]) -> vega.
         "type": "temporal",
         "scale": {"type": "utc", "nice": False, "padding": 14},
     }
-    x |= {"axis": {"title": None, "grid": False, "format": "%b %-d", "tickCount": width // 90}}
+    brief = points[-1].at - points[0].at < _BRIEF
+    x |= {
+        "axis": {
+            "title": None,
+            "grid": False,
+            "format": "%b %-d, %H:%M" if brief else "%b %-d",
+            "tickCount": width // (130 if brief else 90),
+        }
+    }
     y: vega.Piece = {"type": "quantitative", "scale": {"domain": [0, 100]}}
     y |= {"axis": {"title": None, "values": [0, 50, 100]}}
     marks = vega.values(*({"at": at} for at in needed))

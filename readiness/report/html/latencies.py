@@ -15,7 +15,7 @@ MOST = 12
 _PROBE = "http_latency"
 _ONE_IN = {"p50_ms": 2, "p95_ms": 20, "p99_ms": 100}
 """Metric -> one in how many answers takes longer."""
-_TICKS = {2: "50", 10: "90", 20: "95", 100: "99", 1000: "99.9", 10000: "99.99"}
+_TICKS = {2: "50", 20: "95", 100: "99", 1000: "99.9", 10000: "99.99"}
 
 
 def latencies(page: Page) -> Figure | None:

@@ -21,6 +21,8 @@ VERSION = "6.4"
 TEXT, FAINT, LINE, PANEL, ACCENT = (
     f"var(--{name})" for name in ("text", "faint", "line", "panel", "accent")
 )
+HALO: Piece = {"color": "var(--page)", "stroke": "var(--page)", "strokeWidth": 4}
+"""Behind a text that stands on something drawn."""
 COLOURS: Mapping[Sign, str] = {
     **{sign: f"var(--{sign})" for sign in ("good", "fair", "bad", "unknown")},
     "none": FAINT,

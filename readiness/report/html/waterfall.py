@@ -87,10 +87,13 @@ def _spec(steps: list[vega.Piece], width: int, needed: int) -> vega.Spec:
             {**ready, "encoding": {"y": {**y, "datum": needed}}},
             {"mark": {"type": "bar", "minBandSize": 2}, "encoding": bar},
             {"mark": line, "encoding": score},
-            {
-                "transform": [{"filter": "datum.told"}],
-                "mark": {"type": "text", "dy": 14, "fontWeight": "bold", "color": vega.ACCENT},
-                "encoding": score | {"text": {"field": "score"}},
-            },
+            *(
+                {
+                    "transform": [{"filter": "datum.told"}],
+                    "mark": {"type": "text", "dy": 14, "fontWeight": "bold", **look},
+                    "encoding": score | {"text": {"field": "score"}},
+                }
+                for look in (vega.HALO, {"color": vega.ACCENT})
+            ),
         ],
     }
