@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from ipaddress import ip_address
 from pathlib import PurePath
 from typing import Any
+from urllib.parse import urlsplit
 
 from readiness.document import ConfigurationError, Document
 from readiness.document.complaint import suggest
-from readiness.inventory import Inventory, Service
+from readiness.inventory import Environment, Inventory, Service, System
 
 PROBE = "http_paired"
 _KINDS = ("http", "web")
@@ -75,10 +77,22 @@ def _settings(service: Service, reference: Inventory, file: str) -> dict[str, An
         "reference": {
             **theirs,
             **{key: value for key, value in known_by.items() if value},
-            "environment": system.environment,
+            "environment": _environment(system, partner.url.get_secret_value()),
             "url": partner.url.get_secret_value(),
         }
     }
+
+
+def _environment(system: System, url: str) -> Environment:
+    """Return where a reference runs: what is not on this machine and says nothing may be in use."""
+    if "environment" in system.model_fields_set:
+        return system.environment
+    host = urlsplit(url).hostname or ""
+    try:
+        here = ip_address(host).is_loopback
+    except ValueError:
+        here = host == "localhost"
+    return system.environment if here else "production"
 
 
 def _alone(because: str) -> dict[str, Any]:

@@ -121,3 +121,22 @@ services:
     assert source.unset == {("services", "other", "url"), ("services", "db", "url")}
     whole = parse("${ALL}", "old.yaml")
     assert needed(tolerant(whole, {}), inventory(at("api"))).unset == {()}
+
+
+@pytest.mark.parametrize(
+    ("url", "system", "environment"),
+    [
+        ("http://127.0.0.2:8000", {"name": "Shop"}, "local"),
+        ("http://[::1]:8000", {"name": "Shop"}, "local"),
+        ("https://shop.example", {"name": "Shop"}, "production"),
+        ("http://10.0.0.7", {"name": "Shop"}, "production"),
+        ("https://shop.example", {"name": "Shop", "environment": "staging"}, "staging"),
+        ("http://localhost:2", {"name": "Shop", "environment": "production"}, "production"),
+    ],
+)
+def test_a_reference_elsewhere_that_says_nothing_may_be_in_production(
+    url: str, system: Any, environment: str
+) -> None:
+    theirs = inventory(service("api", url=url), system=system)
+    found = settings(paired(inventory(at("api")), theirs, FILE))
+    assert found["reference"]["environment"] == environment

@@ -64,6 +64,19 @@ def test_two_systems_are_compared_and_the_evidence_replays(
         assert (tmp_path / "again" / name).read_bytes() == (out / name).read_bytes()
 
 
+def test_who_would_be_compared_is_said_without_any_traffic(tmp_path: Path) -> None:
+    written(tmp_path, "new.yaml", f"services:\n{service('api', 1)}{service('own', 1)}")
+    written(tmp_path, "old.yaml", f"services:\n{service('api', '${NOT_SET}')}")
+    words = ("validate", "new.yaml", "--against", "old.yaml")
+    done = readiness(*words, "--no-env", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    told = done.stdout.splitlines()
+    assert told[0] == "old.yaml: 1 of 2 HTTP services would be compared."
+    assert told[1].startswith("old.yaml: not own: old.yaml has no HTTP service 'own'.")
+    done = readiness(*words, cwd=tmp_path)
+    assert done.returncode == 2 and "variable NOT_SET, which is not set" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("old", "said"),
     [

@@ -30,6 +30,12 @@ Formats = Annotated[
         "--format", metavar="NAME", help="Also write this format (docs/ci.md). Repeatable."
     ),
 ]
+Against = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE", help="Compare with the services of this inventory, asked side by side."
+    ),
+]
 FailOn = Annotated[
     str | None,
     typer.Option(
@@ -94,12 +100,7 @@ def run(
             help="Let no metric regress since: last, main, pinned, a run's id, or a file of a run.",
         ),
     ] = None,
-    against: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE", help="Compare with the services of this inventory, asked side by side."
-        ),
-    ] = None,
+    against: Against = None,
     fail_on: FailOn = None,
     deadline: Annotated[
         str, typer.Option(metavar="TIME", help="The whole run ends by then: 90s, 5m.")
@@ -225,11 +226,12 @@ def validate(
     no_env: Annotated[
         bool, typer.Option("--no-env", help="List missing variables instead of failing.")
     ] = False,
+    against: Against = None,
 ) -> None:
     """Check inventory and criteria without any traffic."""
     from readiness.cli import inspect
 
-    inspect.validate(inventory, checks or (), no_env)
+    inspect.validate(inventory, checks or (), no_env, against)
 
 
 @app.command()

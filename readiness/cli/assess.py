@@ -115,7 +115,7 @@ def run(
     source = document.read(asked.inventory)
     known = os.environ if environ is None else environ
     wanted = inventory.from_document(source, known)
-    reference = _reference(asked.against, wanted, known)
+    reference = reference_for(wanted, asked.against, known) if asked.against else None
     if reference:
         wanted = against.paired(wanted, reference, str(asked.against))
     rules = judged_by(asked.packs)
@@ -194,16 +194,15 @@ def part(packs: Mapping[str, str], asked: Sequence[str]) -> Criteria:
     return found.model_copy(update={"only": tuple(asked)})
 
 
-def _reference(
-    path: Path | None, wanted: Inventory, environ: Mapping[str, str]
-) -> Inventory | None:
+def reference_for(
+    wanted: Inventory, path: Path, environ: Mapping[str, str], *, tolerant: bool = False
+) -> Inventory:
     """Read the inventory to compare `wanted` with; ConfigurationError names its line at fault.
 
-    Variables of services that are not compared need not be set.
+    Variables of services that are not compared need not be set; of a `tolerant` one, none.
     """
-    if path is None:
-        return None
-    source = against.needed(inventory.tolerant(document.read(path), environ), wanted)
+    source = inventory.tolerant(document.read(path), environ)
+    source = source if tolerant else against.needed(source, wanted)
     found = inventory.from_document(source, environ)
     collect.plan(found, source, frozenset())  # its settings are read as if it were assessed
     return found

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from readiness import (
+    against,
     collect,
     criteria,
     document,
@@ -19,17 +20,21 @@ from readiness import (
 )
 from readiness.checks import Check, Criteria
 from readiness.cli import demands
-from readiness.cli.assess import judged_by
+from readiness.cli.assess import judged_by, reference_for
 from readiness.cli.say import say
 from readiness.document import ConfigurationError
 from readiness.document.complaint import suggest
+from readiness.inventory import Inventory
 from readiness.probes.http_latency import GENTLE
 from readiness.quantity import amount
 from readiness.report.words import plural
 
 
-def validate(path: Path, checks: Sequence[Path], no_env: bool) -> None:
-    """Check inventory, criteria and probe settings, and name targets that cannot be proven."""
+def validate(path: Path, checks: Sequence[Path], no_env: bool, other: Path | None = None) -> None:
+    """Check inventory, criteria and probe settings, and name targets that cannot be proven.
+
+    So it does with `other`, the inventory to compare with, and says who would be compared.
+    """
     source = document.read(path)
     environ: Mapping[str, str] = os.environ
     if no_env:
@@ -37,6 +42,11 @@ def validate(path: Path, checks: Sequence[Path], no_env: bool) -> None:
             say(f"{path}:{line}: variable {name} is not set.")
         source = inventory.tolerant(source, environ)
     wanted = inventory.from_document(source, environ)
+    if other is not None:
+        reference = reference_for(wanted, other, environ, tolerant=no_env)
+        wanted = against.paired(wanted, reference, str(other))
+        for sentence in _compared(wanted, other):
+            say(escape.line(sentence))
     rules = judged_by(criteria.read_packs(checks))
     criteria.check_overrides(wanted, rules, source)
     policy.check(wanted.policy, rules, source)
@@ -55,6 +65,17 @@ def validate(path: Path, checks: Sequence[Path], no_env: bool) -> None:
         f"{path}: valid. {plural(len(wanted.services), 'service')}{walks}, "
         f"{len(plan.steps)} probes, {count} checks."
     )
+
+
+def _compared(wanted: Inventory, other: Path) -> Iterator[str]:
+    """Say which services of `wanted` would be compared with those of `other`, and why not all."""
+    settings = {s.name: s.probes.get(against.PROBE) or {} for s in wanted.services}
+    asked = {name: one for name, one in settings.items() if one.keys() & {"reference", "alone"}}
+    beside = [name for name, one in asked.items() if "reference" in one]
+    yield f"{other}: {len(beside)} of {plural(len(asked), 'HTTP service')} would be compared."
+    for name, one in asked.items():
+        if "reference" not in one:
+            yield f"{other}: not {name}: {one['alone']}"
 
 
 def schema() -> None:

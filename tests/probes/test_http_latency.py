@@ -19,7 +19,6 @@ from readiness.histogram import Histogram
 from readiness.inventory import Service
 from readiness.load.check import Check
 from readiness.load.recorder import Recorder
-from readiness.load.result import Result
 from readiness.load.series import Series
 from readiness.looks import Looks
 from readiness.measurement import Values
@@ -30,6 +29,7 @@ from readiness.probes._deciding import Deciding
 from readiness.probes._load import latencies
 from tests import servers
 from tests.certificates import Authority
+from tests.timed import timed
 
 OK = servers.response(200, '{"status": "ok"}')
 
@@ -242,38 +242,6 @@ async def test_the_deadline_is_ours(context: Context) -> None:
 
 def soon(context: Context, seconds: float) -> float:
     return context.deadline - 60 + seconds
-
-
-def timed(*milliseconds: float, n: int = 5) -> Result:
-    times = Series()
-    times.add(array("q", [round(each * 1e6) for each in milliseconds] * n))
-    n *= len(milliseconds)
-    return Result(
-        check=Check(),
-        codes={200: n},
-        response=times,
-        service=times,
-        lag=Series(),
-        seconds=1,
-        in_window=n,
-        offered=0,
-        queued=0,
-        clock="kernel",
-        cpu=0.1,
-        settled=True,
-        silent=0.0,
-        late=0,
-        cut_off=0,
-        stalled=0,
-        connections=1,
-        closed_by_server=0,
-        retried=0,
-        cut_bodies=0,
-        untrusted=0,
-        asked_to_wait=0,
-        aborted="",
-        first_fault=None,
-    )
 
 
 @pytest.mark.parametrize(

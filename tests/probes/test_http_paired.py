@@ -13,8 +13,10 @@ from readiness.judge import judge
 from readiness.measurement import Value, Values
 from readiness.probes import Context
 from readiness.probes import http_paired as probe
+from readiness.probes.http_latency import Bounds
 from tests import servers
 from tests.judging import NOW, measured
+from tests.timed import timed
 
 OK = servers.response(200, '{"status": "ok"}')
 CHECKS = bundled_criteria().checks
@@ -198,6 +200,23 @@ async def test_what_is_in_production_is_asked_gently_and_so_is_the_service(
         await compared(ours, theirs, lent, reference=reference, pairs=20, seconds=0.5)
     assert (max(first.connections, second.connections) <= 4 + 2) is gently
     assert (len(second.requests) < 60) is gently
+
+
+@pytest.mark.parametrize(
+    ("milliseconds", "mean", "pairs", "seconds"),
+    [
+        (20, 0.5, 250, 10),
+        (40, 0.5, 200, 16),  # three seconds in four more than it is given, so that it can tell
+        (400, 0.5, 37, 30),  # never longer than three times
+        (2, 0.5, 400, 8),
+    ],
+)
+def test_a_gentle_comparison_takes_the_time_to_tell(
+    milliseconds: float, mean: float, pairs: int, seconds: float
+) -> None:
+    gentle = Bounds(samples=400, in_flight=4, per_second=50, mean=mean)
+    found = probe._planned(timed(milliseconds), 10, gentle)
+    assert found == (pairs, pytest.approx(seconds, abs=1))
 
 
 @pytest.mark.anyio

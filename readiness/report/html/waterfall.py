@@ -8,6 +8,7 @@ from readiness.report.page import Page
 
 MOST = 20
 _WIDTHS = {"wide": 900, "narrow": 290}
+_NUMBERS: tuple[vega.Piece, ...] = (vega.HALO, {"color": vega.ACCENT})
 
 
 def waterfall(page: Page) -> Figure | None:
@@ -93,7 +94,7 @@ def _spec(steps: list[vega.Piece], width: int, needed: int) -> vega.Spec:
                     "mark": {"type": "text", "dy": 14, "fontWeight": "bold", **look},
                     "encoding": score | {"text": {"field": "score"}},
                 }
-                for look in (vega.HALO, {"color": vega.ACCENT})
+                for look in _NUMBERS
             ),
         ],
     }
