@@ -8,7 +8,6 @@ from readiness.report.page import Page
 
 MOST = 20
 _WIDTHS = {"wide": 900, "narrow": 290}
-_NUMBERS: tuple[vega.Piece, ...] = (vega.HALO, {"color": vega.ACCENT})
 
 
 def waterfall(page: Page) -> Figure | None:
@@ -78,6 +77,7 @@ def _spec(steps: list[vega.Piece], width: int, needed: int) -> vega.Spec:
     bar: vega.Piece = {"x": x, "y": {**y, "field": "from"}, "y2": {"field": "to"}}
     bar |= {"color": {"field": "colour", "type": "nominal", "scale": None}}
     score = {"x": x, "y": {**y, "field": "score"}}
+    number: vega.Piece = {"type": "text", "dy": 14, "fontWeight": "bold"}
     line = {"type": "line", "interpolate": "step", "color": vega.ACCENT, "strokeWidth": 2}
     ready = {"mark": {"type": "rule", "color": vega.FAINT, "strokeDash": [4, 4]}}
     return {
@@ -91,10 +91,10 @@ def _spec(steps: list[vega.Piece], width: int, needed: int) -> vega.Spec:
             *(
                 {
                     "transform": [{"filter": "datum.told"}],
-                    "mark": {"type": "text", "dy": 14, "fontWeight": "bold", **look},
+                    "mark": number | look,
                     "encoding": score | {"text": {"field": "score"}},
                 }
-                for look in _NUMBERS
+                for look in (vega.HALO, {"color": vega.ACCENT})
             ),
         ],
     }
