@@ -227,14 +227,21 @@ class _PreviousAssessment(BaseModel):
     started_at: Moment
     exit_code: int
     score: _PreviousScore
+    only: tuple[str, ...] | None = None
     only_checks: tuple[str, ...] | None = None
+
+    @property
+    def whole(self) -> bool:
+        """Whether it is of all there is to measure, judged by all checks, and came to its end."""
+        interrupted = self.exit_code in INTERRUPTED_EXIT_CODES.values()
+        return not interrupted and self.only is None and self.only_checks is None
 
 
 def previous(path: Path) -> Previous | None:
     """Read the score of the assessment.json at `path`; ConfigurationError if it is none.
 
-    An interrupted run, or one judged by some checks only, is no measure: what it was itself
-    compared with stands in for it.
+    An interrupted run, one of a part of the system, or judged by some checks only, is no measure:
+    what it was itself compared with stands in for it.
     """
     try:
         found = _PreviousAssessment.model_validate_json(read_text(path))
@@ -244,7 +251,7 @@ def previous(path: Path) -> Previous | None:
             file=str(path),
             fix="Name an assessment.json that `readiness run` has written.",
         ) from None
-    if found.exit_code in INTERRUPTED_EXIT_CODES.values() or found.only_checks is not None:
+    if not found.whole:
         return found.score.previous
     return Previous(value=found.score.value, started_at=found.started_at)
 

@@ -113,6 +113,7 @@ TOP = {
     "against",
     "beside",
     "least_plan",
+    "only",
     "only_checks",
 }
 KEYS = {

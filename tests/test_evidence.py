@@ -168,9 +168,12 @@ def test_the_previous_score_is_read_from_an_assessment(tmp_path: Path) -> None:
     assert found == Previous(value=59, started_at=datetime(2026, 2, 1, 9, tzinfo=UTC))
 
 
-def test_an_interrupted_run_is_no_measure(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "said", [{"exit_code": 130}, {"only": ["api"]}, {"only_checks": ["latency-p95"]}]
+)
+def test_an_interrupted_run_and_one_in_part_are_no_measure(tmp_path: Path, said: Any) -> None:
     before = {"value": 71, "started_at": "2026-01-01T00:00:00Z"}
-    partial = LAST | {"exit_code": 130, "score": {"value": 3, "previous": before}}
+    partial = LAST | said | {"score": {"value": 3, "previous": before}}
     found = previous(written(tmp_path, json.dumps(partial)))
     assert found is not None
     assert found.value == 71

@@ -178,7 +178,7 @@ def test_the_list_is_aligned_and_filtered(kept: Path) -> None:
     done = history(kept)
     lines = done.stdout.splitlines()
     assert lines[0].split() == [
-        *("run", "date", "system", "environment", "verdict", "score", "Δ", "coverage", "source"),
+        *("run", "started", "system", "environment", "verdict", "score", "Δ", "coverage", "source"),
     ]
     assert len({line.index("2026-03-01") for line in lines[1:5]}) == 1
     assert "main@5f3c0a7d" in done.stdout
@@ -187,6 +187,9 @@ def test_the_list_is_aligned_and_filtered(kept: Path) -> None:
     assert [row["run_id"] for row in some] == ["cccc3333", "bbbb2222"]
     newest, oldest = rows(kept)[1], rows(kept)[3]
     assert [row["delta"] for row in some] == [newest.value - oldest.value, None]
+    said = history(kept, "--system", "shopp").stdout
+    assert said.startswith("No run of shopp is kept in ") and "there are runs of " in said
+    assert "shop local" in said
     assert "No run is kept" in history(kept, where="new.db").stdout
     assert not (kept / "new.db").exists()
 

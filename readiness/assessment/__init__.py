@@ -148,6 +148,7 @@ def _contract(a: Assessment) -> dict[str, Any]:
         "risks": a.risks.model_dump(mode="json"),
         "plan": [item.model_dump(mode="json") for item in a.plan],
         "least_plan": a.least.to_contract() if a.least else None,
+        "only": list(evidence.only) or None,
         "only_checks": list(a.model.criteria.checks) if a.model.criteria.only else None,
         "policy": {
             **evidence.policy.model_dump(mode="json"),

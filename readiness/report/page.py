@@ -145,7 +145,7 @@ class Page:
     def previous(self) -> str:
         """The score of the run before, when that was, and the change since."""
         previous = self.a.evidence.previous
-        if previous is None or self.model.criteria.only:
+        if previous is None or self.model.criteria.only or self.a.evidence.only:
             return NONE
         change = self.model.decision.value - previous.value
         return f"{previous.value} on {previous.started_at:%Y-%m-%d} ({change:+d})"

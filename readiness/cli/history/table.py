@@ -10,12 +10,25 @@ from readiness.cli.keeper import tell
 from readiness.cli.say import say
 from readiness.escape import ci_log
 from readiness.history import Run, open_history
-from readiness.report.words import NONE, moment, plural, spark, spoken
+from readiness.report.words import NONE, joined, moment, plural, spark, spoken
 
 SCHEMA = "readiness/history-list/v1"
 
 _ID, _COMMIT, _BARS, _WIDEST = 8, 8, 30, 1000
-_HEADS = ("", "run", "date", "system", "environment", "verdict", "score", "Δ", "coverage", "source")
+_NAMED = 8
+"""Systems that are named where none of them was asked for."""
+_HEADS = (
+    "",
+    "run",
+    "started",
+    "system",
+    "environment",
+    "verdict",
+    "score",
+    "Δ",
+    "coverage",
+    "source",
+)
 _NUMBERS = frozenset({"score", "Δ", "coverage"})
 
 Series = tuple[str, str]
@@ -36,18 +49,28 @@ def show(
     history = open_history(where, os.environ, tell, create=False)
     try:
         runs = history.runs(system, environment)
+        others = () if runs else history.runs()
     finally:
         history.close()
     listed = _compared(runs)[:limit]
     if as_json:
         say(json.dumps(_contract(history.where, listed, runs), indent=1))
     elif not listed:
-        say(ci_log(f"No run is kept in {history.where}."))
+        say(ci_log(_none(history.where, system, environment, others)))
     else:
         _print(listed)
         for text in _trends({_series(one.run) for one in listed}, runs):
             say(text)
         say(ci_log(f"{plural(len(listed), 'run')} of {len(runs)} in {history.where}"))
+
+
+def _none(where: str, system: str | None, environment: str | None, others: Sequence[Run]) -> str:
+    """Say that nothing was asked for that is there, and what is."""
+    if not others:
+        return f"No run is kept in {where}."
+    wanted = " ".join(part for part in (system, environment) if part)
+    known = tuple(" ".join(of) for of in sorted({_series(run) for run in others}))
+    return f"No run of {wanted} is kept in {where}; there are runs of {joined(known, _NAMED)}."
 
 
 def _compared(runs: Sequence[Run]) -> list[Listed]:
