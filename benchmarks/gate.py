@@ -1,7 +1,7 @@
 """How often the gate blocks a good system, and how often it catches a breach, by simulation.
 
 Run: python -m benchmarks.gate good [--services 1,10,40] [--runs 4000] [--confidence 0.95]
-     python -m benchmarks.gate breach [--runs 200]
+     python -m benchmarks.gate breach [--runs 200] [--rates 500,100,25] [--deadline 300]
      python -m benchmarks.gate good --plain     each interval at 95 %, uncorrected, at each look
 
 Services of known distributions are sampled by the tool's own rules (first look, growth, time), and
@@ -25,6 +25,7 @@ from typing import cast
 from benchmarks import coverage
 from readiness.assessment.model import evaluate
 from readiness.checks import Criteria
+from readiness.collect import PATIENT_PART
 from readiness.criteria import bundled_criteria
 from readiness.enough import PLENTY
 from readiness.estimate import EVEN, Sides, rate
@@ -41,8 +42,8 @@ from tests.judging import ACCESS, evidence, healthy, inventory, measured, servic
 
 SAMPLED = 6
 """Checks of sampled values that an http service has."""
-DEADLINE, AT_MOST = 300.0, 100.0
-"""Seconds: what a run may take unless told otherwise, and what one probe may of it at most."""
+DEADLINE = 300.0
+"""Seconds that a run may take unless told otherwise."""
 OVERHEAD = 0.7
 """Seconds that each probe takes to find a pace and to end."""
 STAGE = 13.0
@@ -144,6 +145,7 @@ class Rule:
     services: int
     confidence: float = 0.95
     plain: bool = False
+    deadline: float = DEADLINE
 
     @property
     def looks(self) -> Looks:
@@ -218,7 +220,7 @@ class Run:
 
     def __init__(self, rule: Rule, source: random.Random) -> None:
         self.rule, self.source, self.now, self.asked = rule, source, 0.0, 0
-        self._patience = Patience(DEADLINE, 2 * rule.services)
+        self._patience = Patience(rule.deadline, 2 * rule.services, PATIENT_PART * rule.deadline)
 
     def measure(self, case: Case) -> dict[str, Values]:
         """Return what both probes measure of one service."""
@@ -234,7 +236,7 @@ class Run:
     def _probe(
         self, case: Case, probe: str, first: int, per_second: float, seconds: float
     ) -> Values:
-        longest = max(seconds, min(AT_MOST, self._patience.until(self.now) - self.now))
+        longest = max(seconds, self._patience.until(self.now) - self.now)
         most = max(first, round(per_second * longest))
         found, asked = sampled(case, probe, self.rule, self.source, first, most)
         took = OVERHEAD + asked / per_second
@@ -367,7 +369,9 @@ def good_row(rule: Rule, factor: float, name: str, found: Counted) -> str:
     )
 
 
-def breaches(rules: Sequence[Rule], runs: int, seed: int, only: str) -> Iterator[str]:
+def breaches(
+    rules: Sequence[Rule], runs: int, seed: int, only: str, rates: Sequence[float]
+) -> Iterator[str]:
     """One metric of one service a quarter beyond its limit, the rest at target."""
     yield (
         f"{'services':>8}  {'check':20}{'times':14}{'per s':>6}{'runs':>6}{'caught':>8}"
@@ -379,8 +383,8 @@ def breaches(rules: Sequence[Rule], runs: int, seed: int, only: str) -> Iterator
         for breach in CHECKS
         for times in range(len(TIMES))
         if only in TIMES[times].name
-        for per_second in RATES
-        if breach[0] == "http_latency" or per_second == RATES[0]
+        for per_second in rates
+        if breach[0] == "http_latency" or per_second == rates[0]
     ]
     for (case, rule, _), found in zip(cases, run(cases, seed), strict=True):
         assert case.breach
@@ -401,15 +405,18 @@ def main() -> None:
     parser.add_argument("--factors", default=",".join(map(str, FACTORS)), help="of the limits")
     parser.add_argument("--confidence", type=float, default=0.95)
     parser.add_argument("--plain", action="store_true", help="95 % at each look, uncorrected")
+    parser.add_argument("--deadline", type=float, default=DEADLINE, help="seconds of a run")
+    parser.add_argument("--rates", default=",".join(map("{:g}".format, RATES)), help="of breaches")
     parser.add_argument("--seed", type=int, default=1)
     chosen = parser.parse_args()
     sizes = [int(size) for size in chosen.services.split(",")]
-    rules = [Rule(size, chosen.confidence, chosen.plain) for size in sizes]
+    rules = [Rule(size, chosen.confidence, chosen.plain, chosen.deadline) for size in sizes]
     factors = [float(factor) for factor in chosen.factors.split(",")]
+    rates = [float(rate) for rate in chosen.rates.split(",")]
     lines = (
         good(rules, chosen.runs, chosen.seed, chosen.only, factors)
         if chosen.what == "good"
-        else breaches(rules, chosen.runs, chosen.seed, chosen.only)
+        else breaches(rules, chosen.runs, chosen.seed, chosen.only, rates)
     )
     for line in lines:
         print(line, flush=True)

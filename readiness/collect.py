@@ -54,7 +54,7 @@ LONG_AT_ONCE = 32
 RETRY_PAUSE_SECONDS = 0.5
 TIDY_SECONDS = 12.0
 """What taking away again may take after a signal, with a little for the way."""
-_PART_OF_RUN = 0.1
+PATIENT_PART = 0.1
 """What one probe may take, at most, whose samples do not decide yet."""
 _FOR_ENDING_SECONDS = 3.0
 """For a probe that has gone on as long as it may to end by itself, with all it has measured."""
@@ -246,7 +246,7 @@ class Collector:
         for step in open_:
             if step.probe.EXCLUSIVE:
                 (first if _opens(step) and step.service.name in deeper else rest).append(step)
-        most = _PART_OF_RUN * self._seconds
+        most = PATIENT_PART * self._seconds
         self._patience = Patience(self._deadline, len(first) + len(rest), most)
         alone = Slots(0, 1, 1, self._seconds)
         try:

@@ -8,11 +8,14 @@ a release through only if *every* check holds, so that the chance to miss a give
 its own check and does not grow with their number (an intersection-union test: Berger 1982,
 Technometrics 24:295). To part that too would cost samples and prove nothing more.
 
-Many looks: what a check may miss is spent over the looks at its samples in parts of 1/2, 1/6, 1/12,
-..., 1 / (k (k + 1)), which add up to 1 however many there will be (alpha spending: Lan and DeMets
-1983, Biometrika 70:659). With looks at geometrically growing sizes that costs but a log log n in
-width (stitching: Howard, Ramdas, McAuliffe and Sekhon 2021, Ann. Stat. 49:1055; for quantiles
-Howard and Ramdas 2022, Bernoulli 28:1704).
+Many looks: half of what a check may miss is spent over the looks at its samples in parts of 1/2,
+1/6, 1/12, ..., 1 / (k (k + 1)), which add up to 1 however many there will be (alpha spending: Lan
+and DeMets 1983, Biometrika 70:659). With looks at geometrically growing sizes that costs but a log
+log n in width (stitching: Howard, Ramdas, McAuliffe and Sekhon 2021, Ann. Stat. 49:1055; for
+quantiles Howard and Ramdas 2022, Bernoulli 28:1704). The other half, and what the looks before did
+not get to spend, is for the last one, after which no time is left: it comes when the clock says so,
+whatever the samples say. So a service that is never far from its limit is judged by an interval
+hardly wider than if all its samples had been looked at only once.
 """
 
 from dataclasses import dataclass, replace
@@ -37,16 +40,24 @@ class Looks:
         """Return the same for a single look."""
         return replace(self, planned=planned)
 
-    def sides(self, look: int, bounds: tuple[float, float] | None = None) -> Sides:
+    def sides(
+        self, look: int, bounds: tuple[float, float] | None = None, *, last: bool = False
+    ) -> Sides:
         """Return how sure each end is at the `look`-th look, counted from 1.
 
         `bounds` are the target and the limit of the check; a metric without is looked at alone.
+        The `last` look is the one that the end of the time leaves, not one that decides.
         """
-        miss = (1 - self.confidence) / (1 if self.planned else look * (look + 1))
+        miss = (1 - self.confidence) * (1.0 if self.planned else _spent(look, last))
         if bounds is None:
             return Sides(1 - miss, 1 - miss)
         fails, passes = 1 - miss / max(1, self.checks), 1 - miss
         return Sides(fails, passes) if bounds[0] < bounds[1] else Sides(passes, fails)
+
+
+def _spent(look: int, last: bool) -> float:
+    """Return the part of what a check may miss that its `look`-th look may."""
+    return (1 + 1 / look) / 2 if last else 1 / (2 * look * (look + 1))
 
 
 ALONE = Looks()

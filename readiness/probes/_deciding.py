@@ -58,7 +58,7 @@ class Deciding:
         return self._decisive
 
     def _estimate(self, metric: str, seen: Recorder, asked: int) -> Estimate:
-        sides = self._at(self._made, metric)
+        sides = self._looks.sides(self._made, self._limits.get(metric))
         if metric == SUCCESS:
             return rate(seen.successes, asked, sides)
         return seen.response.quantile(self._quantiles[metric], sides)
@@ -70,7 +70,4 @@ class Deciding:
 
     def sides(self, metric: str) -> Sides:
         """Return how sure the interval of a metric is at the last of them."""
-        return self._at(self.made, metric)
-
-    def _at(self, look: int, metric: str) -> Sides:
-        return self._looks.sides(look, self._limits.get(metric))
+        return self._looks.sides(self.made, self._limits.get(metric), last=not self._decisive)

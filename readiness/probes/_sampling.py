@@ -69,9 +69,9 @@ async def sample(
     until = min(give_up, context.until) if "load" in context.allowed else began
     looks = context.looks.once(clock() >= until)
 
-    def found_at(look: int) -> dict[str, Estimate]:
+    def found_at(look: int, *, last: bool = False) -> dict[str, Estimate]:
         return {
-            metric: quantile(samples, p / 100, looks.sides(look, limits.get(metric)))
+            metric: quantile(samples, p / 100, looks.sides(look, limits.get(metric), last=last))
             for metric, p in ((f"p{p}_ms", p) for p in percentiles)
         }
 
@@ -82,6 +82,8 @@ async def sample(
         wanted = min(_MOST, max(wanted + 1, round(wanted * GROWTH)))
         full, look = await take(wanted, until), look + 1
         found = found_at(look)
+    if not decided(found, limits):
+        found = found_at(look, last=True)
     cut = f"; they took {clock() - began:.1f} s" if len(samples) < n else ""
     values: Values = {"looks": look}
     for p in percentiles:

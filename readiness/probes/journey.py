@@ -100,9 +100,11 @@ async def measure(journey: Journey, settings: Settings, context: Context) -> Val
         if looks.planned or decided(found, context.limits):
             break
         wanted, look = max(wanted + 1, round(wanted * GROWTH)), look + 1
+    else:
+        found = _success(journey, rounds, looks.sides(look, bounds, last=True))
     return {
         "looks": look,
-        **_success(journey, rounds, looks.sides(look, bounds)),
+        **found,
         **_steps(journey, rounds),
         **_left(journey, rounds, context),
     }
