@@ -72,14 +72,14 @@ def ours(inventory: Path) -> None:
     """Health-probe what `inventory` lists, as a run does; print what each stage took."""
     import resource
 
-    from readiness import collect, document
+    from readiness import collect, document, steps
     from readiness import inventory as inventories
 
     began = time.perf_counter()
     source = document.read(inventory)
     wanted = inventories.from_document(source, {})
     loaded = time.perf_counter()
-    plan = collect.plan(wanted, source, frozenset({"observe"}))
+    plan = steps.plan(wanted, source, frozenset({"observe"}))
     health = tuple(step for step in plan.steps if step.name == "http_health")
     plan = dataclasses.replace(plan, steps=health)
     collector = collect.Collector(plan, "benchmark", 240, lambda _step, _measurement: None)

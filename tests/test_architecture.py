@@ -50,7 +50,9 @@ LAYERS: dict[str, set[str]] = {
     "slots": {"inventory"},
     "patience": set(),
     "turns": {"inventory", "probes"},
+    "steps": {"document", "failure", "inventory", "looks", "probes"},
     "collect": {
+        "steps",
         "probes",
         "load",
         "resolve",

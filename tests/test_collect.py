@@ -18,7 +18,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from readiness import collect
+from readiness import collect, steps
 from readiness.document import ConfigurationError, parse
 from readiness.failure import Failure
 from readiness.inventory import Tier, from_document
@@ -37,7 +37,7 @@ def planned(
     allowed: frozenset[Tier] = LOAD,
     only: tuple[str, ...] = (),
     timeout: str = "2s",
-) -> collect.Plan:
+) -> steps.Plan:
     document = parse(
         json.dumps(
             {
@@ -49,12 +49,10 @@ def planned(
         ),
         "services.yaml",
     )
-    return collect.plan(from_document(document, {}), document, allowed, only)
+    return steps.plan(from_document(document, {}), document, allowed, only)
 
 
-def collected(
-    plan: collect.Plan, seconds: float = 30, left: str = "left"
-) -> tuple[Measurement, ...]:
+def collected(plan: steps.Plan, seconds: float = 30, left: str = "left") -> tuple[Measurement, ...]:
     collector = collect.Collector(plan, "run", seconds, lambda _step, _measurement: None)
     asyncio.run(collector.run())
     return collector.measurements(left)
@@ -198,7 +196,7 @@ def test_files_tell_of_a_service_that_is_down_as_of_any_other(tmp_path: Path) ->
             "artifacts": {"run": {"kind": "compose", "files": "compose.yaml"}},
         }
         document = parse(json.dumps(inventory), str(tmp_path / "services.yaml"))
-        found = collected(collect.plan(from_document(document, {}), document, LOAD))
+        found = collected(steps.plan(from_document(document, {}), document, LOAD))
     told = {(m.service, m.probe): m for m in found}
     assert told["down", "tcp_connect"].failure is not None
     assert told["down", "compose_file"].failure is None
@@ -379,7 +377,7 @@ def test_what_hangs_in_mid_run_gets_its_second_chance_once() -> None:
         url = f"redis://127.0.0.1:{port}/0"
         plan = planned({"cache": {"kind": "redis", "url": url}}, timeout="0.2s")
 
-        def progress(step: collect.Step, _measurement: Measurement) -> None:
+        def progress(step: steps.Step, _measurement: Measurement) -> None:
             nonlocal hangs
             hangs = hangs or step.name == "redis_health"
 
@@ -428,7 +426,7 @@ async def crowded(
     """Probe so many paths of each handler, on a port of its own; return health as it came."""
     shown: list[Measurement] = []
 
-    def show(_step: collect.Step, found: Measurement) -> None:
+    def show(_step: steps.Step, found: Measurement) -> None:
         if found.probe == "http_health":
             shown.append(found)
             progress(shown)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from readiness import collect, criteria, policy
+from readiness import criteria, policy, steps
 from readiness.document import parse
 from readiness.inventory import from_document
 
@@ -34,7 +34,7 @@ def test_it_can_be_read_and_binds(name: str, tmp_path: Path) -> None:
     variables = dict.fromkeys(re.findall(r"\$\{(\w+)", EXAMPLES[name]), "0a1b2c3")
     urls = {key: f"{SCHEMES.get(key, 'http')}://localhost:1" for key in variables if "URL" in key}
     inventory = from_document(document, {**variables, **urls})
-    collect.plan(inventory, document, frozenset())
+    steps.plan(inventory, document, frozenset())
     rules = criteria.bundled_criteria()
     criteria.check_overrides(inventory, rules, document)
     policy.check(inventory.policy, rules, document)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from readiness import collect
+from readiness import steps
 from readiness.criteria import bundled_criteria
 from readiness.document import read
 from readiness.inventory import Inventory, Tier, from_document
@@ -27,7 +27,7 @@ def test_there_are_examples() -> None:
 
 @each_example
 def test_every_probe_of_it_binds(folder: Path) -> None:
-    plan = collect.plan(loaded(folder), read(folder / "services.yaml"), TIERS)
+    plan = steps.plan(loaded(folder), read(folder / "services.yaml"), TIERS)
     deep = {"mcp": {"mcp_tools", "mcp_protocol", "mcp_call", "mcp_stdio"}}
     expected = deep.get(folder.name, {"journey", "access_matrix", "session"})
     assert expected <= {step.name for step in plan.steps}

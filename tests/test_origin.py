@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from readiness import collect, document, inventory
+from readiness import document, inventory, steps
 from readiness.cli.origin import origin, path
 
 
@@ -35,7 +35,7 @@ artifacts: {stack: {kind: compose, files: [compose.yaml]}}
 
 def test_each_subject_has_the_line_of_its_name(file: Path) -> None:
     source = document.read(file)
-    plan = collect.plan(inventory.from_document(source, {}), source, frozenset())
+    plan = steps.plan(inventory.from_document(source, {}), source, frozenset())
     assert origin(source, plan, {}).lines == {"api": 5, "db": 8, "order": 10, "stack": 14}
 
 

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from readiness import collect
+from readiness import steps
 from readiness.document import read
 from readiness.inventory import from_document
 
@@ -17,7 +17,7 @@ def test_its_examples_are_an_inventory(tmp_path: Path) -> None:
     head = "version: 1\nsystem: {name: Wires, environment: test}\nservices:\n"
     path.write_text(head + "".join(examples))
     inventory = from_document(read(path), dict.fromkeys(NAMES, "k-5c1b0f"))
-    steps = {step.name for step in collect.plan(inventory, read(path), frozenset()).steps}
+    planned = {step.name for step in steps.plan(inventory, read(path), frozenset()).steps}
     described = set(re.findall(r"^## .*`(\w+)`", PAGE.read_text("utf-8"), re.MULTILINE))
-    assert described <= steps
+    assert described <= planned
     assert len(examples) == len(described) == 6

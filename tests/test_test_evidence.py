@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from readiness import collect, document
+from readiness import collect, document, steps
 from readiness.assessment import Assessment, assess
 from readiness.document import ConfigurationError
 from readiness.evidence import Evidence, Tool, from_json
@@ -38,7 +38,7 @@ def assessed(folder: Path, environ: dict[str, str]) -> Assessment:
     (folder / "services.yaml").write_text(INVENTORY)
     written = document.read(folder / "services.yaml")
     inventory = from_document(written, environ)
-    plan = collect.plan(inventory, written, frozenset({"observe"}))
+    plan = steps.plan(inventory, written, frozenset({"observe"}))
     collector = collect.Collector(plan, "run", 30, lambda _step, _measurement: None)
     asyncio.run(collector.run())
     now = datetime.now(UTC)

@@ -2,9 +2,9 @@
 
 import asyncio
 
-from readiness.collect import plan
 from readiness.document import parse
 from readiness.inventory import Tier, from_document
+from readiness.steps import plan
 from readiness.turns import Turns, shared
 
 ALL: frozenset[Tier] = frozenset({"observe", "load", "write"})

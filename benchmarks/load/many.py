@@ -10,8 +10,9 @@ import sys
 import time
 
 from readiness import probes
-from readiness.collect import Collector, Plan, Step
+from readiness.collect import Collector
 from readiness.inventory import Inventory
+from readiness.steps import Plan, Step
 
 _PROBE = "http_health"
 _LONGEST = 240

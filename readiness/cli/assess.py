@@ -23,6 +23,7 @@ from readiness import (
     policy,
     probes,
     safety,
+    steps,
 )
 from readiness.assessment import Assessment, assess
 from readiness.baseline import Baseline
@@ -204,16 +205,16 @@ def reference_for(
     source = inventory.tolerant(document.read(path), environ)
     source = source if tolerant else against.needed(source, wanted)
     found = inventory.from_document(source, environ)
-    collect.plan(found, source, frozenset())  # its settings are read as if it were assessed
+    steps.plan(found, source, frozenset())  # its settings are read as if it were assessed
     return found
 
 
-def _plan(asked: Request, wanted: Inventory, source: Document, rules: Criteria) -> collect.Plan:
+def _plan(asked: Request, wanted: Inventory, source: Document, rules: Criteria) -> steps.Plan:
     allowed = safety.allowed_tiers(wanted.system, asked.allow, asked.environment)
-    return collect.plan(wanted, source, allowed, asked.only, rules.limits, asked.environment)
+    return steps.plan(wanted, source, allowed, asked.only, rules.limits, asked.environment)
 
 
-def _confidence_of(asked: Request, plan: collect.Plan, rules: Criteria) -> Confidence:
+def _confidence_of(asked: Request, plan: steps.Plan, rules: Criteria) -> Confidence:
     """Return what was asked for, and the number of checks it is parted among."""
     measured = [(step.service, step.name) for step in plan.steps if not step.withheld]
     return Confidence(asked=asked.confidence, checks=rules.sampled(measured))
@@ -221,7 +222,7 @@ def _confidence_of(asked: Request, plan: collect.Plan, rules: Criteria) -> Confi
 
 def _collect(
     asked: Request,
-    plan: collect.Plan,
+    plan: steps.Plan,
     confidence: Confidence,
     before: Previous | None,
     earlier: Sequence[Measurement],

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from readiness import (
     against,
-    collect,
     criteria,
     document,
     escape,
@@ -17,6 +16,7 @@ from readiness import (
     policy,
     probes,
     safety,
+    steps,
 )
 from readiness.checks import Check, Criteria
 from readiness.cli import demands
@@ -50,7 +50,7 @@ def validate(path: Path, checks: Sequence[Path], no_env: bool, other: Path | Non
     rules = judged_by(criteria.read_packs(checks))
     criteria.check_overrides(wanted, rules, source)
     policy.check(wanted.policy, rules, source)
-    plan = collect.plan(wanted, source, safety.allowed_tiers(wanted.system), (), rules.limits)
+    plan = steps.plan(wanted, source, safety.allowed_tiers(wanted.system), (), rules.limits)
     for warning in _unprovable(plan, rules):
         say(f"{path}: {warning}")
     for line, warning in _unmatched(plan, source):
@@ -127,7 +127,7 @@ def _criterion(check: Check) -> str:
     )
 
 
-def _unmatched(plan: collect.Plan, source: document.Document) -> Iterator[tuple[int, str]]:
+def _unmatched(plan: steps.Plan, source: document.Document) -> Iterator[tuple[int, str]]:
     """Name what artifacts ask for and is not there: yet to be written, or misspelt."""
     for artifact in plan.inventory.artifacts:
         for pattern in artifact.files:
@@ -141,7 +141,7 @@ def _unmatched(plan: collect.Plan, source: document.Document) -> Iterator[tuple[
                 )
 
 
-def _unprovable(plan: collect.Plan, rules: Criteria) -> Iterator[str]:
+def _unprovable(plan: steps.Plan, rules: Criteria) -> Iterator[str]:
     """Name the rate targets that perfect results of a fixed number of samples would not prove.
 
     Where it is not fixed, more are taken while a target is open.
@@ -162,7 +162,7 @@ def _unprovable(plan: collect.Plan, rules: Criteria) -> Iterator[str]:
                 )
 
 
-def _fixed(step: collect.Step, plan: collect.Plan) -> int | None:
+def _fixed(step: steps.Step, plan: steps.Plan) -> int | None:
     """Return how many samples a probe of HTTP takes; None where that depends on what it sees."""
     settings: dict[str, int | None] = step.settings.model_dump()
     if step.name == "http_concurrency":

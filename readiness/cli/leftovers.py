@@ -4,7 +4,7 @@ import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from readiness import collect, document, inventory, ledger, loop, safety, secret
+from readiness import collect, document, inventory, ledger, loop, safety, secret, steps
 from readiness.cli.option import member
 from readiness.cli.say import say
 from readiness.document import ConfigurationError
@@ -19,7 +19,7 @@ SECONDS = 60.0
 LEFT = 1
 
 
-def book(plan: collect.Plan, run_id: str, environ: Mapping[str, str]) -> Ledger:
+def book(plan: steps.Plan, run_id: str, environ: Mapping[str, str]) -> Ledger:
     """Return the ledger of a run; ConfigurationError if it needs one and none can be kept."""
     asked = plan.inventory
     addresses = {service.name: service.address for service in asked.services}
@@ -68,13 +68,13 @@ def run(path: Path, allow: Sequence[str], environment: str | None) -> int:
     if not left:
         say(f"Nothing is left of earlier runs on {ci_log(wanted.system.name)}.")
         return 0
-    plan = collect.plan(wanted, source, allowed)
+    plan = steps.plan(wanted, source, allowed)
     with loop.Signals() as signals:
         code = max(_clean(plan, one, signals) for one in left)
     return INTERRUPTED_EXIT_CODES[signals.first] if signals.first else code
 
 
-def _clean(plan: collect.Plan, leftover: Leftover, signals: loop.Signals) -> int:
+def _clean(plan: steps.Plan, leftover: Leftover, signals: loop.Signals) -> int:
     kept = Ledger(leftover.path, leftover.system, leftover.book)
     try:
         kept.prepare()

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from readiness.collect import Plan
 from readiness.document import Document
 from readiness.evidence import Source
+from readiness.steps import Plan
 
 _WORKSPACES = ("GITHUB_WORKSPACE", "CI_PROJECT_DIR")
 """Where CI servers tell the top of the repository that a job works on."""

@@ -7,9 +7,10 @@ import sys
 import threading
 from collections.abc import Iterator
 
-from readiness.collect import Plan, Progress, Step
+from readiness.collect import Progress
 from readiness.escape import ci_log, terminal
 from readiness.measurement import Measurement
+from readiness.steps import Plan, Step
 
 _LAST_WORDS_SECONDS = 1.0
 _STANDARD_ERROR = 2

@@ -4,7 +4,7 @@ import asyncio
 import json
 from typing import Any
 
-from readiness import bundled, collect, demo, document, inventory
+from readiness import bundled, collect, demo, document, inventory, steps
 from tests import sample_platform
 
 SECONDS = 120
@@ -14,9 +14,9 @@ def captured(fixed: bool) -> dict[str, Any]:
     with demo.running(fixed) as environ:
         source = document.read(bundled.SERVICES)
         wanted = inventory.from_document(source, environ)
-        plan = collect.plan(wanted, source, frozenset({"observe"}))
-        steps = tuple(s for s in plan.steps if sample_platform.is_kept(s.name))
-        only = collect.Plan(plan.inventory, steps, plan.allowed, plan.limits, plan.folder)
+        plan = steps.plan(wanted, source, frozenset({"observe"}))
+        kept = tuple(s for s in plan.steps if sample_platform.is_kept(s.name))
+        only = steps.Plan(plan.inventory, kept, plan.allowed, plan.limits, plan.folder)
         collector = collect.Collector(only, "golden", SECONDS, lambda step, m: None)
         asyncio.run(collector.run())
         found = collector.measurements("not reached")

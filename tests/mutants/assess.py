@@ -12,12 +12,13 @@ from unittest import mock
 from readiness import assessment, document, evidence, inventory
 from readiness.assessment import Assessment
 from readiness.assessment.model import Model, evaluate
-from readiness.collect import Collector, plan
+from readiness.collect import Collector
 from readiness.criteria import bundled_criteria
 from readiness.evidence import Evidence, Tool
 from readiness.failure import FailureKind
 from readiness.finding import Finding
 from readiness.inventory import Tier
+from readiness.steps import plan
 from tests import chains, servers
 from tests.mutants import certificates, jws
 from tests.mutants.accounts import PASSWORDS

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from readiness.collect import plan
 from readiness.document import ConfigurationError, parse
 from readiness.inventory import from_document
+from readiness.steps import plan
 
 INVENTORY = """\
 version: 1

@@ -10,7 +10,7 @@ import psutil  # type: ignore[import-untyped]
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from readiness import collect
+from readiness import steps
 from readiness.document import ConfigurationError, parse
 from readiness.estimate import Estimate
 from readiness.failure import classify
@@ -310,4 +310,4 @@ def test_a_program_alone_must_be_declared(written: str) -> None:
     )
     document = parse(text, "services.yaml")
     with pytest.raises(ConfigurationError, match="command"):
-        collect.plan(from_document(document, {}), document, frozenset({"observe"}))
+        steps.plan(from_document(document, {}), document, frozenset({"observe"}))
