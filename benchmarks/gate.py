@@ -46,8 +46,8 @@ DEADLINE = 300.0
 """Seconds that a run may take unless told otherwise."""
 OVERHEAD = 0.7
 """Seconds that each probe takes to find a pace and to end."""
-STAGE = 13.0
-"""Seconds that sampling at light load may take in any case."""
+USUAL, WARMING = 10.0, 1.3
+"""Seconds for as many samples as are usually enough, and how much longer it is with a warm-up."""
 RATES = (500.0, 100.0, 25.0)
 """Requests per second at light load: a single worker of 1, 5 and 20 ms, half busy."""
 CROWDED = 500.0
@@ -134,7 +134,9 @@ class Seen:
 class Plain(Looks):
     """Every look at the samples as if it were the only one of the only check."""
 
-    def sides(self, look: int, bounds: tuple[float, float] | None = None) -> Sides:
+    def sides(
+        self, look: int, bounds: tuple[float, float] | None = None, *, last: bool = False
+    ) -> Sides:
         return EVEN
 
 
@@ -225,18 +227,27 @@ class Run:
     def measure(self, case: Case) -> dict[str, Values]:
         """Return what both probes measure of one service."""
         per_second = case.rate or self.source.choice(RATES)
-        first, level = first_look(per_second, STAGE, PLENTY, ASKED), Crowd().level(50)
+        first, level = first_look(per_second, USUAL, PLENTY, ASKED), Crowd().level(50)
+        least = max(first / per_second, min(USUAL, self._mine)) * WARMING
         return {
-            "http_latency": self._probe(case, "http_latency", first, per_second, STAGE),
+            "http_latency": self._probe(case, "http_latency", first, per_second, least),
             "http_concurrency": self._probe(
                 case, "http_concurrency", level.requests, CROWDED, level.longest
             ),
         }
 
+    @property
+    def _mine(self) -> float:
+        """Seconds until the probe whose turn it is must leave the time to others."""
+        return self._patience.until(self.now) - self.now
+
     def _probe(
         self, case: Case, probe: str, first: int, per_second: float, seconds: float
     ) -> Values:
-        longest = max(seconds, self._patience.until(self.now) - self.now)
+        left = self.rule.deadline - self.now
+        if left <= OVERHEAD + first / per_second:
+            return {}  # nothing is known of what the end of the run left unmeasured
+        longest = min(left, max(seconds, self._mine))
         most = max(first, round(per_second * longest))
         found, asked = sampled(case, probe, self.rule, self.source, first, most)
         took = OVERHEAD + asked / per_second

@@ -17,6 +17,7 @@ from readiness.criteria import bundled_criteria
 from readiness.estimate import Estimate, quantile, rate
 from readiness.evidence import Evidence, Tool
 from readiness.inventory import Inventory
+from readiness.looks import Looks
 from readiness.measurement import Measurement
 
 SERVICES = [f"s{n}" for n in range(12)]
@@ -59,8 +60,10 @@ def _measured(n: int, rnd: random.Random) -> Values:
     times = [rnd.lognormvariate(math.log(MEDIAN_MS), SIGMA) for _ in range(n)]
     levels = {"latency-p50": 0.5, "latency-p95": 0.95, "latency-p99": 0.99}
     answered = sum(rnd.random() < 0.999 for _ in range(n))
-    return {check: quantile(times, q) for check, q in levels.items()} | {
-        "success-rate": rate(answered, n)
+    looks = Looks(checks=len(SERVICES) * len(METRICS))  # as sure as the gate's checks are
+    of = {c: looks.sides(1, (one.target, one.limit)) for c, one in CRITERIA.checks.items()}
+    return {check: quantile(times, q, of[check]) for check, q in levels.items()} | {
+        "success-rate": rate(answered, n, of["success-rate"])
     }
 
 

@@ -43,6 +43,8 @@ TIDY_SECONDS = 12.0
 """What taking away again may take after a signal, with a little for the way."""
 PATIENT_PART = 0.1
 """What one probe may take, at most, whose samples do not decide yet."""
+_SHARES = 2
+"""A probe that asks for more than samples takes those in half of its time."""
 _FOR_ENDING_SECONDS = 3.0
 """For a probe that has gone on as long as it may to end by itself, with all it has measured."""
 _SOCKETS_EACH = 2
@@ -246,7 +248,7 @@ class Collector:
     async def _attempt(self, step: Step, attempt: int) -> Measurement:
         loop = asyncio.get_running_loop()
         began, started_at = time.perf_counter(), datetime.now(UTC)
-        longest = step.settings.at_most_seconds
+        longest = self._longest(step, loop.time())
         deadline = min(self._deadline, loop.time() + longest)
         if loop.time() >= deadline:
             failure = self._late(loop.time(), longest)
@@ -262,6 +264,13 @@ class Collector:
             late = bound is not None and bound.expired()
             failure = self._late(loop.time(), longest) if late else classify(error)
         return _measurement(step, attempt, started_at, began, {}, failure)
+
+    def _longest(self, step: Step, now: float) -> float:
+        """Return what one attempt may take: what its settings say, or its patience if longer."""
+        usual = step.settings.at_most_seconds
+        if not step.probe.EXCLUSIVE:
+            return usual
+        return max(usual, _SHARES * (self._patience.until(now) - now))
 
     def _late(self, now: float, longest: float) -> Failure:
         seconds = self._seconds if now >= self._deadline else longest

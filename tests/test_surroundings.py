@@ -13,6 +13,8 @@ from readiness.evidence import Revision
 
 SHA = "0123456789abcdef0123456789abcdef01234567"
 ACTIONS = {"GITHUB_ACTIONS": "true", "GITHUB_SHA": SHA}
+BITBUCKET = {"BITBUCKET_BUILD_NUMBER": "3", "BITBUCKET_COMMIT": SHA, "BITBUCKET_BRANCH": "main"}
+BUILDKITE = {"BUILDKITE": "true", "BUILDKITE_COMMIT": SHA, "BUILDKITE_BRANCH": "main"}
 GITLAB = {"GITLAB_CI": "true", "CI_COMMIT_SHA": SHA}
 
 
@@ -65,6 +67,11 @@ def test_processors_are_those_this_process_may_use() -> None:
             None,
         ),
         ({"JENKINS_URL": "h", "GIT_COMMIT": SHA, "GIT_BRANCH": "origin/main"}, "main"),
+        (BITBUCKET, "main"),
+        (BITBUCKET | {"BITBUCKET_PR_ID": "7"}, None),
+        (BITBUCKET | {"BITBUCKET_PR_ID": "7", "BITBUCKET_BRANCH": "fix"}, "fix"),
+        (BUILDKITE | {"BUILDKITE_PULL_REQUEST": "false"}, "main"),
+        (BUILDKITE | {"BUILDKITE_PULL_REQUEST": "7"}, None),
         ({"CIRCLECI": "1", "CIRCLE_SHA1": SHA, "CIRCLE_BRANCH": "x\x1b[31m\u202ey"}, "xy"),
     ],
 )

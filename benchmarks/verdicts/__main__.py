@@ -43,7 +43,7 @@ def main() -> int:
     if strangers := [name for name in names if name not in (HEALTHY, *BREACHES)]:
         parser.error(f"no such breach: {strangers[0]}")
     controls = asked.runs if asked.controls is None else asked.controls
-    print("| system | runs | blocked | right check | false blocks of the healthy part | seconds |")
+    print("| system | runs | blocked | by its check | false blocks of the healthy part | seconds |")
     print("|---|--:|--:|--:|--:|--:|")
     kept = True
     for name in names:
@@ -86,7 +86,7 @@ def _row(
     false: tuple[int, int],
     found: dict[str, Any],
 ) -> dict[str, Any]:
-    caught = right is None or min(blocked, right) >= CAUGHT * runs
+    caught = right is None or right >= CAUGHT * runs
     return {
         "what": what,
         "runs": runs,
@@ -140,7 +140,7 @@ def _assess(
         codes[done.returncode] += 1
         findings = _findings(out)
         hit = bool(breach) and (breach.check, breach.found_at) in findings  # type: ignore[union-attr]
-        right += hit
+        right += hit and done.returncode == 1
         if done.returncode != wanted or (breach and not hit):
             others.append(
                 {"code": done.returncode, "said": done.stdout[-600:] + done.stderr[-300:]}

@@ -10,7 +10,7 @@ from readiness.evidence import Past, Previous
 from readiness.history import History, HistoryError, Run, is_asked, open_history
 from readiness.measurement import Measurement
 
-TREND = 30
+TREND = 59
 """Earlier runs that a report draws."""
 
 

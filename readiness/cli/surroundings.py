@@ -26,6 +26,8 @@ class _Provider(NamedTuple):
     branches: Sequence[str]
     request: str = ""
     """Names the branch that a pull or merge request comes from."""
+    number: str = ""
+    """Tells, where `branches` name that branch, that it is a request's; "false" says it is not."""
 
 
 _PROVIDERS = (
@@ -44,9 +46,23 @@ _PROVIDERS = (
         ["BUILD_SOURCEBRANCH"],
         "SYSTEM_PULLREQUEST_SOURCEBRANCH",
     ),
-    _Provider("bitbucket", "BITBUCKET_BUILD_NUMBER", "BITBUCKET_COMMIT", ["BITBUCKET_BRANCH"], ""),
-    _Provider("buildkite", "BUILDKITE", "BUILDKITE_COMMIT", ["BUILDKITE_BRANCH"]),
-    _Provider("circleci", "CIRCLECI", "CIRCLE_SHA1", ["CIRCLE_BRANCH"]),
+    _Provider(
+        "bitbucket",
+        "BITBUCKET_BUILD_NUMBER",
+        "BITBUCKET_COMMIT",
+        ["BITBUCKET_BRANCH"],
+        number="BITBUCKET_PR_ID",
+    ),
+    _Provider(
+        "buildkite",
+        "BUILDKITE",
+        "BUILDKITE_COMMIT",
+        ["BUILDKITE_BRANCH"],
+        number="BUILDKITE_PULL_REQUEST",
+    ),
+    _Provider(
+        "circleci", "CIRCLECI", "CIRCLE_SHA1", ["CIRCLE_BRANCH"], number="CIRCLE_PULL_REQUEST"
+    ),
     _Provider("travis", "TRAVIS", "TRAVIS_COMMIT", ["TRAVIS_BRANCH"], "TRAVIS_PULL_REQUEST_BRANCH"),
     _Provider(
         "jenkins", "JENKINS_URL", "GIT_COMMIT", ["BRANCH_NAME", "GIT_BRANCH"], "CHANGE_BRANCH"
@@ -81,12 +97,14 @@ def _provider(environ: Mapping[str, str]) -> _Provider | None:
 def _branch(provider: _Provider, environ: Mapping[str, str]) -> str | None:
     """Return the branch; that of a fork is never taken for our own main branch by its name."""
     requested = _short(environ.get(provider.request, "")) if provider.request else ""
-    if requested:
-        return None if requested in MAIN_BRANCHES else _name(requested)
-    if environ.get("GITHUB_REF_TYPE") == "tag":
+    if not requested and environ.get("GITHUB_REF_TYPE") == "tag":
         return None
-    found = (environ.get(name, "") for name in provider.branches)
-    return _name(_short(next(filter(None, found), ""))) or None
+    named = (environ.get(name, "") for name in provider.branches)
+    branch = requested or _short(next(filter(None, named), ""))
+    numbered = environ.get(provider.number, "") not in ("", "false") if provider.number else False
+    if (requested or numbered) and branch in MAIN_BRANCHES:
+        return None
+    return _name(branch) or None
 
 
 def _short(ref: str) -> str:

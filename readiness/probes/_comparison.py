@@ -96,7 +96,7 @@ def _times(found: Duel, sides: Sides) -> Values:
     p, moved, usual = (
         paired.p_value(differences),
         paired.shift(differences, sides),
-        quantile(theirs, 0.5),
+        quantile(theirs, 0.5, Sides(max(sides), max(sides))),
     )
     values |= {
         "p50_ms": quantile(ours, 0.5),

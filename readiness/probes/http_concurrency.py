@@ -190,7 +190,7 @@ async def measure(service: Service, settings: Settings, context: Context) -> Val
     if climb.ended:
         return values | _unmeasured(settings, climb.ended, values)
     if settings.rate:
-        at_rate = _rate(aimed, settings.rate, climb.last, context)
+        at_rate = _rate(aimed, settings.rate, climb.last, context, settings.fixed)
         values |= await _or_why("at_rate.success_rate", at_rate)
     if settings.knee:
         knee = _knee(aimed, service, context)
@@ -262,9 +262,9 @@ async def _or_why(metric: str, measured: Awaitable[Values]) -> Values:
         return {f"{metric}_because": f"{error.failure.kind}: {error.failure.detail}"}
 
 
-async def _rate(aimed: Aimed, rate: float, before: Result, context: Context) -> Values:
-    schedule = _at_rate(rate, before, context)
-    looked = _looking(context, planned=False, of="at_rate.")
+async def _rate(aimed: Aimed, rate: float, before: Result, context: Context, fixed: bool) -> Values:
+    schedule = _at_rate(rate, before, context, fixed)
+    looked = _looking(context, planned=fixed, of="at_rate.")
     result = await aimed.open(schedule, looked.enough)
     seen = _seen(result, looked) | _sustained(result) | {"looks": looked.made}
     few = schedule.in_flight == most_slots() and result.crowded
@@ -335,7 +335,7 @@ def _described(law: Scalability) -> str:
     )
 
 
-def _at_rate(rate: float, before: Result, context: Context) -> Schedule:
+def _at_rate(rate: float, before: Result, context: Context, fixed: bool) -> Schedule:
     """Return arrivals at `rate`, with connections at hand for four times the mean in flight."""
     seconds = min(max(_RATE_SECONDS, context.samples / rate), _MOST_RATE_SECONDS)
     typical = before.service.point(0.5) / 1000 if before.service.n else context.timeout
@@ -345,7 +345,7 @@ def _at_rate(rate: float, before: Result, context: Context) -> Schedule:
         in_flight=slots,
         seed=f"{context.run_id} rate",
         samples=round(rate * seconds),
-        patience=max(0.0, _left(context) - seconds),
+        patience=0.0 if fixed else max(0.0, _left(context) - seconds),
     )
 
 

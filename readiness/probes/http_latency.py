@@ -208,13 +208,15 @@ async def _sample(
         mean = await bearable(aimed, pace, context.timeout)
         most = replace(most, in_flight=slots(mean), mean=mean)
     fixed = settings.samples is not None or not freely
+    kept = fixed or settings.seconds is not None
     usual = settings.usual_seconds
     slower, tries = 1.0, 0
     while True:
         bounds = replace(most, mean=most.mean / slower, per_second=most.per_second / slower)
         n, seconds = plan(pace, usual, bounds, settings.samples or context.samples)
-        whole = max(usual, seconds) * _WARMING
-        left = context.until - asyncio.get_running_loop().time() - whole
+        mine = context.until - asyncio.get_running_loop().time()
+        whole = max(usual if kept else min(usual, mine), seconds) * _WARMING
+        left = mine - whole
         schedule = Schedule(
             stages=(Stage(n / seconds, whole),),
             in_flight=most.in_flight,
@@ -223,7 +225,7 @@ async def _sample(
             seed=f"{context.run_id} {service.name}",
             opening=_BRISK_SECONDS if bounds.mean > ALONE else _LEISURELY_SECONDS,
             warm=_opened(_typical(pace, usual), bounds),
-            patience=0.0 if fixed or settings.seconds else max(0.0, left),
+            patience=0.0 if kept else max(0.0, left),
         )
         lookout = Lookout()
         looked = Deciding(context.limits, context.looks.once(fixed))

@@ -92,7 +92,8 @@ async def measure(journey: Journey, settings: Settings, context: Context) -> Val
     now = asyncio.get_running_loop().time()
     ends = min(context.deadline, now + journey.deadline)
     walking = replace(context, deadline=walk_until(ends))
-    looks, bounds = context.looks.once(journey.repeat == 1), context.limits.get("success_rate")
+    fixed = journey.repeat == 1 or "load" not in context.allowed
+    looks, bounds = context.looks.once(fixed), context.limits.get("success_rate")
     rounds: list[Round] = []
     wanted, look = journey.repeat, 1
     while await _walked(journey, walking, ends, rounds, wanted):
