@@ -118,6 +118,7 @@ class Seen:
     response: Series
     successes: int = 0
     asked: int = 0
+    limited: int = 0
 
     def preview(self) -> "Seen":
         return self

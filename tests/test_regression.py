@@ -201,6 +201,14 @@ def test_the_load_of_a_metric_is_told() -> None:
     assert row.because == "measured at 10 users, then at 50 users"
 
 
+def test_another_request_makes_another_measurement() -> None:
+    values: dict[str, Any] = {"success_rate": estimate(1.0), "p95_ms": estimate(50)}
+    now = measured("http_concurrency", **values, users_max=10, request="GET /new")
+    then = baseline(reading("concurrency-p95", estimate(50), under="10 users, GET /old"))
+    row = change(against(then, now), "concurrency-p95")
+    assert row.because == "measured at 10 users, GET /new, then at 10 users, GET /old"
+
+
 def test_services_that_are_new_or_gone_are_named() -> None:
     of = inventory(service("api", probes=ACCESS), service("fresh"))
     found = judged(of, *healthy(), baseline=baseline(services=("api", "old")))
@@ -359,6 +367,10 @@ def test_a_spread_needs_eight_runs_and_bears_two_that_went_wrong() -> None:
     assert spread([*usual, 10.0]) is None
     assert spread([*usual, 900.0, 0.1]) == pytest.approx(1.4826 * 0.75, rel=0.01)
     assert spread([3.0] * 8) == 0
+
+
+def test_what_most_runs_agree_about_varies_all_the_same() -> None:
+    assert spread([1.0] * 25 + [0.985] * 15) == pytest.approx(1.2533 * 0.015 * 15 / 40)
 
 
 def test_evidence_of_before_baselines_is_still_read() -> None:

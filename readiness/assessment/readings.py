@@ -1,7 +1,7 @@
 """Measurements -> what of them can be compared with another run: one reading for each check."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from readiness.baseline import Reading
 from readiness.checks import Check, Criteria
@@ -13,6 +13,8 @@ from readiness.quantity import amount
 
 _SETTINGS = (("at_rate.", "target_rate", "requests per second"), ("", "users_max", "users"))
 """How metrics begin that hang on a load, the value that tells of it, and its unit."""
+_ASKED = (("request", ""), ("reference", "beside "))
+"""Values that tell what was asked, and beside whom."""
 
 
 def readings(
@@ -36,7 +38,7 @@ def readings(
                     service=service.name,
                     metric=f"{check.probe}.{check.metric}",
                     value=value,
-                    under=_load(check.metric, m.values),
+                    under=", ".join(_circumstances(check.metric, m.values)),
                 )
     return found
 
@@ -53,8 +55,12 @@ def _comparable(check: Check, value: Value | None) -> Estimate | float | None:
     return value if low <= middle <= high else None
 
 
-def _load(metric: str, values: Mapping[str, Value]) -> str:
+def _circumstances(metric: str, values: Mapping[str, Value]) -> Iterator[str]:
+    """Yield what must be the same for two values to be of the same thing."""
     for prefix, name, unit in _SETTINGS:
         if metric.startswith(prefix) and (level := number(values.get(name))) is not None:
-            return f"{amount(level, '')} {unit}"
-    return ""
+            yield f"{amount(level, '')} {unit}"
+            break
+    for name, words in _ASKED:
+        if isinstance(told := values.get(name), str):
+            yield f"{words}{told}"

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, islice
 from operator import itemgetter
 
-from readiness.load.check import Check
+from readiness.load.check import LIMITED, Check
 from readiness.load.series import Series
 from readiness.load.tally import (
     DESYNC,
@@ -102,6 +102,11 @@ class Recorder:
     def void_recent(self) -> None:
         """Time nothing that was taken down since the last `turn`."""
         self._rows[:] = [(*row[:3], VOID, *row[4:]) for row in self._rows]
+
+    @property
+    def limited(self) -> int:
+        """How many requests were refused for coming too often (429)."""
+        return 0 if self._check.succeeded(LIMITED) else self.codes[LIMITED]
 
     def preview(self) -> "Recorder":
         """Return what `finish` would leave now, without ending anything."""

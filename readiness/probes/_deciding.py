@@ -51,16 +51,16 @@ class Deciding:
             return False
         self._made += 1
         self._decisive = all(
-            settled(self._estimate(metric, seen, asked), *bounds)
+            settled(self._estimate(metric, seen, asked - seen.limited), *bounds)
             for metric, bounds in self._limits.items()
             if metric in (SUCCESS, *self._quantiles)  # one that is open is enough to go on
         )
         return self._decisive
 
-    def _estimate(self, metric: str, seen: Recorder, asked: int) -> Estimate:
+    def _estimate(self, metric: str, seen: Recorder, counted: int) -> Estimate:
         sides = self._looks.sides(self._made, self._limits.get(metric))
         if metric == SUCCESS:
-            return rate(seen.successes, asked, sides)
+            return rate(seen.successes, counted, sides)
         return seen.response.quantile(self._quantiles[metric], sides)
 
     @property

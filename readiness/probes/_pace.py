@@ -22,6 +22,9 @@ _CROWD_COSTS_MS = 0.5
 of N users on a pool of P, each takes N/P times as long on average, whoever of them it is."""
 _BY_CHANCE = 0.2
 """A crowd may be seen to fail more than one user by chance, down to this probability."""
+_WARY = 8
+"""Of such a crowd so much less than half is in flight on average: that it does no harm is likely,
+not shown."""
 
 
 async def bearable(aimed: Aimed, one: Result, timeout: float) -> float:
@@ -37,10 +40,15 @@ async def bearable(aimed: Aimed, one: Result, timeout: float) -> float:
     for users in CROWDS:
         if users <= most:
             crowd = await aimed.closed(_crowd(users))
-            if eases(one, crowd) or (
-                quick(one, crowd) and no_worse(await aimed.closed(_alone(crowd.n)), crowd)
-            ):
+            if eases(one, crowd):
                 return users / 2
+            lightly = users / _WARY
+            if (
+                lightly > ALONE
+                and quick(one, crowd)
+                and no_worse(await aimed.closed(_alone(crowd.n)), crowd)
+            ):
+                return lightly
             most = room(one, crowd, users)
     return ALONE
 

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from readiness.enough import decided
 from readiness.estimate import Estimate, quantile
+from readiness.failure import classify
 from readiness.looks import GROWTH
 from readiness.measurement import Values
 from readiness.probes import Context
@@ -59,9 +60,14 @@ async def sample(
             while clock() < until and next(turns, None) is not None:
                 samples.append(await once())
 
-        async with asyncio.TaskGroup() as group:
-            for _ in range(at_once):
-                group.create_task(repeat())
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(at_once):
+                    group.create_task(repeat())
+        except ExceptionGroup as lost:
+            if len(samples) < n or not all(classify(one).blames_target for one in lost.exceptions):
+                raise
+            return False  # of more than were asked for, one that is lost ends it and fails nothing
         return len(samples) >= wanted
 
     await once()

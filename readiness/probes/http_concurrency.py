@@ -290,7 +290,8 @@ def _left(context: Context) -> float:
 def _sustained(result: Result) -> Values:
     """Return whether the service kept up with the arrivals; open where our lateness may be why."""
     offered = result.offered / result.seconds
-    if not (rising(result.backlog, offered) and result.response.drifts()):
+    slowing = result.response.drifts() or not result.response.n or "timeout" in result.faults
+    if not (rising(result.backlog, offered) and slowing):
         return {"sustained": True}
     if result.cpu > CPU_LIMIT or late(result.lag, result.response, 0.99):
         return {"sustained_because": f"local_limit: {result.local_limit}"}

@@ -17,7 +17,7 @@ from readiness.load.closed import Level
 from readiness.load.crew import Crew
 from readiness.load.machine import Machine
 from readiness.load.open import Open, Schedule
-from readiness.load.result import Result
+from readiness.load.result import CPU_LIMIT, LAG_FLOOR_MS, LAG_LIMIT, Result
 from readiness.measurement import Values
 from readiness.probes import PROBE_SECONDS, Context
 from readiness.probes._aimed import Aimed
@@ -168,8 +168,8 @@ async def measure(service: Service, settings: Settings, context: Context) -> Val
     if not result.response.n:
         return values
     values |= {
-        "service_p50_ms": result.service.quantile(0.5),
-        "service_p99_ms": result.service.quantile(0.99),
+        "service_p50_ms": result.service.quantile(0.5, sides("service_p50_ms")),
+        "service_p99_ms": result.service.quantile(0.99, sides("service_p99_ms")),
         "lag_p99_ms": round(result.lag.point(0.99), 3),
         "max_ms": round(result.response.maximum_ms, 3),
         "stable": result.settled and not result.drifting,
@@ -233,8 +233,17 @@ async def _sample(
         tries += 1
         if lookout.crowded and slower == 1.0:
             slower = _SLOWER
-        elif not result.local_limit or tries >= _TRIES or left < whole:
+        elif not _hindered(result, pace) or tries >= _TRIES or left < whole:
             return result, looked
+
+
+def _hindered(result: Result, pace: Result) -> bool:
+    """Whether we were too late, for a service as quick as `pace`; not by what it answered since.
+
+    Who makes anew the runs that were quick, and keeps those that were slow, finds it slow.
+    """
+    ours, typical = result.lag.point(0.99), pace.service.point(0.5)
+    return result.cpu > CPU_LIMIT or ours > max(LAG_FLOOR_MS, LAG_LIMIT * typical)
 
 
 class Lookout:

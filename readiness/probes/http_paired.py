@@ -125,6 +125,8 @@ async def measure(service: Service, settings: Settings, context: Context) -> Val
     other, their_pace = theirs
     rivals = _Rivals(own, other, (pace, their_pace))
     found = await _sample(rivals, service, settings, context, freely=freely)
+    if isinstance(found, str):
+        return values | unknown(found)
     reached(found.first)
     return values | told(found, context.sides)
 
@@ -163,13 +165,15 @@ def _answered(pace: Result) -> Result:
 
 async def _sample(
     rivals: _Rivals, service: Service, settings: Settings, context: Context, *, freely: bool
-) -> Duel:
-    """Ask both at light load: that of the one which bears less."""
+) -> Duel | str:
+    """Ask both at light load, that of the one which bears less; or return why that cannot be."""
     slowest = max(rivals.paces, key=lambda pace: pace.service.point(0.5))
     most = await _bounds(rivals, settings, context, freely=freely)
     for slower in (1.0, _SLOWER):
         bounds = replace(most, mean=most.mean / slower, per_second=most.per_second / slower)
         n, seconds = _planned(slowest, settings.seconds, bounds)
+        if n < paired.FEWEST:
+            return f"{n} pairs in {seconds:.0f} s, a comparison needs {paired.FEWEST}"
         schedule = Schedule(
             stages=(Stage(n / seconds, max(settings.seconds, seconds) * _WARMING),),
             in_flight=most.in_flight,
@@ -188,8 +192,10 @@ def _planned(pace: Result, usual: float, most: Bounds) -> tuple[int, float]:
     n, seconds = plan(pace, usual, most, most.samples)
     if n >= min(_TELLING, most.samples):
         return n, seconds
-    longer = min(_PATIENCE, _TELLING / n) * usual
-    return plan(pace, longer, replace(most, samples=min(_TELLING, most.samples)), most.samples)
+    longest = _PATIENCE * usual
+    some = replace(most, samples=min(_TELLING, most.samples))
+    n, seconds = plan(pace, min(longest, _TELLING / n * usual), some, most.samples)
+    return (n, seconds) if seconds <= longest else (int(n * longest / seconds), longest)
 
 
 async def _bounds(rivals: _Rivals, settings: Settings, context: Context, *, freely: bool) -> Bounds:

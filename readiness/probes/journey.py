@@ -92,7 +92,8 @@ async def measure(journey: Journey, settings: Settings, context: Context) -> Val
     now = asyncio.get_running_loop().time()
     ends = min(context.deadline, now + journey.deadline)
     walking = replace(context, deadline=walk_until(ends))
-    fixed = journey.repeat == 1 or "load" not in context.allowed
+    stays = any(step.stays for step in journey.steps)  # each round more would leave something
+    fixed = journey.repeat == 1 or stays or "load" not in context.allowed
     looks, bounds = context.looks.once(fixed), context.limits.get("success_rate")
     rounds: list[Round] = []
     wanted, look = journey.repeat, 1
@@ -122,13 +123,22 @@ async def _walked(
     longest = max((one.ms for one in rounds), default=0.0) / 1000
     while len(rounds) < wanted:
         began = clock()
-        if len(rounds) >= journey.repeat and began + _SPARE * longest > walking.deadline:
+        if len(rounds) >= journey.repeat and not _time_for(journey, walking, began, longest):
             return False
         rounds.append(await walk(journey, walking, ends, str(len(rounds) + 1)))
         if rounds[-1].failure:
             return False
         longest = max(longest, clock() - began)
     return True
+
+
+def _time_for(journey: Journey, walking: Context, now: float, longest: float) -> bool:
+    """Whether a round more can begin, and end though it takes somewhat longer than the longest."""
+    try:
+        demand_time(journey, walking)
+    except ProbeError:
+        return False
+    return now + _SPARE * longest <= walking.deadline
 
 
 async def walk(journey: Journey, context: Context, ends: float, round_: str) -> Round:

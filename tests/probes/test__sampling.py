@@ -87,3 +87,16 @@ async def test_limits_are_those_of_the_metrics_that_are_returned(context: Contex
     assert found["looks"] == 1
     mine = await sample(open_for(20), 12, other, of="handshake.")
     assert int(str(mine["looks"])) > 1
+
+
+async def test_one_lost_of_more_than_were_asked_for_fails_nothing(context: Context) -> None:
+    exchange, turns = open_for(10**9), itertools.count()
+
+    async def losing() -> None:
+        if next(turns) == 40:
+            raise TimeoutError
+        await exchange()
+
+    found = await sample(losing, 12, lending(context, 20))
+    assert isinstance(found["p50_ms"], Estimate)
+    assert 12 <= found["p50_ms"].n < 41

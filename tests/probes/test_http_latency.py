@@ -1,4 +1,5 @@
 import asyncio
+import itertools
 import random
 import statistics
 import sys
@@ -321,14 +322,15 @@ def test_who_fails_one_user_as_often_is_not_pressed_by_a_crowd(
 @pytest.mark.anyio
 @pytest.mark.alone
 async def test_a_service_with_errors_is_sampled_no_more_slowly(context: Context) -> None:
-    def erring(_: servers.Request) -> bytes:
-        return servers.response(500) if len(web.requests) % 12 == 0 else OK
+    turns = itertools.count(1)
 
-    web = servers.Web(erring, delay=0.01)
-    async with servers.serving(web) as port:
+    def erring(_: servers.Request) -> bytes:
+        return servers.response(500) if next(turns) % 12 == 0 else OK
+
+    async with servers.serving(servers.Web(erring, delay=0.01)) as port:
         aimed = await Aimed.at(service(port), probe.Settings(), context)
         one = await aimed.closed(_pace.PACING)
-        assert await _pace.bearable(aimed, one, context.timeout) == 24
+        assert await _pace.bearable(aimed, one, context.timeout) == 6
 
 
 def test_the_next_crowd_is_no_larger_than_what_was_seen_to_be_served_at_once() -> None:
@@ -541,6 +543,16 @@ def test_no_look_is_spent_while_a_judged_percentile_has_too_few_samples() -> Non
         recorder.add((sent, sent, sent + 15_000_000, 0, 200, 1))
     assert looked.enough(recorder)
     assert looked.made == 1
+
+
+def test_refusals_for_asking_too_often_are_no_failures_when_looked_at() -> None:
+    recorder = Recorder(Check())
+    recorder.open_window(1)
+    for place in range(4000):
+        sent = 10 + place * 1_000_000
+        code = 429 if place % 100 == 0 else 200
+        recorder.add((sent, sent, sent + 15_000_000, 0, code, 1))
+    assert Deciding({"success_rate": (0.999, 0.995)}, Looks(0.95)).enough(recorder)
 
 
 def test_our_own_lateness_widens_an_interval_towards_quicker_and_hides_nothing() -> None:

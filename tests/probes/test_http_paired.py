@@ -208,6 +208,7 @@ async def test_what_is_in_production_is_asked_gently_and_so_is_the_service(
         (20, 0.5, 250, 10),
         (40, 0.5, 200, 16),  # three seconds in four more than it is given, so that it can tell
         (400, 0.5, 37, 30),  # never longer than three times
+        (7400, 0.5, 2, 30),
         (2, 0.5, 400, 8),
     ],
 )
@@ -218,6 +219,16 @@ def test_a_gentle_comparison_takes_the_time_to_tell(
     found, taken = probe._planned(timed(milliseconds), 10, gentle)
     assert found == pairs
     assert taken == pytest.approx(seconds, abs=1)
+
+
+@pytest.mark.anyio
+async def test_too_few_pairs_to_compare_are_not_asked_for(context: Context) -> None:
+    slow = [servers.Web(lambda _: OK, delay=0.3) for _ in range(2)]
+    lent = replace(context, allowed=frozenset({"observe"}))
+    async with servers.serving(slow[0]) as ours, servers.serving(slow[1]) as theirs:
+        values = await compared(ours, theirs, lent, seconds=1)
+    assert str(values["time_ratio_because"]).endswith("a comparison needs 20")
+    assert len(slow[1].requests) < 10
 
 
 @pytest.mark.anyio

@@ -122,6 +122,28 @@ async def test_a_success_rate_is_over_all_rounds(context: Context) -> None:
     assert outcomes(values) == ["failed"], "the round that failed is shown"
 
 
+async def test_no_round_more_is_begun_that_could_not_end(context: Context) -> None:
+    limits = {"success_rate": (0.9999, 0.999)}
+    async with servers.serving(servers.Web(Things())) as port:
+        of = inventory(port, STEPS, repeat=2, deadline="3s")
+        values = await walked(dataclasses.replace(lent(context, of), limits=limits))
+    assert values["succeeded"] is True and int(str(values["rounds"])) > 2
+
+
+GET = {"name": "look", "request": "/things"}
+
+
+@pytest.mark.parametrize("why", ["stays", "observe"])
+async def test_who_must_not_be_asked_for_more_is_not(context: Context, why: str) -> None:
+    step = {**CREATE, "stays": "the log keeps it"} if why == "stays" else GET
+    of_tiers = {"allowed": frozenset({"observe"})} if why == "observe" else {}
+    async with servers.serving(servers.Web(Things())) as port:
+        lend = lent(context, inventory(port, [step], repeat=3, deadline="3s"), **of_tiers)
+        limits = {"success_rate": (0.9999, 0.999)}
+        values = await walked(dataclasses.replace(lend, limits=limits))
+    assert values["rounds"] == 3
+
+
 async def test_each_round_has_names_of_its_own(context: Context) -> None:
     server, named = Things(), list[str]()
 

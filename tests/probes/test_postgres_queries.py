@@ -14,7 +14,7 @@ from readiness.estimate import Estimate
 from readiness.finding import Finding
 from readiness.inventory import Service
 from readiness.measurement import Values
-from readiness.probes import Context
+from readiness.probes import Context, postgres_queries
 from readiness.probes.postgres_queries import Settings, measure
 from tests import states
 from tests.debian_postgres import bouncer, connected, kept_database
@@ -77,6 +77,18 @@ async def test_queries_that_are_answered_in_time(shop: str, context: Context) ->
     assert isinstance(ratio, Estimate) and ratio.value == pytest.approx(p95.value / 5000)
     findings = await found(shop, replace(context, samples=80), **queries)
     assert {f.outcome for f in findings.values()} == {"pass"}
+
+
+def test_a_query_that_is_surely_too_slow_is_hidden_by_no_other() -> None:
+    settings = Settings.model_validate(
+        {"queries": {name: {"sql": "SELECT 1", "target": "1s"} for name in ("sure", "vague")}}
+    )
+    values: Values = {
+        "queries.sure.p95_ms": Estimate(value=2200, low=2100, high=2300, n=100),
+        "queries.vague.p95_ms": Estimate(value=1000, low=800, high=2500, n=80),
+    }
+    found = postgres_queries._of_target(settings, values)
+    assert found["slowest_of_target"] == Estimate(value=2.2, low=2.1, high=2.5, n=80)
 
 
 async def test_a_heavy_query_is_run_as_often_as_it_says(shop: str, context: Context) -> None:
