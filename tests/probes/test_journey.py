@@ -136,7 +136,7 @@ GET = {"name": "look", "request": "/things"}
 @pytest.mark.parametrize("why", ["stays", "observe"])
 async def test_who_must_not_be_asked_for_more_is_not(context: Context, why: str) -> None:
     step = {**CREATE, "stays": "the log keeps it"} if why == "stays" else GET
-    of_tiers = {"allowed": frozenset({"observe"})} if why == "observe" else {}
+    of_tiers: dict[str, Any] = {"allowed": frozenset({"observe"})} if why == "observe" else {}
     async with servers.serving(servers.Web(Things())) as port:
         lend = lent(context, inventory(port, [step], repeat=3, deadline="3s"), **of_tiers)
         limits = {"success_rate": (0.9999, 0.999)}
