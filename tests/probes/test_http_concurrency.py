@@ -74,9 +74,9 @@ async def test_a_service_that_scales_serves_everyone(context: Context) -> None:
 async def test_what_one_user_sees_is_not_measured_twice_in_a_run(context: Context) -> None:
     web = servers.Web(lambda _: OK, delay=0.02)
     async with servers.serving(web) as port:
-        first = await measured(port, context, users=(1, 2))
-        again = await measured(port, context, users=(1, 2))
-        other = await measured(port, replace(context, trials={}), users=(1, 2))
+        first = await measured(port, context, users=(1, 2), requests=20)
+        again = await measured(port, context, users=(1, 2), requests=20)
+        other = await measured(port, replace(context, trials={}), users=(1, 2), requests=20)
     rates = [each["users.1.requests_per_second"] for each in (first, again, other)]
     assert rates[0] == rates[1] != rates[2]
     assert first["users.2.requests_per_second"] != again["users.2.requests_per_second"]
@@ -275,7 +275,7 @@ def test_a_low_rate_has_the_time_it_takes() -> None:
 
 @pytest.mark.anyio
 @pytest.mark.alone
-@pytest.mark.parametrize(("rate", "sustained"), [(60, True), (400, False)])
+@pytest.mark.parametrize(("rate", "sustained"), [(60, True), (300, False)])
 async def test_a_rate_above_capacity_is_not_sustained(
     rate: float, sustained: bool, context: Context
 ) -> None:
@@ -292,6 +292,6 @@ async def test_a_rate_that_we_may_have_been_late_for_is_not_judged(
 ) -> None:
     monkeypatch.setattr(probe, "CPU_LIMIT", 0.0)  # as if all we used were too much
     async with servers.serving(servers.Pool(size=2, seconds=0.01, patience=9)) as port:
-        values = await measured(port, context, users=(2,), seconds=0.1, rate=400)
+        values = await measured(port, context, users=(2,), seconds=0.1, rate=300)
     assert "at_rate.sustained" not in values
     assert str(values["at_rate.sustained_because"]).startswith("local_limit")
