@@ -361,6 +361,11 @@ MISTAKES: Mapping[str, tuple[Mapping[str, str], tuple[str, ...], str]] = {
         ("--pr", "7"),
         "GITHUB_API_URL is no address of an API.",
     ),
+    "repository": (
+        {**JOB, "GITHUB_REPOSITORY": "o"},
+        ("--pr", "7"),
+        "GITHUB_REPOSITORY names no repository. Write it as in owner/name.",
+    ),
     "event": ({**JOB, "GITHUB_EVENT_PATH": "none.json"}, (), "none.json: this event cannot be"),
     "project": (
         {"CI_API_V4_URL": "http://127.0.0.1:9", "GITLAB_TOKEN": TOKEN, "CI_PROJECT_ID": ""},

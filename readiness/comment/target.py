@@ -61,7 +61,12 @@ def _github(environ: Mapping[str, str], number: int | None) -> Target:
     if not token:
         raise Nowhere("GITHUB_TOKEN is not set")
     api = _address(environ, "GITHUB_API_URL", "https://api.github.com")
-    return Target("github", api, environ["GITHUB_REPOSITORY"], token, number, head)
+    repository = environ["GITHUB_REPOSITORY"]
+    if not re.fullmatch(r"[\w.-]+/[\w.-]+", repository, re.ASCII):
+        raise ConfigurationError(
+            "GITHUB_REPOSITORY names no repository.", fix="Write it as in owner/name."
+        )
+    return Target("github", api, repository, token, number, head)
 
 
 def _gitlab(environ: Mapping[str, str], number: int | None) -> Target:

@@ -90,7 +90,7 @@ class Settings(ProbeSettings):
     @model_validator(mode="after")
     def _something_to_try(self) -> "Settings":
         if not (self.paths or self.objects or self.openapi):
-            raise ValueError("name at least one path or object, or an OpenAPI document")
+            raise ValueError("must name at least one path or object, or an OpenAPI document")
         known = {NOBODY, *self.roles}
         for request, access in self.paths.items():
             if unknown := sorted(access.allow - known):

@@ -98,9 +98,9 @@ class Settings(ProbeSettings):
     @model_validator(mode="after")
     def _something_to_try(self) -> "Settings":
         if not (self.public or self.protected or self.login or self.identity):
-            raise ValueError("name at least one public or protected path, or a login")
+            raise ValueError("must name at least one public or protected path, or a login")
         if sum(one is not None for one in (self.credential, self.login, self.identity)) > 1:
-            raise ValueError("give one of credential, login and identity")
+            raise ValueError("has more than one of credential, login and identity")
         return self
 
 
