@@ -102,7 +102,8 @@ def _scaled(values: Values, factor: float) -> Values:
 
 def _times(e: Estimate, factor: float) -> Estimate:
     assert e.value is not None and e.low is not None and e.high is not None
-    return Estimate(value=e.value * factor, low=e.low * factor, high=e.high * factor, n=e.n)
+    ends = {"value": e.value * factor, "low": e.low * factor, "high": e.high * factor}
+    return e.model_copy(update=ends)
 
 
 def _regressed(

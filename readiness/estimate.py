@@ -14,7 +14,14 @@ from operator import add, mul
 from statistics import NormalDist
 from typing import Annotated, NamedTuple, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from readiness import binomial
 
@@ -30,6 +37,11 @@ class Sides(NamedTuple):
 
 
 EVEN = Sides()
+
+
+def unusual(sides: Sides) -> Sides | None:
+    """Return `sides` for an estimate to keep, None for what goes without saying."""
+    return None if sides == EVEN else sides
 
 
 _FEWEST_STRETCHES = 16
@@ -56,12 +68,23 @@ class Estimate(BaseModel):
     low: float | None
     high: float | None
     n: Annotated[int, Field(ge=0, le=2**53)]
+    sides: Sides | None = None
+    """How sure its ends are; None where each is of 95 %, or that is not known."""
+
+    @model_serializer(mode="wrap")
+    def _without_none(self, handler: SerializerFunctionWrapHandler) -> dict[str, object]:
+        found: dict[str, object] = handler(self)
+        if self.sides is None:
+            del found["sides"]
+        return found
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
         parts = (self.low, self.value, self.high)
         if any(part is None for part in parts) and any(part is not None for part in parts):
             raise ValueError("value, low and high are given together or not at all")
+        if self.sides and not all(0 < side <= 1 for side in self.sides):
+            raise ValueError("sides are two confidences between 0 and 1")
         return self
 
 
@@ -149,7 +172,7 @@ def quantile(samples: Sequence[float], q: float, sides: Sides = EVEN) -> Estimat
     if found is None:
         return empty
     low, high = found.reach(ordered[found.low - 1], ordered[(n - 1) // 2], ordered[found.high - 1])
-    return Estimate(value=ordered[found.value - 1], low=low, high=high, n=n)
+    return Estimate(value=ordered[found.value - 1], low=low, high=high, n=n, sides=unusual(sides))
 
 
 def exceedances(samples: Sequence[float], ordered: Sequence[float], rank: int) -> Exceedances:
@@ -417,4 +440,6 @@ def proportion(successes: float, n: int, size: float, sides: Sides = EVEN) -> Es
     value, (low_tail, high_tail) = successes / n, (_tail(sides.low), _tail(sides.high))
     low = binomial.least(value * size, size, *low_tail)
     high = 1 - binomial.least((1 - value) * size, size, *high_tail)
-    return Estimate(value=value, low=min(low, value), high=max(high, value), n=n)
+    return Estimate(
+        value=value, low=min(low, value), high=max(high, value), n=n, sides=unusual(sides)
+    )

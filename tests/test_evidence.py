@@ -140,6 +140,7 @@ def test_what_is_not_evidence_is_refused_in_one_sentence(text: str, place: str) 
         {"value": 1, "low": 1, "high": 1, "n": 2**53 + 1},
         {"value": 1, "low": 1, "high": 1, "n": -1},
         {"value": 1, "low": None, "high": 2, "n": 1},
+        {"value": 1, "low": 1, "high": 2, "n": 1, "sides": [0.95, 1.5]},
     ],
 )
 def test_an_estimate_that_is_none_is_refused(value: dict[str, Any]) -> None:

@@ -2,13 +2,14 @@
 
 import math
 import random
+from statistics import NormalDist
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from readiness.assessment.shift import ALPHA, chance, levels, shift
-from readiness.estimate import Estimate, quantile
+from readiness.estimate import Estimate, Sides, quantile
 from tests.judging import estimate
 from tests.strategies import PROPERTY, estimates
 
@@ -24,6 +25,21 @@ def test_margins_are_added_as_squares_and_keep_their_sides() -> None:
 def test_another_level_scales_the_margins_as_a_normal_variable_s() -> None:
     found = shift(estimate(50, 47, 62), estimate(40, 28, 44), level=0.01)
     assert found.low == pytest.approx(10 - 5 * 2.575829 / 1.959964, rel=1e-6)
+
+
+def test_ends_that_are_surer_are_brought_to_the_level_of_the_others() -> None:
+    plain = shift(estimate(50, 47, 62), estimate(40, 28, 44))
+    z = NormalDist().inv_cdf(0.9995) / NormalDist().inv_cdf(0.975)
+    surer = estimate(50, 50 - 3 * z, 62).model_copy(update={"sides": Sides(0.999, 0.95)})
+    assert shift(surer, estimate(40, 28, 44)) == pytest.approx(plain)
+
+
+@pytest.mark.parametrize("sides", [(1.0, 1.0), (1e-300, 0.5), (1 - 1e-16, 0.95)])
+def test_whatever_evidence_says_of_its_ends_there_is_a_difference(
+    sides: tuple[float, float],
+) -> None:
+    written = estimate(2, 1, 3).model_dump() | {"sides": sides}
+    assert 0 <= chance(Estimate.model_validate(written), estimate(1)) <= 1
 
 
 @pytest.mark.parametrize("side", [0, 1])

@@ -1,16 +1,19 @@
 """Two estimates -> how far the quantity has moved, and how surely it has moved at all."""
 
+import functools
 import math
 from collections.abc import Sequence
 from statistics import NormalDist
 from typing import NamedTuple
 
-from readiness.estimate import CONFIDENCE, Estimate
+from readiness.estimate import CONFIDENCE, EVEN, Estimate
 
 ALPHA = 1 - CONFIDENCE
 """The chance, over all that is compared, of seeing any difference where there is none."""
 
 _NORMAL = NormalDist()
+_LEAST, _SUREST = 0.5, 1 - 1e-12
+"""No run asks for less; more is not told apart from 1."""
 _Z = _NORMAL.inv_cdf(1 - ALPHA / 2)
 
 
@@ -74,8 +77,17 @@ def _margins(now: Estimate, before: Estimate) -> tuple[float, float, float]:
         raise ValueError("an empty estimate has no difference from anything")
     if before.value is None or before.low is None or before.high is None:
         raise ValueError("nothing differs from an empty estimate")
-    return (
-        now.value - before.value,
-        math.hypot(now.value - now.low, before.high - before.value),
-        math.hypot(now.high - now.value, before.value - before.low),
-    )
+    below, above = _of_95(now, now.value - now.low, now.high - now.value)
+    less, more = _of_95(before, before.value - before.low, before.high - before.value)
+    return now.value - before.value, math.hypot(below, more), math.hypot(above, less)
+
+
+def _of_95(of: Estimate, low: float, high: float) -> tuple[float, float]:
+    """Return how far the ends are from the value at 95 %, as a normal variable's would be."""
+    sides = of.sides or EVEN
+    return low * _Z / _z(sides.low), high * _Z / _z(sides.high)
+
+
+@functools.lru_cache(maxsize=256)
+def _z(confidence: float) -> float:
+    return _NORMAL.inv_cdf((1 + min(max(confidence, _LEAST), _SUREST)) / 2)

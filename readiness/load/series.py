@@ -20,6 +20,7 @@ from readiness.estimate import (
     exceedances,
     ranks,
     share,
+    unusual,
 )
 from readiness.histogram import Counting, Histogram
 
@@ -112,7 +113,9 @@ class Series:
         lowest, value, highest = self._values(found)
         low, high = found.reach(lowest, self.point(0.5) * _MS, highest)
         high = max(highest, min(high, self._most or high))
-        return Estimate(value=value / _MS, low=low / _MS, high=high / _MS, n=self.n)
+        return Estimate(
+            value=value / _MS, low=low / _MS, high=high / _MS, n=self.n, sides=unusual(sides)
+        )
 
     def point(self, q: float) -> float:
         """Return the `q` quantile of the samples themselves (ms), however few; 0 if none."""

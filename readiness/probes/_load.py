@@ -149,7 +149,7 @@ def latencies(result: Result, percentiles: Sequence[int], sides: Callable[[str],
         elif result.only_late:
             served = result.service.quantile(q, sides(metric)).low
             low = min(estimate.low or 0.0, served or 0.0)
-            values[metric] = estimate.model_copy(update={"low": low})
+            values[metric] = estimate.model_copy(update={"low": low, "sides": None})
             values[f"{metric}_because"] = f"{doubt}, so that the service may be quicker"
         else:
             values[f"{metric}_because"] = f"local_limit: {doubt}"
