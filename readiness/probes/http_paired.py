@@ -172,7 +172,7 @@ async def _sample(
     for slower in (1.0, _SLOWER):
         bounds = replace(most, mean=most.mean / slower, per_second=most.per_second / slower)
         n, seconds = _planned(slowest, settings.seconds, bounds)
-        if n < paired.FEWEST:
+        if n < paired.FEWEST and all(pace.service.n for pace in rivals.paces):
             return f"{n} pairs in {seconds:.0f} s, a comparison needs {paired.FEWEST}"
         schedule = Schedule(
             stages=(Stage(n / seconds, max(settings.seconds, seconds) * _WARMING),),

@@ -30,7 +30,7 @@ def settings(port: int, **changes: Any) -> probe.Settings:
     reference = {"url": f"http://127.0.0.1:{port}", "environment": "test"}
     reference |= changes.pop("reference", {})
     return probe.Settings.model_validate(
-        {"reference": reference, "pairs": 100, "seconds": 2, **changes}
+        {"reference": reference, "pairs": 100, "seconds": 1, **changes}
     )
 
 
