@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import contextlib
+import dataclasses
 import itertools
 import json
 import re
@@ -22,7 +23,8 @@ from readiness import collect, steps
 from readiness.document import ConfigurationError, parse
 from readiness.failure import Failure
 from readiness.inventory import Tier, from_document
-from readiness.measurement import Measurement
+from readiness.measurement import Measurement, Values
+from readiness.probes import Context, ProbeSettings
 from readiness.slots import AT_ONCE, Slots
 from tests import servers
 from tests.strategies import PROPERTY
@@ -525,3 +527,29 @@ def test_what_measures_time_in_this_process_waits_for_the_crowd() -> None:
     asyncio.run(served(servers.always(HEALTHY), act))
     tried = [name for name in order if name in ("http_health", "http_access")]
     assert tried == ["http_health"] * 20 + ["http_access"] * 20
+
+
+class Listening:
+    """A probe that is measured alone and takes down until when it may go on."""
+
+    TIER: Tier = "observe"
+    KINDS = frozenset({"http"})
+    EXCLUSIVE = True
+    METRICS: Mapping[str, str] = {}
+    Settings = ProbeSettings
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    async def measure(self, service: Any, settings: ProbeSettings, context: Context) -> Values:
+        self.seconds = context.until - asyncio.get_running_loop().time()
+        return {}
+
+
+@pytest.mark.parametrize("deadline", [60, 300, 3600])
+def test_a_longer_deadline_lets_a_probe_go_on_for_longer(deadline: float) -> None:
+    probe = Listening()
+    plan = planned({"s": http(1)}, OBSERVE)
+    only = dataclasses.replace(plan, steps=(dataclasses.replace(plan.steps[0], probe=probe),))
+    collected(only, deadline)
+    assert probe.seconds == pytest.approx(deadline / 10, abs=1)
