@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 
 from pydantic import Field
 
-from readiness.enough import PLENTY
-from readiness.estimate import Sides, rate
+from readiness.enough import PLENTY, Limits, settled
+from readiness.estimate import Estimate, Sides, rate
 from readiness.inventory import Service, Tier
 from readiness.load.arrivals import Spacing, Stage
 from readiness.load.check import LIMITED
@@ -64,9 +64,11 @@ _SPREAD_SECONDS = 0.75
 """A burst shorter than this sees one moment of the service, and asks too much of a fast one."""
 _SLOWER = 8.0
 """A load that turned out not to be light is tried once more, so many times lighter."""
+_JUDGED = (50, 95, 99)
+"""Percentiles."""
 _TRIES = 3
-"""A run whose times may be this machine's own is made anew so often, while there is time: chosen
-by how late we were, never by what the service answered."""
+"""A run whose times are open, as they may be this machine's own, is made anew so often, while there
+is time. One that was late lets nothing fail, so that one at most can."""
 _PILE, _PILE_PER_SLOT = 32, 3
 """Requests waiting or in flight, at all and for each connection, that end a run; so do as many that
 were refused for coming too often, if they are a tenth."""
@@ -163,7 +165,7 @@ async def measure(service: Service, settings: Settings, context: Context) -> Val
         "looks": looked.made,
         **(found := success(result, sides("success_rate"))),
         **_error_rate(result, found, sides("success_rate")),
-        **_explained(latencies(result, (50, 95, 99), sides), context),
+        **_explained(latencies(result, _JUDGED, sides), context),
     }
     if not result.response.n:
         return values
@@ -230,10 +232,11 @@ async def _sample(
         lookout = Lookout()
         looked = Deciding(context.limits, context.looks.once(fixed))
         result = await aimed.open(schedule, looked.enough, lookout.look)
+        doubtful = _hindered(result, pace) and not _timed(result, looked, context.limits)
         tries += 1
         if lookout.crowded and slower == 1.0:
             slower = _SLOWER
-        elif not _hindered(result, pace) or tries >= _TRIES or left < whole:
+        elif not doubtful or tries >= _TRIES or left < whole:
             return result, looked
 
 
@@ -244,6 +247,20 @@ def _hindered(result: Result, pace: Result) -> bool:
     """
     ours, typical = result.lag.point(0.99), pace.service.point(0.5)
     return result.cpu > CPU_LIMIT or ours > max(LAG_FLOOR_MS, LAG_LIMIT * typical)
+
+
+def _timed(result: Result, looked: Deciding, limits: Limits) -> bool:
+    """Whether every time that is judged is settled, however late we were.
+
+    Our lateness makes times longer and their intervals wider: what it lets pass would pass without,
+    and it lets nothing fail.
+    """
+    found = latencies(result, _JUDGED, looked.sides)
+    judged = limits.keys() & {f"p{percent}_ms" for percent in _JUDGED}
+    return all(
+        isinstance(one := found.get(metric), Estimate) and settled(one, *limits[metric])
+        for metric in judged
+    )
 
 
 class Lookout:

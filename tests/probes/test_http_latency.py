@@ -566,3 +566,18 @@ def test_our_own_lateness_widens_an_interval_towards_quicker_and_hides_nothing()
     assert "left 4.0 ms late" in str(found["p50_ms_because"])
     busy = latencies(replace(result, cpu=0.95), (50,), lambda _: EVEN)
     assert "p50_ms" not in busy and "local_limit" in str(busy["p50_ms_because"])
+
+
+@pytest.mark.parametrize(
+    ("limit", "cpu", "kept"), [(200.0, 0.1, True), (12.5, 0.1, False), (200.0, 0.95, False)]
+)
+def test_a_late_run_is_made_anew_only_where_a_time_is_open(
+    limit: float, cpu: float, kept: bool
+) -> None:
+    lag = Series()
+    lag.add(array("q", [4_000_000] * 400))
+    served = timed(8.0, n=400).service
+    result = replace(timed(12.0, 13.0, n=200), lag=lag, service=served, offered=400, cpu=cpu)
+    assert probe._hindered(result, timed(8.0))
+    limits = {"p95_ms": (limit / 2, limit), "success_rate": (0.99, 0.95)}
+    assert probe._timed(result, Deciding(limits, Looks(0.95)), limits) is kept
