@@ -22,6 +22,8 @@ _CROWD_COSTS_MS = 0.5
 of N users on a pool of P, each takes N/P times as long on average, whoever of them it is."""
 _BY_CHANCE = 0.2
 """A crowd may be seen to fail more than one user by chance, down to this probability."""
+_TURNED_AWAY = 3
+"""Where some of a crowd failed, so much smaller a one may do: how many is not to be seen."""
 _WARY = 8
 """Of such a crowd so much less than half is in flight on average: that it does no harm is likely,
 not shown."""
@@ -74,7 +76,7 @@ def _alone(requests: int) -> Level:
 def room(one: Result, crowd: Result, users: int) -> float:
     """Return how many at once may be served with ease, where a crowd of `users` was not."""
     if crowd.successes < crowd.n or not crowd.service.n:
-        return users / 4
+        return users / _TURNED_AWAY
     return users * _CROWD_COSTS * one.service.point(0.5) / crowd.service.mean_ms
 
 

@@ -336,7 +336,7 @@ async def test_a_service_with_errors_is_sampled_no_more_slowly(context: Context)
 def test_the_next_crowd_is_no_larger_than_what_was_seen_to_be_served_at_once() -> None:
     assert _pace.room(timed(10), timed(20), 64) == pytest.approx(40)
     assert _pace.room(timed(10), timed(160), 64) == pytest.approx(5)
-    assert _pace.room(timed(10), replace(timed(10), codes={200: 3, 503: 2}), 64) == 16
+    assert _pace.room(timed(10), replace(timed(10), codes={200: 3, 503: 2}), 48) == 16
 
 
 @pytest.mark.parametrize(
