@@ -117,6 +117,7 @@ def test_processes_share_the_load(tmp_path: Path) -> None:
     assert found["timed"] + found["late"] == 120
 
 
+@pytest.mark.thorough
 def test_the_knee_is_searched_and_told(tmp_path: Path) -> None:
     with background(Pool(size=1, seconds=0.004, patience=30)) as (port,):
         found = load(tmp_path, url(port), "--knee", "p95<40ms", "-d", "20s")

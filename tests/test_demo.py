@@ -142,8 +142,8 @@ def test_both_judge_by_the_same_inventory_and_criteria(broken: Demo, fixed: Demo
     assert asked(broken) == asked(fixed)
 
 
-def test_an_assessment_takes_less_than_30_seconds(broken: Demo, fixed: Demo) -> None:
-    assert max(broken.seconds, fixed.seconds) < 30
+def test_an_assessment_takes_less_than_a_minute(broken: Demo, fixed: Demo) -> None:
+    assert max(broken.seconds, fixed.seconds) < 60
 
 
 def test_every_section_of_the_report_is_there(broken: Demo) -> None:

@@ -95,6 +95,7 @@ async def test_a_service_that_fails_for_a_while_once_overrun_has_a_knee() -> Non
     assert 0.9 < found.recovered_seconds < 4
 
 
+@pytest.mark.thorough
 async def test_a_service_that_stays_down_once_overrun_has_collapsed() -> None:
     rush, down = Rush(500), False
 
@@ -129,6 +130,7 @@ async def test_a_service_that_was_cold_is_asked_again() -> None:
     assert first.seconds < first.asked
 
 
+@pytest.mark.thorough
 async def test_a_service_that_refuses_while_it_should_recover_is_asked_no_more() -> None:
     rush, banned = Rush(500), 0.0
 

@@ -526,6 +526,7 @@ async def test_who_refuses_what_comes_too_often_is_not_pressed(context: Context)
 
 
 @pytest.mark.anyio
+@pytest.mark.alone
 async def test_a_slow_single_worker_is_measured_and_not_overrun(context: Context) -> None:
     async with servers.serving(servers.Pool(size=1, seconds=0.25, patience=9)) as port:
         values = await measured(port, context, seconds=4)
