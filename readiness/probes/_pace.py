@@ -95,7 +95,7 @@ def no_worse(alone: Result, crowd: Result) -> bool:
     """Whether the crowd failed no more often than one user, whom the service fails too.
 
     A service that fails one request in sixteen, whoever asks, needs many samples for that to be
-    told from its limit: it is the last to be asked slowly. None may have come too often.
+    told from its limit: it is the last to be asked slowly. A refusal with 429 is the crowd's doing.
     """
     failed, ours = crowd.n - crowd.successes, alone.n - alone.successes
     if crowd.limited or alone.limited or not ours:

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from readiness.enough import decided
 from readiness.estimate import Estimate, quantile
@@ -44,59 +44,79 @@ async def sample(
     clock = asyncio.get_running_loop().time
     began = clock()
     give_up = began + _SHARE * (context.deadline - began)
-    samples: list[float] = []
-
-    async def once() -> float:
-        outcome, ms = await _timed(exchange, context)
-        if after:
-            await after(outcome)
-        return ms
-
-    async def take(wanted: int, until: float) -> bool:
-        """Return whether there are as many as wanted."""
-        turns = iter(range(wanted - len(samples)))
-
-        async def repeat() -> None:
-            while clock() < until and next(turns, None) is not None:
-                samples.append(await once())
-
-        try:
-            async with asyncio.TaskGroup() as group:
-                for _ in range(at_once):
-                    group.create_task(repeat())
-        except ExceptionGroup as lost:
-            if len(samples) < n or not all(classify(one).blames_target for one in lost.exceptions):
-                raise
-            return False  # of more than were asked for, one that is lost ends it and fails nothing
-        return len(samples) >= wanted
-
-    await once()
+    repeated = _Repeated(exchange, context, at_once, after)
+    await repeated.once()
     limits = {m.removeprefix(of): v for m, v in context.limits.items() if m.startswith(of)}
     until = min(give_up, context.until) if "load" in context.allowed else began
     looks = context.looks.once(clock() >= until)
 
     def found_at(look: int, *, last: bool = False) -> dict[str, Estimate]:
         return {
-            metric: quantile(samples, p / 100, looks.sides(look, limits.get(metric), last=last))
+            metric: quantile(times, p / 100, looks.sides(look, limits.get(metric), last=last))
             for metric, p in ((f"p{p}_ms", p) for p in percentiles)
         }
 
-    full, look = await take(n, give_up), 1
+    times = repeated.times
+    full, look = await repeated.take(n, give_up), 1
     found = found_at(look)
     wanted = min(n, _MOST)
     while full and clock() < until and wanted < _MOST and not decided(found, limits):
         wanted = min(_MOST, max(wanted + 1, round(wanted * GROWTH)))
-        full, look = await take(wanted, until), look + 1
+        full, look = await repeated.take_more(wanted, until), look + 1
         found = found_at(look)
     if not decided(found, limits):
         found = found_at(look, last=True)
-    cut = f"; they took {clock() - began:.1f} s" if len(samples) < n else ""
+    cut = f"; they took {clock() - began:.1f} s" if len(times) < n else ""
     values: Values = {"looks": look}
     for p in percentiles:
         values[f"p{p}_ms"] = estimate = found[f"p{p}_ms"]
         if estimate.value is None and p > 50:
-            values[f"p{p}_ms_because"] = too_few(len(samples), p, "samples") + cut
+            values[f"p{p}_ms_because"] = too_few(len(times), p, "samples") + cut
     return values
+
+
+class _Repeated(Generic[T]):
+    """An exchange that is made again and again, and the times it took (ms)."""
+
+    def __init__(
+        self,
+        exchange: Callable[[], Awaitable[T]],
+        context: Context,
+        at_once: int,
+        after: Callable[[T], Awaitable[object]] | None,
+    ) -> None:
+        self._exchange, self._context = exchange, context
+        self._at_once, self._after = at_once, after
+        self.times: list[float] = []
+
+    async def once(self) -> float:
+        """Make it, and return what it took."""
+        outcome, ms = await _timed(self._exchange, self._context)
+        if self._after:
+            await self._after(outcome)
+        return ms
+
+    async def take(self, wanted: int, until: float) -> bool:
+        """Make it until there are `wanted` times or it is `until`; return whether there are."""
+        clock, turns = asyncio.get_running_loop().time, iter(range(wanted - len(self.times)))
+
+        async def repeat() -> None:
+            while clock() < until and next(turns, None) is not None:
+                self.times.append(await self.once())
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(self._at_once):
+                group.create_task(repeat())
+        return len(self.times) >= wanted
+
+    async def take_more(self, wanted: int, until: float) -> bool:
+        """Do the same beyond what was asked for: one that is lost ends it, and fails nothing."""
+        try:
+            return await self.take(wanted, until)
+        except ExceptionGroup as lost:
+            if not all(classify(one).blames_target for one in lost.exceptions):
+                raise
+            return False
 
 
 async def pause(_: object) -> None:

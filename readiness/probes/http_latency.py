@@ -196,20 +196,10 @@ def _error_rate(result: Result, found: Values, successes: Sides) -> Values:
 async def _sample(
     aimed: Aimed, service: Service, settings: Settings, context: Context
 ) -> tuple[Result, Deciding]:
-    looked = Deciding(context.limits, context.looks.once())
-    freely = "load" in context.allowed
-    pace = await aimed.closed(PACING if freely else GENTLE_PACING)
-    most = bounds_for(settings, context)
+    pace, most = await _paced(aimed, settings, context)
     if not pace.statuses:
-        # one silence is no verdict: every slot asks once more, all at the same time
-        again = Level(users=most.in_flight, requests=most.in_flight, seconds=0)
-        pace = await aimed.closed(again)
-    if not pace.statuses:
-        return pace, looked
-    if settings.in_flight is None and freely:
-        mean = await bearable(aimed, pace, context.timeout)
-        most = replace(most, in_flight=slots(mean), mean=mean)
-    fixed = settings.samples is not None or not freely
+        return pace, Deciding(context.limits, context.looks.once())
+    fixed = settings.samples is not None or "load" not in context.allowed
     kept = fixed or settings.seconds is not None
     usual = settings.usual_seconds
     slower, tries = 1.0, 0
@@ -232,12 +222,27 @@ async def _sample(
         lookout = Lookout()
         looked = Deciding(context.limits, context.looks.once(fixed))
         result = await aimed.open(schedule, looked.enough, lookout.look)
-        doubtful = _hindered(result, pace) and not _timed(result, looked, context.limits)
+        doubtful = _hindered(result, pace) and not _times_settled(result, looked, context.limits)
         tries += 1
         if lookout.crowded and slower == 1.0:
             slower = _SLOWER
         elif not doubtful or tries >= _TRIES or left < whole:
             return result, looked
+
+
+async def _paced(aimed: Aimed, settings: Settings, context: Context) -> tuple[Result, Bounds]:
+    """Find out how quickly one is answered, and how many may be in flight without waiting."""
+    freely = "load" in context.allowed
+    pace = await aimed.closed(PACING if freely else GENTLE_PACING)
+    most = bounds_for(settings, context)
+    if not pace.statuses:
+        # one silence is no verdict: every slot asks once more, all at the same time
+        again = Level(users=most.in_flight, requests=most.in_flight, seconds=0)
+        pace = await aimed.closed(again)
+    if pace.statuses and settings.in_flight is None and freely:
+        mean = await bearable(aimed, pace, context.timeout)
+        most = replace(most, in_flight=slots(mean), mean=mean)
+    return pace, most
 
 
 def _hindered(result: Result, pace: Result) -> bool:
@@ -249,7 +254,7 @@ def _hindered(result: Result, pace: Result) -> bool:
     return result.cpu > CPU_LIMIT or ours > max(LAG_FLOOR_MS, LAG_LIMIT * typical)
 
 
-def _timed(result: Result, looked: Deciding, limits: Limits) -> bool:
+def _times_settled(result: Result, looked: Deciding, limits: Limits) -> bool:
     """Whether every time that is judged is settled, however late we were.
 
     Our lateness makes times longer and their intervals wider: what it lets pass would pass without,

@@ -581,4 +581,4 @@ def test_a_late_run_is_made_anew_only_where_a_time_is_open(
     result = replace(timed(12.0, 13.0, n=200), lag=lag, service=served, offered=400, cpu=cpu)
     assert probe._hindered(result, timed(8.0))
     limits = {"p95_ms": (limit / 2, limit), "success_rate": (0.99, 0.95)}
-    assert probe._timed(result, Deciding(limits, Looks(0.95)), limits) is kept
+    assert probe._times_settled(result, Deciding(limits, Looks(0.95)), limits) is kept
