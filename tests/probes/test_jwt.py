@@ -724,6 +724,9 @@ async def test_a_service_that_knows_its_own_tokens_alone_proves_nothing(context:
 async def test_without_cryptography_what_needs_it_is_not_tested(
     context: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # Its native part imports its errors when it first raises one, and aborts if it then cannot.
+    found = await probe(Guard(algorithm="RS256"), context, **KEYS["RS256"])
+    assert (found.failed, found.unknown) == (set(), set())
     monkeypatch.setitem(sys.modules, "cryptography", None)
     found = await probe(Guard(algorithm="RS256"), context, **KEYS["RS256"])
     more = {"jwt-key-verified", "jwt-header-keys-ignored", "jwt-confusion-refused"}
