@@ -95,16 +95,16 @@ def valkey_url() -> Iterator[str]:
         yield url
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def broken() -> Iterator[System]:
-    """The sample system as it ships, broken."""
+    """The sample system as it ships, broken, shared by the tests."""
     with demo.running(fixed=False) as environ:
         yield System(environ)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def fixed() -> Iterator[System]:
-    """The sample system repaired."""
+    """The sample system repaired, shared by the tests."""
     with demo.running(fixed=True) as environ:
         yield System(environ)
 

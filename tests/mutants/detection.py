@@ -34,7 +34,8 @@ def _summary(checks: Sequence[Check]) -> Iterator[str]:
     yield "How it is known that checks find what they are for, and nothing else. A small service is"
     yield "assessed by the whole pipeline: as it should be, with one flaw at a time, and in odd"
     yield "ways that are right. Made by `make docs` from `tests/mutants/`, whose tests hold that"
-    yield "each line here is true: `make test` for every check once, `make thorough` for the rest."
+    yield "each line here is true: `make test` once for every check that blocks a release and once"
+    yield "for every probe, `make thorough` for the rest."
     yield from ("", "| service | assessed | found |", "|---|--:|---|")
     yield (
         f"| clean | once | nothing: {passing} of {len(checks)} checks pass, "

@@ -275,7 +275,9 @@ def test_a_low_rate_has_the_time_it_takes() -> None:
 
 @pytest.mark.anyio
 @pytest.mark.alone
-@pytest.mark.parametrize(("rate", "sustained"), [(60, True), (300, False)])
+@pytest.mark.parametrize(
+    ("rate", "sustained"), [(60, True), pytest.param(300, False, marks=pytest.mark.thorough)]
+)
 async def test_a_rate_above_capacity_is_not_sustained(
     rate: float, sustained: bool, context: Context
 ) -> None:
@@ -286,7 +288,6 @@ async def test_a_rate_above_capacity_is_not_sustained(
 
 
 @pytest.mark.anyio
-@pytest.mark.alone
 async def test_a_rate_that_we_may_have_been_late_for_is_not_judged(
     context: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -370,9 +370,9 @@ async def test_samples_go_on_while_an_interval_straddles_the_limit(context: Cont
     few = replace(context, samples=80)
     async with servers.serving(one_in_sixteen_is_slow) as port:
         clear = replace(few, limits={"p50_ms": (500.0, 900.0)})
-        decided = await measured(port, clear, seconds=4, in_flight=4)
+        decided = await measured(port, clear, seconds=2, in_flight=4)
         near = replace(few, limits={"p95_ms": (1.0, 12.0)})
-        straddling = await measured(port, near, seconds=4, in_flight=4)
+        straddling = await measured(port, near, seconds=2, in_flight=4)
     assert estimate(decided, "p95_ms").n < estimate(straddling, "p95_ms").n
     assert point(straddling, "over_limit") == pytest.approx(1 / 16, abs=0.05)
 
@@ -498,7 +498,11 @@ def test_the_slowest_single_worker_is_no_more_than_half_busy(
 @pytest.mark.anyio
 @pytest.mark.alone
 @pytest.mark.parametrize(
-    ("size", "seconds", "most", "mean"), [(1, 0.5, 12, 0.5), (64, 0.15, 204, 24)]
+    ("size", "seconds", "most", "mean"),
+    [
+        pytest.param(1, 0.5, 12, 0.5, marks=pytest.mark.thorough),
+        (64, 0.15, 204, 24),
+    ],
 )
 async def test_a_slow_worker_is_not_left_with_work_for_users_long_gone(
     size: int, seconds: float, most: int, mean: float, context: Context
@@ -527,6 +531,7 @@ async def test_who_refuses_what_comes_too_often_is_not_pressed(context: Context)
 
 @pytest.mark.anyio
 @pytest.mark.alone
+@pytest.mark.thorough
 async def test_a_slow_single_worker_is_measured_and_not_overrun(context: Context) -> None:
     async with servers.serving(servers.Pool(size=1, seconds=0.25, patience=9)) as port:
         values = await measured(port, context, seconds=4)
