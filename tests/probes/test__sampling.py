@@ -42,12 +42,13 @@ def lending(context: Context, seconds: float, **changes: Any) -> Context:
 
 
 def open_for(samples: int) -> Callable[[], Awaitable[None]]:
-    """Answer at once and after 25 ms in turn, and after so many always at once."""
+    """Answer in 1 ms and in 25 ms in turn, and after so many in 1 ms and in 3 ms."""
     turns = itertools.count()
 
     async def exchange() -> None:
         turn = next(turns)
-        await asyncio.sleep(0.025 if turn % 2 and turn < samples else 0)
+        slow = 0.025 if turn < samples else 0.003
+        await asyncio.sleep(slow if turn % 2 else 0.001)
 
     return exchange
 
