@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ifeq ($(shell command -v uv 2>/dev/null),)
   CREATE = $(PYTHON) -m venv $(VENV) && $(BIN)/python -m pip install --quiet --upgrade pip
-  INSTALL = $(BIN)/python -m pip install --quiet
+  INSTALL = $(BIN)/python -m pip install --quiet --no-compile
 else
   # Trust what the system trusts, as pip does; the older and the newer name of the setting.
   export UV_NATIVE_TLS ?= 1

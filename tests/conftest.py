@@ -29,9 +29,10 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Leave to the thorough run what measures time by asyncio, which serves where epoll is not."""
-    by = getattr(item, "callspec", None)
-    if item.get_closest_marker("alone") and by and by.params.get("driver") == "asyncio":
+    """Leave to the thorough run what asyncio times, and uvloop: they serve where epoll is not."""
+    spec = getattr(item, "callspec", None)
+    by = spec and spec.params.get("driver")
+    if by == "uvloop" or (by == "asyncio" and item.get_closest_marker("alone")):
         item.add_marker("thorough")
 
 

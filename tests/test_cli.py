@@ -280,7 +280,13 @@ def test_an_interrupted_run_is_compared_with_nothing(tmp_path: Path, port: int) 
     assert assessment(tmp_path / "readiness-report")["score"]["previous"]["value"] == value
 
 
-@pytest.mark.parametrize("stream", ["stdout", "stderr", "both", "full"])
+@pytest.mark.parametrize(
+    "stream",
+    [
+        *(pytest.param(one, marks=pytest.mark.thorough) for one in ("stdout", "stderr")),
+        *("both", "full"),
+    ],
+)
 def test_nobody_need_read_what_it_prints(tmp_path: Path, port: int, stream: str) -> None:
     inventory(tmp_path, port)
     reading, writing = os.pipe()

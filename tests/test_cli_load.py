@@ -422,8 +422,15 @@ async def test_a_feed_tells_the_last_seconds() -> None:
 # how it ends
 
 
-@pytest.mark.parametrize("processes", ["1", "2"])
-@pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
+@pytest.mark.parametrize(
+    ("name", "code", "processes"),
+    [
+        ("SIGINT", 130, "2"),
+        ("SIGTERM", 143, "1"),
+        pytest.param("SIGINT", 130, "1", marks=pytest.mark.thorough),
+        pytest.param("SIGTERM", 143, "2", marks=pytest.mark.thorough),
+    ],
+)
 def test_a_signal_leaves_what_was_measured(
     tmp_path: Path, name: str, code: int, processes: str
 ) -> None:

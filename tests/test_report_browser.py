@@ -45,8 +45,15 @@ def rendered(name: str = "html") -> str:
     return FORMATS[name].render(assess(remembered(samples.broken()), bundled_criteria()))
 
 
-@pytest.mark.parametrize("width", [1280, PHONE])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(
+    ("scheme", "width"),
+    [
+        ("light", 1280),
+        ("dark", PHONE),
+        pytest.param("light", PHONE, marks=pytest.mark.thorough),
+        pytest.param("dark", 1280, marks=pytest.mark.thorough),
+    ],
+)
 def test_it_has_no_fault_that_axe_finds(
     browser: Browser, report: Path, scheme: str, width: int
 ) -> None:
@@ -82,7 +89,15 @@ def test_axe_would_find_a_fault(browser: Browser, report: Path) -> None:
         assert [v["id"] for v in violations(seen.page)] == ["color-contrast"]
 
 
-@pytest.mark.parametrize("width", [320, PHONE, 768, 1280])
+@pytest.mark.parametrize(
+    "width",
+    [
+        320,
+        pytest.param(PHONE, marks=pytest.mark.thorough),
+        pytest.param(768, marks=pytest.mark.thorough),
+        1280,
+    ],
+)
 def test_the_page_itself_never_scrolls_sideways(browser: Browser, report: Path, width: int) -> None:
     with opened(browser, report, width) as seen:
         assert seen.page.evaluate("document.documentElement.scrollWidth") == width

@@ -85,7 +85,6 @@ async def test_samples_are_what_was_asked_for(context: Context) -> None:
 
 
 @pytest.mark.anyio
-@pytest.mark.alone
 async def test_the_request_says_who_asks_and_what_for(context: Context) -> None:
     web = servers.always(OK)
     async with servers.serving(web) as port:
@@ -110,7 +109,6 @@ async def test_the_request_says_who_asks_and_what_for(context: Context) -> None:
 
 
 @pytest.mark.anyio
-@pytest.mark.alone
 async def test_the_health_path_is_the_default(context: Context) -> None:
     web = servers.always(OK)
     async with servers.serving(web) as port:
@@ -120,7 +118,6 @@ async def test_the_health_path_is_the_default(context: Context) -> None:
 
 
 @pytest.mark.anyio
-@pytest.mark.alone
 async def test_few_samples_are_no_guess(context: Context) -> None:
     async with servers.serving(servers.Web(lambda _: OK, delay=0.3)) as port:
         values = await measured(port, context, seconds=0.3, in_flight=4)
@@ -130,7 +127,6 @@ async def test_few_samples_are_no_guess(context: Context) -> None:
 
 
 @pytest.mark.anyio
-@pytest.mark.alone
 async def test_errors_are_counted_apart_from_latency(context: Context) -> None:
     asked = 0
 
@@ -150,7 +146,6 @@ async def test_errors_are_counted_apart_from_latency(context: Context) -> None:
 
 
 @pytest.mark.anyio
-@pytest.mark.alone
 async def test_the_expected_status_is_the_only_success(context: Context) -> None:
     async with servers.serving(servers.always(servers.response(401))) as port:
         denied = await measured(port, context, samples=60)
@@ -196,7 +191,6 @@ async def test_a_service_that_refuses_all_is_not_asked_until_the_time_is_up(
 
 
 @pytest.mark.anyio
-@pytest.mark.alone
 async def test_who_accepts_no_connection_is_to_blame(context: Context) -> None:
     async with servers.refusing() as port:
         with pytest.raises(OSError) as caught:
@@ -205,7 +199,6 @@ async def test_who_accepts_no_connection_is_to_blame(context: Context) -> None:
 
 
 @pytest.mark.anyio
-@pytest.mark.alone
 async def test_the_wrong_certificate_is_to_blame(context: Context, tmp_path: Path) -> None:
     authority = Authority(tmp_path)
     trusting = replace(context, tls=authority.client)
@@ -426,7 +419,6 @@ async def test_a_run_without_the_load_tier_is_held_back_and_says_so(context: Con
 
 
 @pytest.mark.anyio
-@pytest.mark.alone
 async def test_a_redirect_is_no_success_unless_expected(context: Context) -> None:
     to_error = servers.always(servers.response(302, headers={"Location": "/error"}))
     async with servers.serving(to_error) as port:
