@@ -19,8 +19,8 @@ LONGEST_ID = 60
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """Run two test processes on each core: most tests wait for servers, none measures beside."""
-    return 2 * (os.cpu_count() or 1)
+    """Run one test process more than there are cores: some tests wait for servers."""
+    return 1 + (os.cpu_count() or 1)
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:

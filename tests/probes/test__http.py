@@ -25,8 +25,8 @@ def at(port: int, host: str = "127.0.0.1", path: str = "/") -> Target:
     return Target(tls=False, host=host, port=port, path=path)
 
 
-async def kind_of(server: servers.Handler, context: Context) -> Failure:
-    impatient = dataclasses.replace(context, timeout=0.3)
+async def kind_of(server: servers.Handler, context: Context, timeout: float = 0.3) -> Failure:
+    impatient = dataclasses.replace(context, timeout=timeout)
     async with servers.serving(server) as port:
         with pytest.raises((OSError, ProbeError)) as caught:
             await exchange(impatient, at(port))
@@ -88,7 +88,7 @@ async def test_no_server_outlives_the_timeout(
 
 
 async def test_a_flood_of_interim_answers_breaks_the_protocol(context: Context) -> None:
-    failure = await kind_of(servers.interim_flood, context)
+    failure = await kind_of(servers.interim_flood, context, timeout=5)
     assert failure == Failure(kind="protocol", detail="more than 64 KiB of headers and no answer")
 
 
