@@ -33,6 +33,7 @@ pytestmark = pytest.mark.xdist_group("sample system")  # one at a time
 
 
 @pytest.mark.alone
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", DELAYED)
 def test_answers_take_the_time_built_in(fixed: System, name: str) -> None:
     built_in = SERVICES[name].delay_ms
@@ -50,6 +51,7 @@ def test_answers_take_the_time_built_in(fixed: System, name: str) -> None:
 
 
 @pytest.mark.alone
+@pytest.mark.thorough
 @pytest.mark.parametrize("users", [1, 10])
 def test_the_small_pool_serves_few_users(broken: System, users: int) -> None:
     statuses = asyncio.run(closed_loop(broken.url("api-gateway", "/api/health"), users, 30))
@@ -57,6 +59,7 @@ def test_the_small_pool_serves_few_users(broken: System, users: int) -> None:
 
 
 @pytest.mark.alone
+@pytest.mark.thorough
 def test_the_small_pool_fails_half_of_fifty_users(broken: System) -> None:
     statuses = asyncio.run(closed_loop(broken.url("api-gateway", "/api/health"), 50, 200))
     assert set(statuses) == {200, 503}
