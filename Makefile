@@ -12,6 +12,8 @@ else
   CREATE = uv venv --quiet --allow-existing --python $(PYTHON) $(VENV)
   INSTALL = uv pip install --quiet --python $(BIN)/python
 endif
+# Programs start often here: what Python compiles is kept, though the environment say otherwise.
+unexport PYTHONDONTWRITEBYTECODE
 PACKAGED := $(wildcard pyproject.toml)
 
 MERMAID := @mermaid-js/tiny@11.17.2

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Generator, Iterator
+from enum import IntEnum
 from pathlib import Path
 
 import pytest
@@ -10,11 +11,17 @@ from readiness import demo, ledger
 from readiness.demo import postgres, valkey
 from readiness.history import where
 from tests import debian_postgres
-from tests.quiet import alone, beside_others
+from tests.quiet import alone, beside_light, beside_others
 from tests.sample_system import System
 
 PASSWORD = "s3c/ret @word"
 LONGEST_ID = 60
+
+
+class Turn(IntEnum):
+    """When a test runs, and with whom: what measures time comes last."""
+
+    CROWD, LIGHT, ALONE = range(3)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -32,26 +39,39 @@ def pytest_itemcollected(item: pytest.Item) -> None:
     """Leave to the thorough run what asyncio times, and uvloop: they serve where epoll is not."""
     spec = getattr(item, "callspec", None)
     by = spec and spec.params.get("driver")
-    if by == "uvloop" or (by == "asyncio" and item.get_closest_marker("alone")):
+    if by == "uvloop" or (by == "asyncio" and _turn(item) > Turn.CROWD):
         item.add_marker("thorough")
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run what must run alone in the end: each time it takes turns, a core is idle."""
-    items.sort(key=lambda item: item.get_closest_marker("alone") is not None)
+    """Run what measures time in the end: each time that it takes turns, a core is idle."""
+    items.sort(key=_turn)
+
+
+def _turn(item: pytest.Item) -> Turn:
+    if item.get_closest_marker("alone"):
+        return Turn.ALONE
+    return Turn.LIGHT if item.get_closest_marker("light") else Turn.CROWD
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """Let no test run beside one that is marked `alone`, because it measures time.
+    """Let no test run beside one that is marked `alone`, and `light` ones one on each core.
 
-    That holds for what a test is given too: a database that starts takes a core.
+    They measure time. That holds for what a test is given too: a database that starts takes a core.
     """
-    hold = alone if item.get_closest_marker("alone") else beside_others
+    worker = os.environ.get("PYTEST_XDIST_WORKER")
     base: Path = item.config._tmp_path_factory.getbasetemp()  # type: ignore[attr-defined]
-    room = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base  # one for all processes
-    with hold(room):
+    room = base.parent if worker else base  # one for all processes
+    match _turn(item):
+        case Turn.CROWD:
+            hold = beside_others(room)
+        case Turn.LIGHT:
+            hold = beside_light(room, int((worker or "gw0")[2:]) % (os.cpu_count() or 1))
+        case Turn.ALONE:
+            hold = alone(room)
+    with hold:
         return (yield)
 
 

@@ -1,7 +1,7 @@
 """Who imports whom: data flows down the pipeline once, and judging never touches the network."""
 
 import ast
-from collections.abc import Iterator
+import functools
 from pathlib import Path
 
 import pytest
@@ -167,17 +167,25 @@ def modules() -> dict[str, Path]:
 MODULES = modules()
 
 
-def imports(path: Path) -> Iterator[str]:
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+@functools.cache
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text("utf-8"))
+
+
+@functools.cache
+def imports(path: Path) -> frozenset[str]:
+    found: set[str] = set()
+    for node in ast.walk(tree(path)):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            found.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: relative import"
             module = node.module or ""
-            yield from (
+            found.update(
                 f"{module}.{alias.name}" if module == "readiness" else module
                 for alias in node.names
             )
+    return frozenset(found)
 
 
 def ours(path: Path) -> set[str]:
@@ -206,10 +214,13 @@ def outside(top: str) -> set[str]:
     return found
 
 
-@pytest.mark.parametrize("name", [n for n in MODULES if n.split(".")[0] in LAYERS])
-def test_modules_import_downwards_only(name: str) -> None:
-    top = name.split(".")[0]
-    assert ours(MODULES[name]) - {top} <= LAYERS[top], name
+def test_modules_import_downwards_only() -> None:
+    upwards = {
+        name: up
+        for name, path in MODULES.items()
+        if (top := name.split(".")[0]) in LAYERS and (up := ours(path) - {top} - LAYERS[top])
+    }
+    assert upwards == {}
 
 
 def test_every_module_has_its_place() -> None:
@@ -226,23 +237,22 @@ def test_probes_reach_neither_checks_nor_screen() -> None:
     assert not outside("probes") & SCREEN
 
 
-@pytest.mark.parametrize("name", MODULES)
-def test_broad_excepts_stand_in_collect_and_main_alone(name: str) -> None:
-    broad = [
-        node
-        for node in ast.walk(ast.parse(MODULES[name].read_text("utf-8")))
+def test_broad_excepts_stand_in_collect_and_main_alone() -> None:
+    broad = {
+        name
+        for name, path in MODULES.items()
+        for node in ast.walk(tree(path))
         if isinstance(node, ast.ExceptHandler)
         and (
             node.type is None
             or (isinstance(node.type, ast.Name) and node.type.id in ("Exception", "BaseException"))
         )
-    ]
-    assert not broad or name in ("collect", "__main__")
+    }
+    assert broad == {"collect", "__main__"}
 
 
-@pytest.mark.parametrize("name", MODULES)
-def test_every_module_says_what_it_is(name: str) -> None:
-    assert ast.get_docstring(ast.parse(MODULES[name].read_text("utf-8")))
+def test_every_module_says_what_it_is() -> None:
+    assert [name for name, path in MODULES.items() if not ast.get_docstring(tree(path))] == []
 
 
 def test_every_probe_has_its_test() -> None:

@@ -61,7 +61,7 @@ def assessment(folder: Path) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.alone
+@pytest.mark.light
 def test_a_healthy_system_is_ready_and_its_evidence_replays_to_the_byte(
     tmp_path: Path, port: int
 ) -> None:

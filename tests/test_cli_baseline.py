@@ -70,7 +70,7 @@ def assessment(folder: Path) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.alone
+@pytest.mark.light
 def test_a_worse_release_regresses_and_diff_tells_why_the_score_fell(
     tmp_path: Path, web: tuple[Web, int]
 ) -> None:

@@ -130,7 +130,7 @@ def test_the_knee_is_searched_and_told(tmp_path: Path) -> None:
     assert found["reason"] in ("latency", "backlog", "our_limit", "time")
 
 
-@pytest.mark.alone
+@pytest.mark.light
 def test_what_never_held_has_not_collapsed(tmp_path: Path) -> None:
     with background(always(response(429, headers={"Retry-After": "1"}))) as (port,):
         found = load(tmp_path, url(port), "--knee", "p95<40ms", "-d", "20s", code=1)

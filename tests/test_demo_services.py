@@ -32,7 +32,7 @@ pytestmark = pytest.mark.xdist_group("sample system")  # one at a time
 # Time
 
 
-@pytest.mark.alone
+@pytest.mark.light
 @pytest.mark.thorough
 @pytest.mark.parametrize("name", DELAYED)
 def test_answers_take_the_time_built_in(fixed: System, name: str) -> None:
@@ -50,7 +50,7 @@ def test_answers_take_the_time_built_in(fixed: System, name: str) -> None:
 # The connection pool
 
 
-@pytest.mark.alone
+@pytest.mark.light
 @pytest.mark.thorough
 @pytest.mark.parametrize("users", [1, 10])
 def test_the_small_pool_serves_few_users(broken: System, users: int) -> None:
@@ -58,7 +58,7 @@ def test_the_small_pool_serves_few_users(broken: System, users: int) -> None:
     assert statuses == [200] * 30
 
 
-@pytest.mark.alone
+@pytest.mark.light
 @pytest.mark.thorough
 def test_the_small_pool_fails_half_of_fifty_users(broken: System) -> None:
     statuses = asyncio.run(closed_loop(broken.url("api-gateway", "/api/health"), 50, 200))
@@ -66,7 +66,7 @@ def test_the_small_pool_fails_half_of_fifty_users(broken: System) -> None:
     assert statuses.count(200) / 200 == pytest.approx(0.5, abs=0.05)
 
 
-@pytest.mark.alone
+@pytest.mark.light
 def test_a_request_that_gets_no_connection_says_so(broken: System) -> None:
     bodies: list[bytes] = []
     url = broken.url("api-gateway", "/api/health")
@@ -74,7 +74,7 @@ def test_a_request_that_gets_no_connection_says_so(broken: System) -> None:
     assert any(b"no database connection within 250 ms: all 5 of the pool" in b for b in bodies)
 
 
-@pytest.mark.alone
+@pytest.mark.light
 def test_the_large_pool_serves_fifty_users(fixed: System) -> None:
     statuses = asyncio.run(closed_loop(fixed.url("api-gateway", "/api/health"), 50, 200))
     assert statuses == [200] * 200

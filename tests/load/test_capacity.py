@@ -69,7 +69,7 @@ async def test_a_limiter_is_no_knee_and_gets_the_pause_it_asks_for(status: int) 
     assert [step.pleaded for step in found.knee.steps].index(True) == len(found.knee.steps) - 1
 
 
-@pytest.mark.alone
+@pytest.mark.light
 @pytest.mark.thorough
 async def test_a_service_that_fails_for_a_while_once_overrun_has_a_knee() -> None:
     rush, failing = Rush(500), 0.0

@@ -58,7 +58,7 @@ async def test_the_number_of_requests_is_never_passed(driver: DriverName) -> Non
     assert len(web.requests) <= 3 + 30 + 30  # as many again to warm up
 
 
-@pytest.mark.alone
+@pytest.mark.light
 async def test_the_time_ends_it_once_there_is_enough(driver: DriverName) -> None:
     many = 10**6
     async with servers.serving(servers.Web(lambda _: OK, delay=0.05)) as port:
@@ -70,7 +70,7 @@ async def test_the_time_ends_it_once_there_is_enough(driver: DriverName) -> None
     assert cut.response.n + cut.late <= 7
 
 
-@pytest.mark.alone
+@pytest.mark.light
 async def test_throughput_and_response_time_obey_littles_law(driver: DriverName) -> None:
     async with servers.serving(servers.Web(lambda _: OK, delay=0.02)) as port:
         result = await closed(port, Level(users=10, requests=200, seconds=30), driver=driver)
@@ -79,7 +79,7 @@ async def test_throughput_and_response_time_obey_littles_law(driver: DriverName)
     assert result.settled
 
 
-@pytest.mark.alone
+@pytest.mark.light
 async def test_a_bounded_pool_bears_one_user_and_half_of_fifty(driver: DriverName) -> None:
     async with servers.serving(servers.Pool(size=5, seconds=0.04, patience=0.19)) as port:
         alone = await closed(port, Level(users=1, requests=10, seconds=30), driver=driver)
@@ -98,7 +98,7 @@ async def test_failures_count_even_while_warming_up(driver: DriverName) -> None:
     assert result.throughput == 0
 
 
-@pytest.mark.alone
+@pytest.mark.light
 async def test_users_can_be_held_back(driver: DriverName) -> None:
     web = servers.always(OK)
     async with servers.serving(web) as port:
@@ -138,7 +138,7 @@ async def test_users_who_hang_are_not_forgotten(driver: DriverName) -> None:
     assert result.statuses[200] >= 20
 
 
-@pytest.mark.alone
+@pytest.mark.light
 async def test_users_who_pause_wait_for_nobody_else(driver: DriverName) -> None:
     one_slow = after(lambda asked: 0.25 if asked % 20 == 0 else 0.0)
     level = Level(users=20, requests=100, seconds=30, per_second=100)  # one in 0.2 s each
@@ -170,7 +170,7 @@ async def test_time_outs_of_our_own_making_are_not_the_services(driver: DriverNa
     assert success(mixed)["success_rate"] == rate(5, 9)  # that it fails is in no doubt
 
 
-@pytest.mark.alone
+@pytest.mark.light
 async def test_slow_answers_in_flight_at_the_end_are_timed(driver: DriverName) -> None:
     slower = after(lambda asked: 0.6 if asked > 60 else 0.005)
     async with servers.serving(slower) as port:
@@ -185,7 +185,7 @@ async def test_the_deadline_ends_it_and_blames_nobody(driver: DriverName) -> Non
     assert caught.value.failure.kind == "deadline"
 
 
-@pytest.mark.alone
+@pytest.mark.light
 async def test_what_came_before_the_deadline_is_kept(driver: DriverName) -> None:
     async with servers.serving(servers.Web(lambda _: OK, delay=0.05)) as port:
         level = Level(users=2, requests=10**6, seconds=30)
@@ -195,7 +195,7 @@ async def test_what_came_before_the_deadline_is_kept(driver: DriverName) -> None
     assert not result.faults
 
 
-@pytest.mark.alone
+@pytest.mark.light
 async def test_a_stall_of_ours_is_not_the_targets_silence(driver: DriverName) -> None:
     async with servers.serving(servers.Web(lambda _: OK, delay=0.05)) as port:
         level = Level(users=1, requests=6, seconds=30)
@@ -232,7 +232,7 @@ def _is_free(number: int) -> bool:
     return False
 
 
-@pytest.mark.alone
+@pytest.mark.light
 async def test_our_lack_of_descriptors_is_not_the_targets_fault(driver: DriverName) -> None:
     async with servers.never_accepting() as port:
         with few_descriptors(14), pytest.raises(ProbeError) as caught:

@@ -35,7 +35,7 @@ async def test_every_arrival_is_answered_on_a_warm_connection(driver: DriverName
     assert web.connections == 4
 
 
-@pytest.mark.alone
+@pytest.mark.light
 async def test_the_stages_end_it(driver: DriverName) -> None:
     async with servers.serving(servers.always(OK)) as port:
         result = await opened(port, at_rate(200, 0.8, 4), driver=driver)
@@ -53,7 +53,7 @@ async def test_requests_leave_when_they_should(driver: DriverName) -> None:
     assert result.queued == 0
 
 
-@pytest.mark.alone
+@pytest.mark.light
 async def test_waiting_for_a_connection_counts_as_latency(driver: DriverName) -> None:
     async with servers.serving(servers.Web(lambda _: OK, delay=0.05)) as port:
         result = await opened(port, at_rate(100, 0.6, 1), driver=driver)
@@ -63,7 +63,7 @@ async def test_waiting_for_a_connection_counts_as_latency(driver: DriverName) ->
     assert result.lag.point(0.99) < 20  # the waiting is the service's, not ours
 
 
-@pytest.mark.alone
+@pytest.mark.light
 async def test_a_stall_of_the_service_is_seen_by_all_who_came_meanwhile(
     driver: DriverName,
 ) -> None:
@@ -214,7 +214,7 @@ async def test_who_asks_for_a_pause_gets_it(driver: DriverName) -> None:
     assert len(web.requests) < 200
 
 
-@pytest.mark.alone
+@pytest.mark.light
 async def test_what_had_to_wait_for_us_alone_is_not_timed(driver: DriverName) -> None:
     stalls = [0.4]
 

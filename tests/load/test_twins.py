@@ -23,7 +23,7 @@ async def played(first: int, second: int, samples: int = 60, rate: float = 200, 
     return await duel(one, other, schedule, **how)
 
 
-@pytest.mark.alone
+@pytest.mark.light
 async def test_both_are_asked_at_the_same_moments(driver: DriverName) -> None:
     first, second = servers.Web(lambda _: OK, delay=0.002), servers.Web(lambda _: OK, delay=0.012)
     async with servers.serving(first) as one, servers.serving(second) as other:

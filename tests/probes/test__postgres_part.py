@@ -151,7 +151,7 @@ async def test_an_older_server_is_read_too(older: str, context: Context) -> None
 
 
 @pytest.mark.thorough
-@pytest.mark.alone
+@pytest.mark.light
 async def test_ten_thousand_tables_are_read_quickly(context: Context) -> None:
     settings = {**REALISTIC, "max_locks_per_transaction": "1024"}
     with postgres.running(settings=settings) as url:

@@ -53,7 +53,7 @@ UNTIMED = {"dns-lookup-p95"}
 # By the system's resolver
 
 
-@pytest.mark.alone
+@pytest.mark.light
 async def test_this_machine_finds_itself(many: Context) -> None:
     async with servers.never_accepting() as port:
         own = service(port, "localhost", record="A", expect=["127.0.0.0/8"])
@@ -91,7 +91,7 @@ async def test_a_resolver_that_hangs_holds_nobody(context: Context) -> None:
 # By a resolver of one's own
 
 
-@pytest.mark.alone
+@pytest.mark.light
 async def test_a_named_resolver_tells_all(many: Context) -> None:
     names = Names({(HOST, "A"): [address("127.0.0.1")], (HOST, "AAAA"): []}, ttl=60)
     async with naming(names) as resolver, servers.never_accepting() as port:

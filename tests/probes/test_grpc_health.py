@@ -105,7 +105,7 @@ def brief(context: Context) -> Context:
     return dataclasses.replace(context, samples=3, timeout=2.0)
 
 
-@pytest.mark.alone
+@pytest.mark.light
 async def test_all_is_measured(context: Context) -> None:
     with telling({"": STATUS.SERVING, "shop.v1.Orders": STATUS.SERVING}) as port:
         own = service(port, services=["shop.v1.Orders"])

@@ -35,7 +35,7 @@ def number(values: Mapping[str, object], metric: str) -> float:
 
 
 @pytest.mark.anyio
-@pytest.mark.alone
+@pytest.mark.light
 async def test_a_pool_too_small_bears_one_user_and_half_of_fifty(context: Context) -> None:
     async with servers.serving(servers.Pool(size=5, seconds=0.053, patience=0.25)) as port:
         values = await measured(port, context)
@@ -70,7 +70,7 @@ async def test_a_service_that_scales_serves_everyone(context: Context) -> None:
 
 
 @pytest.mark.anyio
-@pytest.mark.alone
+@pytest.mark.light
 async def test_what_one_user_sees_is_not_measured_twice_in_a_run(context: Context) -> None:
     web = servers.Web(lambda _: OK, delay=0.02)
     async with servers.serving(web) as port:
@@ -83,7 +83,7 @@ async def test_what_one_user_sees_is_not_measured_twice_in_a_run(context: Contex
 
 
 @pytest.mark.anyio
-@pytest.mark.alone
+@pytest.mark.light
 async def test_a_trial_stands_for_none_that_asks_more(context: Context) -> None:
     async with servers.serving(servers.Web(lambda _: OK, delay=0.005)) as port:
         few = await measured(port, context, users=(1, 2), requests=10)
@@ -105,7 +105,7 @@ def test_a_probe_may_take_as_long_as_its_settings_ask_for() -> None:
 
 
 @pytest.mark.anyio
-@pytest.mark.alone
+@pytest.mark.light
 async def test_the_number_of_requests_is_bounded(context: Context) -> None:
     web = servers.always(OK)
     async with servers.serving(web) as port:
@@ -114,7 +114,7 @@ async def test_the_number_of_requests_is_bounded(context: Context) -> None:
 
 
 @pytest.mark.anyio
-@pytest.mark.alone
+@pytest.mark.light
 async def test_the_request_and_its_success_can_be_declared(context: Context) -> None:
     web = servers.always(servers.response(404))
     async with servers.serving(web) as port:
@@ -135,7 +135,7 @@ async def test_the_request_and_its_success_can_be_declared(context: Context) -> 
 
 
 @pytest.mark.anyio
-@pytest.mark.alone
+@pytest.mark.light
 @pytest.mark.parametrize(
     ("server", "kind"),
     [(servers.slam, "reset"), (servers.garbage, "protocol"), (servers.silent, "timeout")],
@@ -152,7 +152,7 @@ async def test_a_service_that_never_answers_fails_with_its_errors(
 
 
 @pytest.mark.anyio
-@pytest.mark.alone
+@pytest.mark.light
 async def test_who_accepts_no_connection_is_to_blame(context: Context) -> None:
     async with servers.refusing() as port:
         with pytest.raises(OSError) as caught:
@@ -161,7 +161,7 @@ async def test_who_accepts_no_connection_is_to_blame(context: Context) -> None:
 
 
 @pytest.mark.anyio
-@pytest.mark.alone
+@pytest.mark.light
 async def test_a_name_that_does_not_resolve_is_to_blame(context: Context) -> None:
     async def unknown(host: str, port: int) -> Any:
         raise ProbeError("dns", "host name does not resolve")
@@ -172,7 +172,7 @@ async def test_a_name_that_does_not_resolve_is_to_blame(context: Context) -> Non
 
 
 @pytest.mark.anyio
-@pytest.mark.alone
+@pytest.mark.light
 async def test_the_declared_rate_is_tried_whether_or_not_it_is_borne(context: Context) -> None:
     async with servers.serving(servers.Pool(size=2, seconds=0.02, patience=0.1)) as port:
         borne = await measured(port, context, users=(1,), requests=5, rate=30)
@@ -185,7 +185,7 @@ async def test_the_declared_rate_is_tried_whether_or_not_it_is_borne(context: Co
 
 
 @pytest.mark.anyio
-@pytest.mark.alone
+@pytest.mark.light
 async def test_a_service_that_limits_us_shows_nothing_of_its_own(context: Context) -> None:
     async with servers.serving(servers.always(servers.response(429))) as port:
         values = await measured(port, context, users=(3,), requests=30)
@@ -195,7 +195,7 @@ async def test_a_service_that_limits_us_shows_nothing_of_its_own(context: Contex
 
 
 @pytest.mark.anyio
-@pytest.mark.alone
+@pytest.mark.light
 async def test_a_service_that_asks_for_a_pause_gets_no_more_users(context: Context) -> None:
     web = servers.always(servers.response(503, headers={"Retry-After": "9"}))
     async with servers.serving(web) as port:
@@ -206,7 +206,7 @@ async def test_a_service_that_asks_for_a_pause_gets_no_more_users(context: Conte
 
 
 @pytest.mark.anyio
-@pytest.mark.alone
+@pytest.mark.light
 async def test_six_numbers_of_users_give_advice_on_scaling(context: Context) -> None:
     async with servers.serving(servers.Pool(size=4, seconds=0.01, patience=9)) as port:
         values = await measured(port, context, users=(1, 2, 3, 4, 6, 8), seconds=0.2)
@@ -217,7 +217,7 @@ async def test_six_numbers_of_users_give_advice_on_scaling(context: Context) -> 
 
 
 @pytest.mark.anyio
-@pytest.mark.alone
+@pytest.mark.light
 @pytest.mark.thorough
 async def test_the_knee_is_searched_if_wanted(context: Context) -> None:
     limited = replace(context, limits={"p95_ms": (20.0, 60.0)}, deadline=context.deadline - 32)
@@ -255,7 +255,7 @@ def test_only_declared_metrics_are_named() -> None:
 
 
 @pytest.mark.anyio
-@pytest.mark.alone
+@pytest.mark.light
 async def test_who_asks_for_a_pause_at_the_most_users_is_asked_for_no_rate(
     context: Context,
 ) -> None:
@@ -274,7 +274,7 @@ def test_a_low_rate_has_the_time_it_takes() -> None:
 
 
 @pytest.mark.anyio
-@pytest.mark.alone
+@pytest.mark.light
 @pytest.mark.parametrize(
     ("rate", "sustained"), [(60, True), pytest.param(300, False, marks=pytest.mark.thorough)]
 )

@@ -155,7 +155,7 @@ async def test_the_expected_status_is_the_only_success(context: Context) -> None
 
 
 @pytest.mark.anyio
-@pytest.mark.alone
+@pytest.mark.light
 @pytest.mark.parametrize(
     ("server", "kind"),
     [
@@ -226,7 +226,7 @@ async def test_over_tls(context: Context, tmp_path: Path) -> None:
 
 
 @pytest.mark.anyio
-@pytest.mark.alone
+@pytest.mark.light
 async def test_the_deadline_is_ours(context: Context) -> None:
     async with servers.serving(servers.silent) as port:
         with pytest.raises(ProbeError) as caught:
@@ -313,7 +313,7 @@ def test_who_fails_one_user_as_often_is_not_pressed_by_a_crowd(
 
 
 @pytest.mark.anyio
-@pytest.mark.alone
+@pytest.mark.light
 async def test_a_service_with_errors_is_sampled_no_more_slowly(context: Context) -> None:
     turns = itertools.count(1)
 
@@ -347,7 +347,7 @@ def test_more_is_taken_while_what_we_sent_late_may_decide(n: int, late: int, eno
 
 
 @pytest.mark.anyio
-@pytest.mark.alone
+@pytest.mark.light
 async def test_samples_go_on_while_an_interval_straddles_the_limit(context: Context) -> None:
     asked = 0
 
@@ -371,7 +371,7 @@ async def test_samples_go_on_while_an_interval_straddles_the_limit(context: Cont
 
 
 @pytest.mark.anyio
-@pytest.mark.alone
+@pytest.mark.light
 @pytest.mark.thorough
 async def test_a_service_near_its_limit_gets_more_samples_until_its_time_is_up(
     context: Context,
@@ -401,7 +401,7 @@ async def test_a_service_near_its_limit_gets_more_samples_until_its_time_is_up(
 
 
 @pytest.mark.anyio
-@pytest.mark.alone
+@pytest.mark.light
 async def test_a_run_without_the_load_tier_is_held_back_and_says_so(context: Context) -> None:
     web = servers.always(OK)
     observing = replace(context, allowed=frozenset({"observe"}))
@@ -452,7 +452,7 @@ def test_wrong_settings_are_refused(wrong: dict[str, Any]) -> None:
 
 
 @pytest.mark.anyio
-@pytest.mark.alone
+@pytest.mark.light
 async def test_only_declared_metrics_are_returned(context: Context) -> None:
     asked = 0
 
@@ -488,7 +488,7 @@ def test_the_slowest_single_worker_is_no_more_than_half_busy(
 
 
 @pytest.mark.anyio
-@pytest.mark.alone
+@pytest.mark.light
 @pytest.mark.parametrize(
     ("size", "seconds", "most", "mean"),
     [
@@ -509,7 +509,7 @@ async def test_a_slow_worker_is_not_left_with_work_for_users_long_gone(
 
 
 @pytest.mark.anyio
-@pytest.mark.alone
+@pytest.mark.light
 async def test_who_refuses_what_comes_too_often_is_not_pressed(context: Context) -> None:
     def limiting(_: servers.Request) -> bytes:
         return OK if len(web.requests) % 4 == 0 else servers.response(429)
@@ -522,7 +522,7 @@ async def test_who_refuses_what_comes_too_often_is_not_pressed(context: Context)
 
 
 @pytest.mark.anyio
-@pytest.mark.alone
+@pytest.mark.light
 @pytest.mark.thorough
 async def test_a_slow_single_worker_is_measured_and_not_overrun(context: Context) -> None:
     async with servers.serving(servers.Pool(size=1, seconds=0.25, patience=9)) as port:

@@ -57,7 +57,7 @@ def outcomes(values: Values) -> tuple[str, str]:
 
 
 @pytest.mark.anyio
-@pytest.mark.alone
+@pytest.mark.light
 async def test_a_quarter_slower_is_caught(context: Context) -> None:
     worse = await timed_against(50, 40, context)
     low, _, high = estimate(worse, "time_ratio")
@@ -69,7 +69,7 @@ async def test_a_quarter_slower_is_caught(context: Context) -> None:
 
 
 @pytest.mark.anyio
-@pytest.mark.alone
+@pytest.mark.light
 @pytest.mark.thorough
 async def test_a_quarter_quicker_is_told(context: Context) -> None:
     better = await timed_against(40, 50, context)
@@ -85,7 +85,7 @@ async def timed_against(ours: float, theirs: float, context: Context) -> Values:
 
 
 @pytest.mark.anyio
-@pytest.mark.alone
+@pytest.mark.light
 async def test_one_server_compared_with_itself_raises_no_alarm(context: Context) -> None:
     web = servers.Web(lambda _: OK, delay=0.01)
     async with servers.serving(web) as port:
@@ -190,7 +190,7 @@ async def test_refusals_for_asking_too_often_are_no_failures(context: Context) -
 
 
 @pytest.mark.anyio
-@pytest.mark.alone
+@pytest.mark.light
 @pytest.mark.parametrize(
     ("allowed", "run_in", "reference_in", "gently"),
     [

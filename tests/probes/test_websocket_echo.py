@@ -79,7 +79,7 @@ def brief(context: Context) -> Context:
 # Healthy servers
 
 
-@pytest.mark.alone
+@pytest.mark.light
 async def test_all_is_measured(context: Context) -> None:
     async with echoing(subprotocols=["v2", "v1"], origins=[*OWN]) as port:
         own = service(port, send="marco", origins=OWN, subprotocols=["v1", "v3"])
