@@ -1,6 +1,7 @@
 """checks/*.yaml, added packs and a service's own overrides -> Criteria."""
 
 import fnmatch
+import functools
 import hashlib
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -36,8 +37,9 @@ class _Areas(_Frozen):
     areas: Mapping[str, Mapping[str, Any]]
 
 
+@functools.cache
 def bundled_criteria() -> Criteria:
-    """Return the criteria this tool ships."""
+    """Return the criteria this tool ships, read once."""
     packs = [read(p) for p in sorted(bundled.CHECKS.glob("*.yaml")) if p.name != "areas.yaml"]
     return Criteria(checks=_checks(packs), areas=_areas(read(bundled.CHECKS / "areas.yaml")))
 

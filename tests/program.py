@@ -11,14 +11,8 @@ from pathlib import Path
 COMMAND = (sys.executable, "-m", "readiness")
 
 _PREPARED = multiprocessing.get_context("forkserver")
-_PREPARED.set_forkserver_preload(
-    [
-        *("readiness.__main__", "readiness.cli", "readiness.cli.assess"),
-        *("readiness.history.sqlite", "readiness.history.store", "readiness.history.nowhere"),
-        *(f"readiness.cli.history.{name}" for name in ("one", "pruning", "table", "transfer")),
-    ]
-)
-"""Forks from a process which has imported the program: to import it takes half a second."""
+_PREPARED.set_forkserver_preload(["tests.prepared"])
+"""Forks from a process which has imported the program: to get that far takes a second."""
 
 
 def environment(more: Mapping[str, str] | None = None) -> dict[str, str]:

@@ -46,7 +46,8 @@ services:
     url: "http://127.0.0.1:{port}"
     criticality: critical
     probes:
-      http_concurrency: {{users: [1, 4]}}
+      http_latency: {{samples: 400}}
+      http_concurrency: {{users: [1, 4], requests: 200}}
       http_access:
         public: [/health]
         protected: [/private]
@@ -425,54 +426,54 @@ def test_a_wrong_word_is_explained(case: str, tmp_path: Path) -> None:
 
 
 BAD_INVENTORIES = {
-    "unknown key": ("    knid: http\n", "services.yaml:20: ", "Did you mean 'kind'?"),
+    "unknown key": ("    knid: http\n", "services.yaml:21: ", "Did you mean 'kind'?"),
     "unknown probe": (
         "    kind: http\n    url: http://h:1\n    probes: {http_helth: {}}\n",
-        "services.yaml:22: ",
+        "services.yaml:23: ",
         "Did you mean 'http_health'?",
     ),
     "unknown setting": (
         "    kind: http\n    url: http://h:1\n    probes: {http_latency: {sampels: 5}}\n",
-        "services.yaml:22: ",
+        "services.yaml:23: ",
         "Did you mean 'samples'?",
     ),
     "misplaced probe": (
         "    kind: redis\n    url: redis://h:1\n    probes: {http_health: {}}\n",
-        "services.yaml:22: ",
+        "services.yaml:23: ",
         "http",
     ),
     "unknown override": (
         "    kind: http\n    url: http://h:1\n    checks: {latency-p59: {target: 1ms}}\n",
-        "services.yaml:22: ",
+        "services.yaml:23: ",
         "Did you mean",
     ),
     "impossible override": (
         "    kind: http\n    url: http://h:1\n    checks: {latency-p95: {target: 9s}}\n",
-        "services.yaml:22: ",
+        "services.yaml:23: ",
         "target",
     ),
     "a share of 8000 %": (
         "    kind: http\n    url: http://h:1\n    checks: {concurrency-success: {target: 80}}\n",
-        "services.yaml:22: ",
+        "services.yaml:23: ",
         "Write a share as in",
     ),
     "missing variable": (
         '    kind: http\n    url: "${NOWHERE_URL}"\n',
-        "services.yaml:21: ",
+        "services.yaml:22: ",
         "NOWHERE_URL",
     ),
-    "bad address": ("    kind: http\n    url: h:1\n", "services.yaml:21: ", "http://"),
+    "bad address": ("    kind: http\n    url: h:1\n", "services.yaml:22: ", "http://"),
     "unknown policy": (
         "    kind: http\n    url: http://h:1\npolicy: {tier: prod}\n",
-        "services.yaml:22: ",
+        "services.yaml:23: ",
         "Did you mean 'production'?",
     ),
     "unknown blocker": (
         "    kind: http\n    url: http://h:1\npolicy: {blockers: {latency-p59: true}}\n",
-        "services.yaml:22: ",
+        "services.yaml:23: ",
         "Did you mean 'latency-p",
     ),
-    "too deep": ("    tags: " + "[" * 50_000 + "\n", "services.yaml:20: ", ""),
+    "too deep": ("    tags: " + "[" * 50_000 + "\n", "services.yaml:21: ", ""),
 }
 
 
@@ -504,10 +505,11 @@ def _refused(done: "subprocess.CompletedProcess[str]", hint: str) -> None:
 
 def test_validate_names_what_the_samples_cannot_prove(tmp_path: Path, port: int) -> None:
     path = inventory(tmp_path, port)
+    text = path.read_text()
+    path.write_text(text.replace("http_latency: {samples: 400}", "http_latency: {}"))
     free = readiness("validate", cwd=tmp_path)
     assert "cannot prove" not in free.stdout  # as more are taken while it is open
-    fixed = "    probes:\n      http_latency: {samples: 50}\n"
-    path.write_text(path.read_text().replace("    probes:\n", fixed))
+    path.write_text(text.replace("http_latency: {samples: 400}", "http_latency: {samples: 50}"))
     done = readiness("validate", cwd=tmp_path)
     assert done.returncode == 0
     told = "api: success-rate wants 99 %, which 50 samples cannot prove. It takes 368."

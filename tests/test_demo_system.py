@@ -62,7 +62,10 @@ def parent(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
         program.kill()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize(
+    "number",
+    [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.thorough), signal.SIGKILL],
+)
 def test_nothing_is_left_after_a_signal(number: signal.Signals, folder: Path) -> None:
     with parent(folder) as program:
         assert program.stdout

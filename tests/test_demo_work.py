@@ -1,9 +1,10 @@
 """The work users do in the sample system: files, records, workflows, sagas, and the page."""
 
-import asyncio
+import contextlib
 import hashlib
 import json
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -15,8 +16,9 @@ from readiness.demo.config import Config
 from readiness.demo.process import Process, stop
 from readiness.demo.system import closed_port
 from readiness.demo.upload import FILE_BYTES
+from tests.background import background
 from tests.sample_system import System
-from tests.servers import always, response, serving
+from tests.servers import Web, response
 
 FILES = "/api/v1/files"
 RECORDS = "/api/v1/bases/appSales/records"
@@ -250,27 +252,26 @@ def test_names_are_text_and_never_markup() -> None:
 CONFIG = Config("", True, "", "", "s", "the key", "a", "e", "p", "e", "p", "e", "p")
 
 
-def page_with_gateway(port: int) -> httpx2.Response:
-    """Ask a frontend of its own for the page, its gateway at `port`."""
+@contextlib.contextmanager
+def page(gateway: int) -> Iterator[str]:
+    """Run a frontend of its own, its gateway at a port; yield the URL of its page."""
     process = Process("frontend")
     try:
-        process.configure(replace(CONFIG, gateway_url=f"http://127.0.0.1:{port}"))
-        at = process.port(time.monotonic() + 20)
-        return httpx2.get(f"http://127.0.0.1:{at}/workspaces", timeout=10)
+        process.configure(replace(CONFIG, gateway_url=f"http://127.0.0.1:{gateway}"))
+        yield f"http://127.0.0.1:{process.port(time.monotonic() + 20)}/workspaces"
     finally:
         stop([process])
 
 
 def test_the_page_says_so_when_the_gateway_is_down() -> None:
-    with closed_port() as port:
-        page = page_with_gateway(port)
-    assert page.status_code == 502
-    assert "cannot be shown" in page.text
+    with closed_port() as port, page(port) as url:
+        shown = httpx2.get(url, timeout=10)
+    assert shown.status_code == 502
+    assert "cannot be shown" in shown.text
 
 
-@pytest.mark.parametrize(
-    "answer",
-    [
+def test_the_page_says_so_when_the_gateway_answers_something_else() -> None:
+    else_ = [
         response(503),
         response(302),
         response(200, "<html>"),
@@ -279,11 +280,9 @@ def test_the_page_says_so_when_the_gateway_is_down() -> None:
         response(200, '[{"id": 1}]'),
         response(200, '["Sales"]'),
         response(200, b"\xff\xfe"),
-    ],
-)
-@pytest.mark.anyio
-async def test_the_page_says_so_when_the_gateway_answers_something_else(answer: bytes) -> None:
-    async with serving(always(answer)) as port:
-        page = await asyncio.to_thread(page_with_gateway, port)
-    assert page.status_code == 502
-    assert "cannot be shown" in page.text
+    ]
+    answers = iter(else_)
+    with background(Web(lambda _: next(answers))) as [port], page(port) as url:
+        shown = [httpx2.get(url, timeout=10) for _ in else_]
+    assert next(answers, None) is None, "each was shown once"
+    assert {(each.status_code, "cannot be shown" in each.text) for each in shown} == {(502, True)}

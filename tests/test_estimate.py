@@ -190,7 +190,7 @@ def queue(load: float, n: int, source: random.Random) -> list[float]:
     return samples
 
 
-@pytest.mark.parametrize("rho", [0.0, 0.5, 0.9])
+@pytest.mark.parametrize("rho", [pytest.param(0.5, marks=pytest.mark.thorough), 0.0, 0.9])
 def test_intervals_cover_the_truth_of_dependent_samples(rho: float) -> None:
     source, runs, n = random.Random(13), 300, 3000
     normal = NormalDist()

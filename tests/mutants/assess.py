@@ -32,8 +32,6 @@ OFF = "switched off in the inventory"
 RUN_ID = "mutants"
 _SECONDS = 60.0
 
-criteria = functools.cache(bundled_criteria)
-
 
 @dataclass(frozen=True)
 class Found:
@@ -45,12 +43,12 @@ class Found:
     @functools.cached_property
     def whole(self) -> Assessment:
         """Everything that is said of it."""
-        return assessment.assess(self.evidence, criteria())
+        return assessment.assess(self.evidence, bundled_criteria())
 
     @functools.cached_property
     def model(self) -> Model:
         """Every finding and what they add up to."""
-        return evaluate(self.evidence, criteria())
+        return evaluate(self.evidence, bundled_criteria())
 
     @property
     def findings(self) -> Iterator[Finding]:
@@ -125,7 +123,7 @@ def environ(service: Service) -> dict[str, str]:
 
 
 async def _assessed(service: Service, allowed: frozenset[Tier]) -> Found:
-    source, rules = document.read(INVENTORY), criteria()
+    source, rules = document.read(INVENTORY), bundled_criteria()
     wanted = inventory.from_document(source, environ(service))
     asked = plan(wanted, source, allowed, (), rules.limits)
     collector, began = Collector(asked, RUN_ID, _SECONDS, lambda *_: None), datetime.now(UTC)

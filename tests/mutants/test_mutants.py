@@ -101,6 +101,12 @@ def _plain(reasons: Mapping[str, str]) -> dict[str, str]:
     }
 
 
+async def test_what_looks_odd_in_many_ways_at_once_is_not_blamed(tmp_path: Path) -> None:
+    odd = type("Odd", tuple(decoy.service for decoy in DECOYS if not decoy.untestable), {})
+    _has_nothing_wrong(await assess(odd(), tmp_path), frozenset())
+
+
+@pytest.mark.thorough
 @pytest.mark.parametrize("decoy", DECOYS, ids=lambda decoy: decoy.name)
 async def test_what_only_looks_odd_is_not_blamed(decoy: Flaw, tmp_path: Path) -> None:
     _has_nothing_wrong(await assess(decoy.service(), tmp_path), decoy.untestable)
