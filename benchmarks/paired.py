@@ -1,8 +1,10 @@
 """How often the paired comparison errs: on simulated services, and on two real servers.
 
-Run: python -m benchmarks.paired [simulated] [real] [--runs 1000] [--rounds 100] [--seed 1]
+Run: python -m benchmarks.paired [simulated] [judged] [real] [--runs 1000] [--rounds 100] [--seed 1]
 
-`simulated` takes about five minutes, `real` half an hour; both end by themselves. `real` wants
+`simulated` asks for the errors of the test, at p < 0.05, and takes some five minutes; `judged` for
+those of the verdict that `paired-time` gives by the interval, target and limit as they ship: with
+`--runs 100` a quarter of an hour. `real` takes half an hour. All end by themselves. `real` wants
 Linux and two cores; the server processes and the hogs are its own.
 """
 
@@ -28,7 +30,9 @@ from typing import NamedTuple
 
 from benchmarks.coverage import markov_queue
 from readiness import paired
-from readiness.estimate import Estimate, effective, quantile
+from readiness.criteria import bundled_criteria
+from readiness.estimate import Estimate, Sides, effective, quantile
+from readiness.finding import Outcome
 from readiness.load.arrivals import Stage
 from readiness.load.check import Check
 from readiness.load.crew import Crew
@@ -37,6 +41,8 @@ from readiness.load.open import Schedule
 from readiness.load.request import Endpoint, preformat
 from readiness.load.tally import LATE_NS
 from readiness.load.twins import Target, duel
+from readiness.looks import Looks
+from readiness.probes._comparison import _ratio
 
 Times = list[float]
 Both = tuple[Times, Times]
@@ -44,6 +50,8 @@ Both = tuple[Times, Times]
 SIZES = (100, 400, 1500)
 SLOWER = (1.0, 1.05, 1.1, 1.25)
 ALARM = 0.05
+JUDGED, CHECKS = bundled_criteria().checks["paired-time"], 20
+"""The check that judges, and how many of sampled values its run has."""
 _COMPARED = 1.1
 """So much slower is what is shown to the other ways as well."""
 
@@ -140,6 +148,42 @@ def simulated(runs: int, seed: int) -> None:
         for n in SIZES:
             found = [percent(rates[name, n, slower][0]) for slower in SLOWER[1:]]
             row(name, n, *found, percent(rates[name, n, 1.1][2]))
+
+
+def judged_once(name: str, n: int, slower: float, seed: int) -> Outcome:
+    """Return what `paired-time` says of a service that takes `slower` times as long."""
+    source = random.Random(f"{name} {n} {seed}")
+    ours, theirs = SERVICES[name](source, n)
+    ours = [one * slower for one in ours]
+    sides = Looks(checks=CHECKS).once().sides(1, (JUDGED.target or 0.0, JUDGED.limit or 0.0))
+    moved = paired.shift([one - other for one, other in zip(ours, theirs, strict=True)], sides)
+    found = _ratio(moved, quantile(theirs, 0.5, Sides(max(sides), max(sides))))
+    if found.low is None or found.high is None:
+        return "unknown"
+    bad = found.low > (JUDGED.limit or 0.0)
+    return "fail" if bad else "pass" if found.high <= (JUDGED.target or 0.0) else "warn"
+
+
+def judged(runs: int, seed: int) -> None:
+    print(f"\n## What paired-time says, of {runs} runs of {CHECKS} checks each\n")
+    fails = [f"fails, {truth}" for truth, _ in _TRUE]
+    head("service", "n", *fails, *(f"passes, {truth}" for truth, _ in _TRUE[:2]))
+    seeds = range(seed, seed + runs)
+    with ProcessPoolExecutor(mp_context=get_context("fork")) as pool:
+        for name in SERVICES:
+            for n in SIZES[1:]:
+                once = [partial(judged_once, name, n, slower) for _, slower in _TRUE]
+                said = [list(pool.map(one, seeds, chunksize=10)) for one in once]
+                counts = [one.count("fail") for one in said]
+                counts += [one.count("pass") for one in said[:2]]
+                row(name, n, *(percent(count / runs) for count in counts))
+
+
+_TRUE = (
+    *(("alike", 1.0), ("at the limit", 1.15)),
+    *(("+25 %", 1.25), ("+50 %", 1.5), ("+100 %", 2.0)),
+)
+"""What is true, and how much slower that is."""
 
 
 def head(*names: object) -> None:
@@ -318,7 +362,7 @@ def _round(first: int, second: int, seed: str) -> tuple[Compared, Compared]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.paired")
-    parser.add_argument("parts", nargs="*", choices=["simulated", "real", []], default=[])
+    parser.add_argument("parts", nargs="*", choices=["simulated", "judged", "real", []], default=[])
     parser.add_argument("--runs", type=int, default=1000, help="of each simulated case (1000)")
     parser.add_argument("--rounds", type=int, default=100, help="of two alike servers (100)")
     parser.add_argument("--seed", type=int, default=1)
@@ -328,6 +372,8 @@ def main() -> None:
         {SERVE: serve, HOG: hog}[asked.role[0]](float(asked.role[1]))
     if "simulated" in (asked.parts or ["simulated"]):
         simulated(asked.runs, asked.seed)
+    if "judged" in (asked.parts or ["judged"]):
+        judged(asked.runs, asked.seed)
     if "real" in (asked.parts or ["real"]):
         print(f"\n## Two servers on this machine of {os.cpu_count()} cores, {N} requests each\n")
         real(asked.rounds, asked.seed)

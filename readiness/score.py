@@ -3,7 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Literal, NamedTuple
 
@@ -126,6 +126,10 @@ class Ledger:
     whole: int
     sums: Mapping[str, _Sums]
     passed: tuple[frozenset[_Place], ...] = ()
+    _rows: dict[tuple[str, _Sums | None], AreaScore] = field(
+        default_factory=dict, compare=False, repr=False
+    )
+    """Rows as they were written before: a change of one area leaves those of all others."""
 
     @classmethod
     def of(
@@ -194,10 +198,7 @@ class Ledger:
             raw=low,
             upper=high,
             coverage=covered / 100,
-            areas=tuple(
-                self._row(a) if a.id in self.wholes else _not_applicable(a)
-                for a in self.areas.values()
-            ),
+            areas=tuple(map(self._row, self.areas.values())),
         )
 
     @property
@@ -218,6 +219,12 @@ class Ledger:
         return 0, sums.high, 0
 
     def _row(self, area: Area) -> AreaScore:
+        key = area.id, self.sums[area.id] if area.id in self.wholes else None
+        if key not in self._rows:
+            self._rows[key] = self._written(area) if key[1] else _not_applicable(area)
+        return self._rows[key]
+
+    def _written(self, area: Area) -> AreaScore:
         whole, conclusive = self.wholes[area.id], self.sums[area.id].conclusive
         low, high, covered = (100 * part // whole for part in self.earned(area.id))
         few = f"{conclusive} of at least {area.min_checks} checks gave a result"

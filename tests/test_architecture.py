@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.xdist_group("architecture")  # each module is parsed once
+
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "readiness"
 

@@ -11,17 +11,19 @@ from readiness.evidence import Evidence
 from readiness.finding import Finding, Outcome
 from readiness.gate import Decision
 
-Effect = Literal["blocked", "not_passed", "passes", "cannot_tell"]
+Effect = Literal["blocked", "undecided", "not_passed", "passes", "cannot_tell"]
 
-BLOCKS, PASSES = 1, 0
+_BY_EXIT: Mapping[int, Effect] = {0: "passes", 1: "blocked", 4: "undecided"}
+_PASSES = 0
 
 
 @dataclass(frozen=True)
 class Backtest:
     """What the gate said without the new criteria and says with them.
 
-    `blocked`: it passed and would not have. `not_passed`: it did not pass anyway. `cannot_tell`:
-    the new criteria ask for what was not measured then, on which it hangs.
+    `blocked`: it passed and would not have. `undecided`: it passed, and what was measured then is
+    too close to call by the new criteria. `not_passed`: it did not pass anyway. `cannot_tell`: the
+    new criteria ask for what was not measured then, on which it hangs.
     """
 
     effect: Effect
@@ -49,23 +51,21 @@ def backtest(past: Evidence, known: Criteria, tried: Criteria, changed: Evidence
 
 
 def _effect(before: Decision, after: Model, new: Collection[str]) -> Effect:
-    if before.gated_exit_code != PASSES:
+    if before.gated_exit_code != _PASSES:
         return "not_passed"
     unknown = [f for f in after.findings if f.check in new and f.outcome == "unknown"]
     if not unknown:
-        return "blocked" if after.decision.gated_exit_code == BLOCKS else "passes"
-    best = _blocks(after, [f.passing() for f in unknown])
-    worst = _blocks(after, [_failing(f) for f in unknown])
-    if best == worst:
-        return "blocked" if best else "passes"
-    return "cannot_tell"
+        return _BY_EXIT[after.decision.gated_exit_code]
+    best = _with(after, [f.passing() for f in unknown])
+    worst = _with(after, [_failing(f) for f in unknown])
+    return _BY_EXIT[best] if best == worst else "cannot_tell"
 
 
-def _blocks(model: Model, instead: Sequence[Finding]) -> bool:
-    """Whether the gate blocks with these findings in place of those that they were."""
+def _with(model: Model, instead: Sequence[Finding]) -> int:
+    """Return the gate's exit code with these findings in place of those that they were."""
     known = {(f.check, f.service): f for f in instead}
     findings = [known.get((f.check, f.service), f) for f in model.findings]
-    return judged(model.evidence, model.criteria, findings).decision.gated_exit_code == BLOCKS
+    return judged(model.evidence, model.criteria, findings).decision.gated_exit_code
 
 
 def _failing(f: Finding) -> Finding:

@@ -122,7 +122,8 @@ async def test_thinking_makes_no_request_late(driver: DriverName) -> None:
     async with servers.serving(servers.Web(lambda _: OK, delay=0.01)) as port:
         schedule = at_rate(200, 30, 16, samples=60)
         result = await opened(port, schedule, enough=enough, driver=driver)
-    assert thought == [60, 90, 135]  # all that was asked for is answered by then
+    asked = [60, 90, 135]  # all of it is answered by then; what was sent late is not timed
+    assert thought == pytest.approx(asked, abs=2)
     assert result.lag.point(0.99) < 10
     assert result.late == 0
     assert result.offered / result.seconds == pytest.approx(200, rel=0.35)  # pauses left out
