@@ -23,6 +23,13 @@ pytestmark = [
     pytest.mark.xdist_group("browser"),
 ]
 PHONE = 390
+A4 = 718
+"""CSS pixels between margins of 10 mm."""
+WIDER_THAN_ITS_PLACE = """[...document.querySelectorAll("body *")]
+    .filter(e => e instanceof HTMLElement && !e.closest(".unseen"))
+    .filter(e => e.getBoundingClientRect().right > innerWidth + 1
+        || (e.clientWidth && e.scrollWidth > e.clientWidth + 1))
+    .map(e => e.outerHTML.slice(0, 120))"""
 HOSTILE = (
     "</script><script>window.broken=1</script><img src=x onerror=window.broken=1>\"'`#quot;${x}"
 )
@@ -205,6 +212,8 @@ def test_on_paper_all_is_unfolded_and_nothing_is_cut(browser: Browser, report: P
         for hidden in ("nav", "#filter"):
             assert not seen.page.locator(hidden).is_visible()
         assert seen.page.locator("details td").last.is_visible()
+        seen.page.set_viewport_size({"width": A4, "height": 1000})
+        assert seen.page.evaluate(WIDER_THAN_ITS_PLACE) == []
         assert len(seen.page.pdf(format="A4")) > 100_000
 
 
