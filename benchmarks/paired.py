@@ -31,7 +31,7 @@ from typing import NamedTuple
 from benchmarks.coverage import markov_queue
 from readiness import paired
 from readiness.criteria import bundled_criteria
-from readiness.estimate import Estimate, Sides, effective, quantile
+from readiness.estimate import Estimate, effective, quantile
 from readiness.finding import Outcome
 from readiness.load.arrivals import Stage
 from readiness.load.check import Check
@@ -42,7 +42,6 @@ from readiness.load.request import Endpoint, preformat
 from readiness.load.tally import LATE_NS
 from readiness.load.twins import Target, duel
 from readiness.looks import Looks
-from readiness.probes._comparison import _ratio
 
 Times = list[float]
 Both = tuple[Times, Times]
@@ -156,8 +155,7 @@ def judged_once(name: str, n: int, slower: float, seed: int) -> Outcome:
     ours, theirs = SERVICES[name](source, n)
     ours = [one * slower for one in ours]
     sides = Looks(checks=CHECKS).once().sides(1, (JUDGED.target or 0.0, JUDGED.limit or 0.0))
-    moved = paired.shift([one - other for one, other in zip(ours, theirs, strict=True)], sides)
-    found = _ratio(moved, quantile(theirs, 0.5, Sides(max(sides), max(sides))))
+    found = paired.ratio(ours, theirs, sides)
     if found.low is None or found.high is None:
         return "unknown"
     bad = found.low > (JUDGED.limit or 0.0)

@@ -16,6 +16,7 @@ from readiness.estimate import EVEN, Estimate, Sides, effective, proportion
 
 FEWEST = 20
 """Pairs below which nothing is said: the test rests on the normal approximation."""
+_BRIEFEST = 1e-6  # of what a clock of nanoseconds tells in milliseconds
 _FEWEST_EFFECTIVE = 2.5  # up to 5 no p is below 5 %
 _COUNTABLE = 10  # pairs of unlike outcome; fewer tell nothing of whether they come in bunches
 
@@ -73,6 +74,24 @@ def _end(ordered: Sequence[float], middle: float, half: float) -> float:
     if lacking > 1:
         return middle - (middle - ordered[0]) * lacking
     return _mean(ordered, max(1, math.floor(means / 2 - half)))
+
+
+def ratio(candidate: Sequence[float], reference: Sequence[float], sides: Sides = EVEN) -> Estimate:
+    """Estimate how many times as long the candidate takes, by pairs, in order of time.
+
+    That is the `shift` of the logarithms: what both feel, as a host that gets slower, cancels
+    out, and so does the unit. Of a candidate that takes k times as long it is k, whatever the
+    distribution: the differences of the logarithms are symmetric about that of k.
+    """
+    logs = (
+        math.log(max(one, _BRIEFEST) / max(other, _BRIEFEST))
+        for one, other in zip(candidate, reference, strict=True)
+    )
+    found = shift(list(logs), sides)
+    if found.value is None or found.low is None or found.high is None:
+        return found
+    value, low, high = map(math.exp, (found.value, found.low, found.high))
+    return Estimate(value=value, low=low, high=high, n=found.n)
 
 
 def slower(candidate: Sequence[float], reference: Sequence[float]) -> Estimate:

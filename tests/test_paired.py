@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from readiness.estimate import Estimate, Sides
-from readiness.paired import FEWEST, excess, mcnemar, p_value, shift, slower
+from readiness.paired import FEWEST, excess, mcnemar, p_value, ratio, shift, slower
 
 DIFFERENCES = st.lists(st.integers(-50, 50).map(lambda n: n / 4), min_size=FEWEST, max_size=50)
 
@@ -51,6 +51,31 @@ def test_pairs_that_are_all_but_one_say_that_all_may_be() -> None:
     rising = [float(i > 20) for i in range(200)]
     p = p_value(rising)
     assert p is None or p > 0.05  # one step in 200 pairs is one event
+
+
+@pytest.mark.parametrize("times", [0.4, 1.0, 1.15, 3.0])
+def test_a_ratio_is_that_of_the_times_whatever_both_feel(times: float) -> None:
+    source = random.Random(5)
+    host = [10 ** source.uniform(-1, 2) for _ in range(400)]
+    exact = ratio([times * one for one in host], host)
+    assert ends(exact) == pytest.approx((times, times, times))
+    ours, theirs = ([h * source.lognormvariate(0, 0.2) for h in host] for _ in "ab")
+    low, value, high = ends(ratio([times * one for one in ours], theirs))
+    assert low < times < high
+    assert high / low < 1.1
+    assert value == pytest.approx(times, rel=0.05)
+
+
+def test_a_ratio_has_no_unit_and_its_inverse_is_the_other_way_round() -> None:
+    source = random.Random(6)
+    ours, theirs = ([source.expovariate(1) for _ in range(200)] for _ in "ab")
+    low, value, high = ends(ratio(ours, theirs, Sides(0.999, 0.95)))
+    shown = ratio([1000 * one for one in ours], [1000 * one for one in theirs], Sides(0.999, 0.95))
+    assert ends(shown) == pytest.approx((low, value, high))
+    back = ends(ratio(theirs, ours, Sides(0.95, 0.999)))
+    assert back == pytest.approx((1 / high, 1 / value, 1 / low))
+    assert ratio([0.0] * 40, [0.0] * 40).value == 1
+    assert ratio(ours[: FEWEST - 1], theirs[: FEWEST - 1]).value is None
 
 
 def test_no_difference_at_all() -> None:

@@ -93,19 +93,15 @@ def _times(found: Duel, sides: Sides) -> Values:
         return {**values, "time_ratio_because": because}
     ours, theirs = [mine for mine, _ in timed], [yours for _, yours in timed]
     differences = [mine - yours for mine, yours in timed]
-    p, moved, usual = (
-        paired.p_value(differences),
-        paired.shift(differences, sides),
-        quantile(theirs, 0.5, Sides(max(sides), max(sides))),
-    )
+    p = paired.p_value(differences)
     values |= {
         "p50_ms": quantile(ours, 0.5),
         "p95_ms": quantile(ours, 0.95),
-        "reference_p50_ms": usual,
+        "reference_p50_ms": quantile(theirs, 0.5),
         "reference_p95_ms": quantile(theirs, 0.95),
-        "shift_ms": moved,
+        "shift_ms": paired.shift(differences),
         "slower_probability": paired.slower(ours, theirs),
-        "time_ratio": _ratio(moved, usual),
+        "time_ratio": paired.ratio(ours, theirs, sides),
     }
     if p is not None:
         values["p_value"] = round(p, 6)
@@ -127,25 +123,3 @@ def _no_times(found: Duel, warm: Sequence[Pair], timed: int) -> str:
     if timed < paired.FEWEST:
         return f"{timed} pairs, a comparison needs {paired.FEWEST}"
     return ""
-
-
-def _ratio(moved: Estimate, usual: Estimate) -> Estimate:
-    """Return `1 + shift / median` with what is uncertain of both; empty if either is."""
-    ends = (moved.value, moved.low, moved.high, usual.value, usual.low, usual.high)
-    value, low, high, median, least, most = ends
-    if (
-        value is None
-        or low is None
-        or high is None
-        or median is None
-        or least is None
-        or most is None
-        or least <= 0
-    ):
-        return Estimate(value=None, low=None, high=None, n=moved.n)
-    return Estimate(
-        value=max(0.0, 1 + value / median),
-        low=max(0.0, 1 + min(low / least, low / most)),
-        high=max(0.0, 1 + max(high / least, high / most)),
-        n=moved.n,
-    )

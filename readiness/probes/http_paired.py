@@ -31,8 +31,8 @@ METRICS: Mapping[str, str] = {
     "reference": "text: system, version and environment of the reference",
     "request": "text: the request that was repeated",
     "reference_request": "text: the one that the reference was asked with",
-    "time_ratio": "ratio: time of the service to that of the reference, `1 + shift_ms / "
-    "reference_p50_ms`: 105 % is 5 % slower",
+    "time_ratio": "ratio: how many times as long the service takes as the reference, pair by pair "
+    "(Hodges-Lehmann of the logarithms): 105 % is 5 % slower",
     "shift_ms": "ms: how much later its answers come (Hodges-Lehmann), below zero if sooner",
     "slower_probability": "ratio: that an answer of the service takes longer than one of the "
     "reference (Vargha and Delaney's A), 50 % where both are alike",
