@@ -3,8 +3,8 @@
 Run: python -m benchmarks.paired [simulated] [judged] [real] [--runs 1000] [--rounds 100] [--seed 1]
 
 `simulated` asks for the errors of the test, at p < 0.05, and takes some five minutes; `judged` for
-those of the verdict that `paired-time` gives by the interval, target and limit as they ship: with
-`--runs 100` a quarter of an hour. `real` takes half an hour. All end by themselves. `real` wants
+those of the verdict that `paired-time` gives by the interval, target and limit as they ship, if
+named: with `--runs 100` ten minutes. `real` takes half an hour. All end by themselves. `real` wants
 Linux and two cores; the server processes and the hogs are its own.
 """
 
@@ -169,7 +169,7 @@ def judged(runs: int, seed: int) -> None:
     seeds = range(seed, seed + runs)
     with ProcessPoolExecutor(mp_context=get_context("fork")) as pool:
         for name in SERVICES:
-            for n in SIZES[1:]:
+            for n in SIZES:
                 once = [partial(judged_once, name, n, slower) for _, slower in _TRUE]
                 said = [list(pool.map(one, seeds, chunksize=10)) for one in once]
                 counts = [one.count("fail") for one in said]
@@ -370,7 +370,7 @@ def main() -> None:
         {SERVE: serve, HOG: hog}[asked.role[0]](float(asked.role[1]))
     if "simulated" in (asked.parts or ["simulated"]):
         simulated(asked.runs, asked.seed)
-    if "judged" in (asked.parts or ["judged"]):
+    if "judged" in asked.parts:
         judged(asked.runs, asked.seed)
     if "real" in (asked.parts or ["real"]):
         print(f"\n## Two servers on this machine of {os.cpu_count()} cores, {N} requests each\n")

@@ -1,9 +1,10 @@
 """Pairs of times taken at the same moments -> how much slower the one is than the other.
 
 Wilcoxon's signed-rank test asks whether the differences lie about zero; Hodges and Lehmann's
-estimate says how far they do not; Vargha and Delaney's A says how often that shows. All three hold
-whatever the times' distribution, with ties. Neighbours that are alike, as in a queue, tell less
-than their number: each interval is made for the effective size (see `estimate.effective`).
+estimate says how far they do not, of the times or of their logarithms; Vargha and Delaney's A says
+how often that shows. All three hold whatever the times' distribution, with ties. Neighbours that
+are alike, as in a queue, tell less than their number: each interval is made for the effective size
+(see `estimate.effective`).
 """
 
 import math

@@ -16,6 +16,7 @@ from tests.sample_system import System
 
 PASSWORD = "s3c/ret @word"
 LONGEST_ID = 60
+CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class Turn(IntEnum):
@@ -27,7 +28,7 @@ class Turn(IntEnum):
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
     """Run one test process more than there are cores: some tests wait for servers."""
-    return 1 + (os.cpu_count() or 1)
+    return 1 + CORES
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
@@ -57,7 +58,7 @@ def _turn(item: pytest.Item) -> Turn:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """Let no test run beside one that is marked `alone`, and `light` ones one on each core.
+    """Let no test run beside one that is marked `alone`, and `light` ones one a core at most.
 
     They measure time. That holds for what a test is given too: a database that starts takes a core.
     """
@@ -68,7 +69,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
         case Turn.CROWD:
             hold = beside_others(room)
         case Turn.LIGHT:
-            hold = beside_light(room, int((worker or "gw0")[2:]) % (os.cpu_count() or 1))
+            hold = beside_light(room, int((worker or "gw0")[2:]) % CORES)
         case Turn.ALONE:
             hold = alone(room)
     with hold:

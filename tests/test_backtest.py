@@ -35,9 +35,9 @@ def test_a_blocker_that_fails_would_have_blocked() -> None:
 def test_a_blocker_that_is_too_close_to_call_would_not_have_passed() -> None:
     close = past(http_latency__p95_ms=estimate(14, low=12, high=16))
     result = tried(close, check(**TIGHT, blocker=True))
-    assert (result.effect, result.after.gated_exit_code) == ("undecided", 4)
+    assert (result.effect, result.after.gated_exit_code) == ("inconclusive", 4)
     lost = check(**TIGHT | {"id": "lost", "metric": "nosuch"}, blocker=True)
-    assert tried(close, check(**TIGHT, blocker=True), lost).effect == "cannot_tell"
+    assert tried(close, check(**TIGHT, blocker=True), lost).effect == "inconclusive"
 
 
 def test_what_lowers_the_score_alone_lets_pass() -> None:

@@ -187,7 +187,7 @@ def test_a_backtest_counts_what_would_have_been_blocked(tmp_path: Path) -> None:
     )
     found = json.loads(newest.stdout)
     assert found["counts"] == {
-        **dict.fromkeys(("undecided", "not_passed", "passes", "cannot_tell"), 0),
+        **dict.fromkeys(("inconclusive", "not_passed", "passes", "cannot_tell"), 0),
         "blocked": 1,
     }
     assert [run["run_id"][0] for run in found["runs"]] == ["3"]

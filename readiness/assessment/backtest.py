@@ -11,9 +11,9 @@ from readiness.evidence import Evidence
 from readiness.finding import Finding, Outcome
 from readiness.gate import Decision
 
-Effect = Literal["blocked", "undecided", "not_passed", "passes", "cannot_tell"]
+Effect = Literal["blocked", "inconclusive", "not_passed", "passes", "cannot_tell"]
 
-_BY_EXIT: Mapping[int, Effect] = {0: "passes", 1: "blocked", 4: "undecided"}
+_BY_EXIT: Mapping[int, Effect] = {0: "passes", 1: "blocked", 4: "inconclusive"}
 _PASSES = 0
 
 
@@ -21,9 +21,10 @@ _PASSES = 0
 class Backtest:
     """What the gate said without the new criteria and says with them.
 
-    `blocked`: it passed and would not have. `undecided`: it passed, and what was measured then is
-    too close to call by the new criteria. `not_passed`: it did not pass anyway. `cannot_tell`: the
-    new criteria ask for what was not measured then, on which it hangs.
+    `blocked`: it passed and would have failed. `inconclusive`: it passed and would not have, for
+    what was measured then is too close to call, or too little. `not_passed`: it did not pass
+    anyway. `cannot_tell`: the new criteria ask for what was not measured then, on which it hangs
+    whether it would have passed.
     """
 
     effect: Effect
@@ -58,7 +59,9 @@ def _effect(before: Decision, after: Model, new: Collection[str]) -> Effect:
         return _BY_EXIT[after.decision.gated_exit_code]
     best = _with(after, [f.passing() for f in unknown])
     worst = _with(after, [_failing(f) for f in unknown])
-    return _BY_EXIT[best] if best == worst else "cannot_tell"
+    if _PASSES in (best, worst) and best != worst:
+        return "cannot_tell"
+    return _BY_EXIT[best]
 
 
 def _with(model: Model, instead: Sequence[Finding]) -> int:

@@ -28,7 +28,7 @@ SCHEMA = "readiness/backtest/v1"
 _ID = 8
 _EFFECTS: Mapping[Effect, str] = {
     "blocked": "newly blocked",
-    "undecided": "too close to call",
+    "inconclusive": "newly inconclusive",
     "not_passed": "did not pass anyway",
     "passes": "passes still",
     "cannot_tell": "cannot tell",
@@ -107,10 +107,10 @@ def _told(where: str, tried: Sequence[_Tried]) -> Iterator[str]:
 def _summary(tried: Sequence[_Tried]) -> str:
     counts = Counter(one.result.effect for one in tried)
     of = plural(len(tried), "past run")
-    untold, undecided = counts["cannot_tell"], counts["undecided"]
+    untold, inconclusive = counts["cannot_tell"], counts["inconclusive"]
     told = [f"{counts['blocked']} of {of} would have been blocked"]
-    if undecided:
-        told.append(f"{undecided} would have been too close to call (exit 4)")
+    if inconclusive:
+        told.append(f"{inconclusive} would have been inconclusive (exit 4)")
     if untold:
         told.append(f"{untold} could not tell, for what is asked was not measured then")
     told.append(f"{counts['not_passed']} did not pass anyway")
