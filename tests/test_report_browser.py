@@ -25,6 +25,8 @@ pytestmark = [
 PHONE = 390
 A4 = 718
 """CSS pixels between margins of 10 mm."""
+DRAWN = "new Promise(drawn => requestAnimationFrame(() => requestAnimationFrame(drawn)))"
+"""By then the page knows which of its tables scroll, and so are stops of the Tab key."""
 WIDER_THAN_ITS_PLACE = """[...document.querySelectorAll("body *")]
     .filter(e => e instanceof HTMLElement && !e.closest(".unseen"))
     .filter(e => e.getBoundingClientRect().right > innerWidth + 1
@@ -133,6 +135,7 @@ def test_a_table_that_goes_on_at_the_right_shows_it(browser: Browser, report: Pa
 
 def test_every_stop_of_the_tab_key_is_seen(browser: Browser, report: Path) -> None:
     with opened(browser, report) as seen:
+        seen.page.evaluate(DRAWN)
         stops = seen.page.evaluate(
             "[...document.querySelectorAll('a, button, input, select, summary, [tabindex=\"0\"]')]"
             ".filter(e => e.checkVisibility()).length"
