@@ -23,6 +23,7 @@ import time
 from array import array
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from datetime import UTC, datetime
 from functools import partial
 from itertools import accumulate
 from multiprocessing import get_context
@@ -33,6 +34,8 @@ from readiness import paired
 from readiness.criteria import bundled_criteria
 from readiness.estimate import Estimate, effective, quantile
 from readiness.finding import Outcome
+from readiness.inventory import Service
+from readiness.judge import judge
 from readiness.load.arrivals import Stage
 from readiness.load.check import Check
 from readiness.load.crew import Crew
@@ -42,6 +45,7 @@ from readiness.load.request import Endpoint, preformat
 from readiness.load.tally import LATE_NS
 from readiness.load.twins import Target, duel
 from readiness.looks import Looks
+from readiness.measurement import Measurement
 
 Times = list[float]
 Both = tuple[Times, Times]
@@ -51,6 +55,11 @@ SLOWER = (1.0, 1.05, 1.1, 1.25)
 ALARM = 0.05
 JUDGED, CHECKS = bundled_criteria().checks["paired-time"], 20
 """The check that judges, and how many of sampled values its run has."""
+SERVICE = Service(
+    name="api", kind="http", url="http://localhost", probes={JUDGED.probe: {"reference": True}}
+)
+LIMITS = bundled_criteria().limits(SERVICE, JUDGED.probe)[JUDGED.metric]
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 _COMPARED = 1.1
 """So much slower is what is shown to the other ways as well."""
 
@@ -154,12 +163,15 @@ def judged_once(name: str, n: int, slower: float, seed: int) -> Outcome:
     source = random.Random(f"{name} {n} {seed}")
     ours, theirs = SERVICES[name](source, n)
     ours = [one * slower for one in ours]
-    sides = Looks(checks=CHECKS).once().sides(1, (JUDGED.target or 0.0, JUDGED.limit or 0.0))
-    found = paired.ratio(ours, theirs, sides)
-    if found.low is None or found.high is None:
-        return "unknown"
-    bad = found.low > (JUDGED.limit or 0.0)
-    return "fail" if bad else "pass" if found.high <= (JUDGED.target or 0.0) else "warn"
+    sides = Looks(checks=CHECKS).once().sides(1, LIMITS)
+    found = Measurement(
+        probe=JUDGED.probe,
+        service=SERVICE.name,
+        started_at=NOW,
+        seconds=0.0,
+        values={"has_reference": True, JUDGED.metric: paired.ratio(ours, theirs, sides)},
+    )
+    return judge(JUDGED, SERVICE, [found], (), NOW.date()).outcome
 
 
 def judged(runs: int, seed: int) -> None:

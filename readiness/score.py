@@ -219,9 +219,10 @@ class Ledger:
         return 0, sums.high, 0
 
     def _row(self, area: Area) -> AreaScore:
-        key = area.id, self.sums[area.id] if area.id in self.wholes else None
+        sums = self.sums[area.id] if area.id in self.wholes else None
+        key = area.id, sums
         if key not in self._rows:
-            self._rows[key] = self._written(area) if key[1] else _not_applicable(area)
+            self._rows[key] = _not_applicable(area) if sums is None else self._written(area)
         return self._rows[key]
 
     def _written(self, area: Area) -> AreaScore:

@@ -271,7 +271,7 @@ def test_the_page_says_so_when_the_gateway_is_down() -> None:
 
 
 def test_the_page_says_so_when_the_gateway_answers_something_else() -> None:
-    else_ = [
+    wrong = [
         response(503),
         response(302),
         response(200, "<html>"),
@@ -281,8 +281,8 @@ def test_the_page_says_so_when_the_gateway_answers_something_else() -> None:
         response(200, '["Sales"]'),
         response(200, b"\xff\xfe"),
     ]
-    answers = iter(else_)
+    answers = iter(wrong)
     with background(Web(lambda _: next(answers))) as [port], page(port) as url:
-        shown = [httpx2.get(url, timeout=10) for _ in else_]
+        shown = [httpx2.get(url, timeout=10) for _ in wrong]
     assert next(answers, None) is None, "each was shown once"
     assert {(each.status_code, "cannot be shown" in each.text) for each in shown} == {(502, True)}
