@@ -124,7 +124,8 @@ def test_a_service_that_ends_at_once_is_named_with_its_last_words() -> None:
         stop([process])
 
 
-def test_a_service_that_stays_silent_is_named() -> None:
+def test_a_service_that_stays_silent_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("readiness.demo.process.STOP_SECONDS", 20.0)  # it may be importing still
     process = Process("auth")  # waits for its configuration
     try:
         with pytest.raises(demo.StartError, match="auth did not answer in time"):
